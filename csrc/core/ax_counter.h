@@ -1,0 +1,136 @@
+/* ax_counter.h: a counter that only counts up, and spreads over stripes once threads contend for it.
+ *
+ * How to use. ax_counter_init, then ax_counter_try_add for every addition; where that answers
+ * AX_CONTENDED, ax_counter_add_striped with a number that differs between threads. ax_counter_load sums,
+ * ax_counter_drain takes the count out. ax_counter_free when no other thread can see it.
+ *
+ * Cost. Uncontended, as long as nobody else counts: one compare-and-swap, and no memory but the struct.
+ * Striped: a load of a line that nobody writes, and a compare-and-swap on a line that one thread writes.
+ * load and drain read every stripe.
+ *
+ * Layout. The count lives in cells that only ever grow, in three stages:
+ *
+ *   first      one cell, until two threads contend for it,
+ *   stripes    then one cell a stripe, each on a cache line of its own,
+ *   last       and once a stripe is full, one cell again.
+ *
+ * The top bit of a cell seals it: an addition is a compare-and-swap that fails on a sealed cell and moves
+ * on to the next stage. A seal is never lifted, and a stage is left for good only when all its cells are
+ * sealed. The low 63 bits hold a count modulo 2^63. What was drained is not subtracted from the cells but
+ * kept in base, also modulo 2^63:
+ *
+ *   total = first + stripes + last - base   (mod 2^63),   0 <= total < 2^63.
+ *
+ * So the total is the whole int64 range from 0 up, however much has been counted and drained in all.
+ *
+ * Why no addition passes the range, and none is refused before it:
+ *
+ *   - In the first and in the last stage one cell changes. An addition reads it, then the base, computes
+ *     the total, and refuses or swaps. A swap that succeeds proves that the cell stood still, so the total
+ *     was right when the base was read; since then the base can only have moved forward, which makes room.
+ *     A refusal reads the cell once more, for the same proof: were the cell stale, a drain might have moved
+ *     the base past it, and the difference would be no total at all.
+ *   - The first cell is sealed for striping only while the total is at most 2^62. A stripe holds at most
+ *     AX_STRIPE_LIMIT = 2^56, and there are at most AX_MAX_STRIPES = 32 of them, together at most 2^61: no
+ *     sum of theirs needs to be checked. An addition that finds its stripe full seals them all, and
+ *     counts in the last stage, where the sum of the others stands still and the check is exact again.
+ *
+ * A counter gets to the last stage after 2^56 additions on one stripe (more than ten years at five
+ * nanoseconds each), or with operands of that size, for which one compare-and-swap cell is good enough.
+ *
+ * Why a load is right. Cells only grow, so their sum, read one by one, lies between the sums at start and
+ * end of the reading; and the base that is subtracted was read before and after, equal, so it held in
+ * between. The result lies between the totals at the start and at the end: an intermediate value (Rinberg
+ * and Keidar, "Intermediate Value Linearizability", DISC 2020). A drain moves the base, by
+ * compare-and-swap, to the sum that it read: each count lies on one side of that, once.
+ *
+ * Weak spot. The two bases are compared modulo 2^63: a load or a drain that is suspended while 2^63 counts
+ * are drained would not notice.
+ *
+ * With AX_SERIALIZED a compare-and-swap never fails, so the counter stays in the first stage: one cell.
+ */
+#ifndef AX_COUNTER_H
+#define AX_COUNTER_H
+
+#include <stddef.h>
+
+#include "ax_atomic.h"
+
+#define AX_SEAL (UINT64_C(1) << 63)
+#define AX_COUNT_MASK (AX_SEAL - 1)
+#define AX_STRIPE_LIMIT (UINT64_C(1) << 56)
+#define AX_MAX_STRIPES 32
+#define AX_CACHE_LINE 64
+
+typedef struct {
+    ax_word cell;
+    char padding[AX_CACHE_LINE - sizeof(ax_word)]; /* no false sharing with the next stripe */
+} ax_stripe;
+
+typedef struct {
+    void *block;      /* immutable after creation: what the allocator gave, to be freed */
+    ax_stripe *cells; /* immutable after creation: count of them, the first at a cache line's start */
+    size_t count;     /* immutable after creation: a power of two */
+} ax_stripes;
+
+typedef struct {
+    ax_word first;      /* atomic */
+    ax_word base;       /* atomic: what was drained */
+    ax_pointer stripes; /* atomic: NULL, then for good an ax_stripes */
+    ax_word last;       /* atomic */
+} ax_counter;
+
+/* Where stripes come from and go to, and how many are wanted: asked once a counter, when it is first
+ * contended. allocate returns NULL where there is no memory: the counter then goes on with one cell. */
+typedef struct {
+    void *(*allocate)(size_t size);
+    void (*release)(void *block);
+    size_t (*stripe_count)(void);
+} ax_counter_system;
+
+typedef enum { AX_ADDED, AX_OVERFLOW, AX_CONTENDED } ax_addition;
+
+/* Only for a counter that no other thread can see yet. */
+AX_INLINE void ax_counter_init(ax_counter *counter)
+{
+    ax_word_store(&counter->first, 0);
+    ax_word_store(&counter->base, 0);
+    counter->stripes.address = NULL;
+    ax_word_store(&counter->last, 0);
+}
+
+/* Adds count <= INT64_MAX in the first stage. AX_OVERFLOW: the total would pass INT64_MAX, nothing changed.
+ * AX_CONTENDED: nothing changed, call ax_counter_add_striped. Linearization point: the compare-and-swap,
+ * or for AX_OVERFLOW the load of the base. Wait-free. Runs no Python code. */
+AX_INLINE ax_addition ax_counter_try_add(ax_counter *counter, uint64_t count)
+{
+    uint64_t found = ax_word_load(&counter->first);
+    if (found & AX_SEAL) {
+        return AX_CONTENDED;
+    }
+    uint64_t total = (found - ax_word_load(&counter->base)) & AX_COUNT_MASK;
+    if (count > AX_COUNT_MASK - total) {
+        return ax_word_load(&counter->first) == found ? AX_OVERFLOW : AX_CONTENDED;
+    }
+    uint64_t desired = (found + count) & AX_COUNT_MASK;
+    return ax_word_compare_exchange(&counter->first, &found, desired) ? AX_ADDED : AX_CONTENDED;
+}
+
+/* Adds count <= INT64_MAX in whichever stage it finds; thread picks the stripe. Returns AX_ADDED or
+ * AX_OVERFLOW. Linearization point: the compare-and-swap on the cell that took the count, or for
+ * AX_OVERFLOW the load of the base. Lock-free. Runs no Python code. */
+ax_addition ax_counter_add_striped(ax_counter *counter, uint64_t count, uint64_t thread,
+                                   const ax_counter_system *system);
+
+/* The total, or an intermediate value where additions overlap. Lock-free: it starts over only when a drain
+ * completed. Runs no Python code. */
+int64_t ax_counter_load(ax_counter *counter);
+
+/* Takes the total out: the count returned is in no other drain's, and in no later load. Linearization
+ * point: the compare-and-swap of the base. Lock-free, as a load. Runs no Python code. */
+int64_t ax_counter_drain(ax_counter *counter);
+
+/* Only for a counter that no other thread can see any more. */
+void ax_counter_free(ax_counter *counter, const ax_counter_system *system);
+
+#endif

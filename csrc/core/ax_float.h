@@ -1,0 +1,98 @@
+/* ax_float.h: a double in a word.
+ *
+ * Values are compared by their bits, not by ==: a compare-and-swap loop over a NaN then ends, and 0.0 is not
+ * replaced where -0.0 was expected. Bits are exact, so a swap that succeeds replaced the very value given.
+ * Otherwise as ax_int.h: pure steps, and one function that makes a step atomic.
+ */
+#ifndef AX_FLOAT_H
+#define AX_FLOAT_H
+
+#include <string.h>
+
+#include "ax_atomic.h"
+
+_Static_assert(sizeof(double) == sizeof(uint64_t), "a double must fill the word");
+
+typedef double (*ax_float_step)(double value, double operand);
+
+AX_INLINE uint64_t ax_float_bits(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+AX_INLINE double ax_float_from_bits(uint64_t bits)
+{
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+AX_INLINE double ax_float_step_add(double value, double operand)
+{
+    return value + operand;
+}
+
+AX_INLINE double ax_float_step_sub(double value, double operand)
+{
+    return value - operand;
+}
+
+AX_INLINE bool ax_float_is_nan(double value)
+{
+    return value != value;
+}
+
+/* The larger one; a number rather than NaN; the value where they tie, so 0.0 and -0.0 stay. */
+AX_INLINE double ax_float_step_max(double value, double operand)
+{
+    return operand > value || (ax_float_is_nan(value) && !ax_float_is_nan(operand)) ? operand : value;
+}
+
+AX_INLINE double ax_float_step_min(double value, double operand)
+{
+    return operand < value || (ax_float_is_nan(value) && !ax_float_is_nan(operand)) ? operand : value;
+}
+
+AX_INLINE double ax_float_load(const ax_word *cell)
+{
+    return ax_float_from_bits(ax_word_load(cell));
+}
+
+AX_INLINE void ax_float_store(ax_word *cell, double value)
+{
+    ax_word_store(cell, ax_float_bits(value));
+}
+
+AX_INLINE double ax_float_exchange(ax_word *cell, double value)
+{
+    return ax_float_from_bits(ax_word_exchange(cell, ax_float_bits(value)));
+}
+
+/* Swaps if the cell holds the bits of *expected, which becomes the value found (the witness). */
+AX_INLINE bool ax_float_compare_exchange(ax_word *cell, double *expected, double desired)
+{
+    uint64_t found = ax_float_bits(*expected);
+    bool swapped = ax_word_compare_exchange(cell, &found, ax_float_bits(desired));
+    *expected = ax_float_from_bits(found);
+    return swapped;
+}
+
+/* Replaces the value by step(value, operand).
+ *
+ * The loop holds bits, never a double, from the load to the swap: a double in a register may not keep the
+ * bits of a signalling NaN. Linearization point: the compare-and-swap that succeeds, or the read that
+ * found the value where the step changes nothing. Lock-free. Runs no Python code. */
+AX_INLINE void ax_float_apply(ax_word *cell, ax_float_step step, double operand, double *previous,
+                              double *result)
+{
+    uint64_t found = ax_word_load(cell), desired;
+    do {
+        *previous = ax_float_from_bits(found);
+        *result = step(*previous, operand);
+        desired = ax_float_bits(*result);
+    } while (desired != found && !ax_word_compare_exchange(cell, &found, desired));
+}
+
+#endif

@@ -1,0 +1,144 @@
+/* ax_int.h: a signed 64-bit integer in a word.
+ *
+ * Purpose. Arithmetic that is exact or refused: a result outside int64 leaves the cell as it was, and no
+ * thread ever sees a wrapped value, not even for a moment. That rules out "add, then look": every operation
+ * that can overflow decides on the value that it replaces.
+ *
+ * How. An operation is a pure step from (value, operand) to a result; ax_int_apply makes any step atomic.
+ * Adding an operation means adding a step.
+ *
+ * Cost. With AX_SERIALIZED a load, the step and a store. Otherwise one load and one locked
+ * compare-and-swap when uncontended, which costs the same as a locked add on x86-64.
+ */
+#ifndef AX_INT_H
+#define AX_INT_H
+
+#include "ax_atomic.h"
+
+/* Computes *result from value and operand; false if the result is outside int64. */
+typedef bool (*ax_int_step)(int64_t value, int64_t operand, int64_t *result);
+
+AX_INLINE bool ax_int_step_add(int64_t value, int64_t operand, int64_t *result)
+{
+    uint64_t sum = (uint64_t)value + (uint64_t)operand; /* unsigned: wrapping is defined */
+    *result = (int64_t)sum;
+    return (((uint64_t)value ^ sum) & ((uint64_t)operand ^ sum)) >> 63 == 0;
+}
+
+AX_INLINE bool ax_int_step_sub(int64_t value, int64_t operand, int64_t *result)
+{
+    uint64_t difference = (uint64_t)value - (uint64_t)operand;
+    *result = (int64_t)difference;
+    return (((uint64_t)value ^ (uint64_t)operand) & ((uint64_t)value ^ difference)) >> 63 == 0;
+}
+
+AX_INLINE bool ax_int_step_and(int64_t value, int64_t operand, int64_t *result)
+{
+    *result = value & operand;
+    return true;
+}
+
+AX_INLINE bool ax_int_step_or(int64_t value, int64_t operand, int64_t *result)
+{
+    *result = value | operand;
+    return true;
+}
+
+AX_INLINE bool ax_int_step_xor(int64_t value, int64_t operand, int64_t *result)
+{
+    *result = value ^ operand;
+    return true;
+}
+
+AX_INLINE bool ax_int_step_max(int64_t value, int64_t operand, int64_t *result)
+{
+    *result = value > operand ? value : operand;
+    return true;
+}
+
+AX_INLINE bool ax_int_step_min(int64_t value, int64_t operand, int64_t *result)
+{
+    *result = value < operand ? value : operand;
+    return true;
+}
+
+/* max(candidate, value + 1); false if value + 1 is outside int64, whatever the candidate. */
+AX_INLINE bool ax_int_step_advance(int64_t value, int64_t candidate, int64_t *result)
+{
+    if (value == INT64_MAX) {
+        return false;
+    }
+    *result = candidate > value ? candidate : value + 1;
+    return true;
+}
+
+/* The index that fetch_inc_mod returns for a value: itself, or 0 if it is outside [0, modulus). */
+AX_INLINE int64_t ax_int_index(int64_t value, int64_t modulus)
+{
+    return value >= 0 && value < modulus ? value : 0;
+}
+
+/* The index after this one, modulo modulus > 0. */
+AX_INLINE bool ax_int_step_inc_mod(int64_t value, int64_t modulus, int64_t *result)
+{
+    int64_t index = ax_int_index(value, modulus);
+    *result = index == modulus - 1 ? 0 : index + 1;
+    return true;
+}
+
+AX_INLINE int64_t ax_int_load(const ax_word *cell)
+{
+    return (int64_t)ax_word_load(cell);
+}
+
+AX_INLINE void ax_int_store(ax_word *cell, int64_t value)
+{
+    ax_word_store(cell, (uint64_t)value);
+}
+
+AX_INLINE int64_t ax_int_exchange(ax_word *cell, int64_t value)
+{
+    return (int64_t)ax_word_exchange(cell, (uint64_t)value);
+}
+
+/* Swaps if the cell holds *expected; *expected becomes the value found either way (the witness). */
+AX_INLINE bool ax_int_compare_exchange(ax_word *cell, int64_t *expected, int64_t desired)
+{
+    uint64_t found = (uint64_t)*expected;
+    bool swapped = ax_word_compare_exchange(cell, &found, (uint64_t)desired);
+    *expected = (int64_t)found;
+    return swapped;
+}
+
+/* Replaces the value by step(value, operand). False if the step refused: nothing changed, and *previous is
+ * the value that it refused.
+ *
+ * Linearization point: the compare-and-swap that succeeds; where the step refuses or changes nothing, the
+ * load (or the failed compare-and-swap) that found the value. Lock-free: a compare-and-swap fails only
+ * because another thread's succeeded. Runs no Python code. */
+AX_INLINE bool ax_int_apply(ax_word *cell, ax_int_step step, int64_t operand, int64_t *previous,
+                            int64_t *result)
+{
+    *previous = ax_int_load(cell);
+    do {
+        if (!step(*previous, operand, result)) {
+            return false;
+        }
+    } while (*result != *previous && !ax_int_compare_exchange(cell, previous, *result));
+    return true;
+}
+
+/* Adds delta if the sum does not pass limit: sum <= limit for delta >= 0, sum >= limit for delta < 0. A sum
+ * outside int64 passes every limit. True if it added. Linearization point and progress: as ax_int_apply. */
+AX_INLINE bool ax_int_try_add(ax_word *cell, int64_t delta, int64_t limit)
+{
+    int64_t value = ax_int_load(cell), sum;
+    do {
+        if (!ax_int_step_add(value, delta, &sum) || (delta < 0 ? sum < limit : sum > limit)) {
+            return false;
+        }
+    } while (!ax_int_compare_exchange(cell, &value, sum));
+    return true;
+}
+
+#endif
