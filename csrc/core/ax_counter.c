@@ -159,14 +159,16 @@ int64_t ax_counter_load(ax_counter *counter)
     }
 }
 
-int64_t ax_counter_drain(ax_counter *counter)
+bool ax_counter_drain(ax_counter *counter, ax_counter_prepare prepare, void *answer)
 {
     uint64_t base = ax_word_load(&counter->base);
     for (;;) {
         uint64_t sum = cells_sum(counter);
-        uint64_t drained = base;
+        if (!prepare(answer, (int64_t)((sum - base) & AX_COUNT_MASK))) {
+            return false;
+        }
         if (ax_word_compare_exchange(&counter->base, &base, sum)) {
-            return (int64_t)((sum - drained) & AX_COUNT_MASK);
+            return true;
         }
     }
 }

@@ -126,9 +126,14 @@ ax_addition ax_counter_add_striped(ax_counter *counter, uint64_t count, uint64_t
  * completed. Runs no Python code. */
 int64_t ax_counter_load(ax_counter *counter);
 
-/* Takes the total out: the count returned is in no other drain's, and in no later load. Linearization
- * point: the compare-and-swap of the base. Lock-free, as a load. Runs no Python code. */
-int64_t ax_counter_drain(ax_counter *counter);
+/* Makes what the caller will hand out for a count that is about to be drained; false if it cannot, for want
+ * of memory. Called before each attempt, so that a failure leaves the count in. */
+typedef bool (*ax_counter_prepare)(void *answer, int64_t drained);
+
+/* Takes the total out: the count last prepared is in no other drain's, and in no later load. False: it could
+ * not be prepared, and nothing changed. Linearization point: the compare-and-swap of the base. Lock-free, as a
+ * load. Runs no Python code, unless prepare does. */
+bool ax_counter_drain(ax_counter *counter, ax_counter_prepare prepare, void *answer);
 
 /* Only for a counter that no other thread can see any more. */
 void ax_counter_free(ax_counter *counter, const ax_counter_system *system);

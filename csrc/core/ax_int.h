@@ -13,6 +13,8 @@
 #ifndef AX_INT_H
 #define AX_INT_H
 
+#include <stddef.h>
+
 #include "ax_atomic.h"
 
 /* Computes *result from value and operand; false if the result is outside int64. */
@@ -30,6 +32,14 @@ AX_INLINE bool ax_int_step_sub(int64_t value, int64_t operand, int64_t *result)
     uint64_t difference = (uint64_t)value - (uint64_t)operand;
     *result = (int64_t)difference;
     return (((uint64_t)value ^ (uint64_t)operand) & ((uint64_t)value ^ difference)) >> 63 == 0;
+}
+
+/* The operand, whatever the value: an exchange. */
+AX_INLINE bool ax_int_step_replace(int64_t value, int64_t operand, int64_t *result)
+{
+    (void)value;
+    *result = operand;
+    return true;
 }
 
 AX_INLINE bool ax_int_step_and(int64_t value, int64_t operand, int64_t *result)
@@ -96,11 +106,6 @@ AX_INLINE void ax_int_store(ax_word *cell, int64_t value)
     ax_word_store(cell, (uint64_t)value);
 }
 
-AX_INLINE int64_t ax_int_exchange(ax_word *cell, int64_t value)
-{
-    return (int64_t)ax_word_exchange(cell, (uint64_t)value);
-}
-
 /* Swaps if the cell holds *expected; *expected becomes the value found either way (the witness). */
 AX_INLINE bool ax_int_compare_exchange(ax_word *cell, int64_t *expected, int64_t desired)
 {
@@ -110,22 +115,47 @@ AX_INLINE bool ax_int_compare_exchange(ax_word *cell, int64_t *expected, int64_t
     return swapped;
 }
 
-/* Replaces the value by step(value, operand). False if the step refused: nothing changed, and *previous is
- * the value that it refused.
+/* Makes what the caller will hand out, from the previous value and the result; false if it cannot, for want
+ * of memory. Called before each attempt to swap, so that a failure leaves the cell as it was. */
+typedef bool (*ax_int_prepare)(void *answer, int64_t previous, int64_t result);
+
+typedef enum { AX_APPLIED, AX_REFUSED, AX_UNPREPARED } ax_application;
+
+/* Replaces the value by step(value, operand), where the step does not refuse and the answer can be prepared;
+ * else nothing changed. *previous is the value that was replaced or refused, *result what replaced it.
  *
  * Linearization point: the compare-and-swap that succeeds; where the step refuses or changes nothing, the
  * load (or the failed compare-and-swap) that found the value. Lock-free: a compare-and-swap fails only
- * because another thread's succeeded. Runs no Python code. */
-AX_INLINE bool ax_int_apply(ax_word *cell, ax_int_step step, int64_t operand, int64_t *previous,
-                            int64_t *result)
+ * because another thread's succeeded. Runs no Python code, unless prepare does. */
+AX_INLINE ax_application ax_int_apply_prepared(ax_word *cell, ax_int_step step, int64_t operand,
+                                               int64_t *previous, int64_t *result, ax_int_prepare prepare,
+                                               void *answer)
 {
     *previous = ax_int_load(cell);
     do {
         if (!step(*previous, operand, result)) {
-            return false;
+            return AX_REFUSED;
+        }
+        if (!prepare(answer, *previous, *result)) {
+            return AX_UNPREPARED;
         }
     } while (*result != *previous && !ax_int_compare_exchange(cell, previous, *result));
+    return AX_APPLIED;
+}
+
+AX_INLINE bool ax_int_no_answer(void *answer, int64_t previous, int64_t result)
+{
+    (void)answer;
+    (void)previous;
+    (void)result;
     return true;
+}
+
+/* As ax_int_apply_prepared, for an operation whose answer takes no memory. False if the step refused. */
+AX_INLINE bool ax_int_apply(ax_word *cell, ax_int_step step, int64_t operand, int64_t *previous,
+                            int64_t *result)
+{
+    return ax_int_apply_prepared(cell, step, operand, previous, result, ax_int_no_answer, NULL) == AX_APPLIED;
 }
 
 /* Adds delta if the sum does not pass limit: sum <= limit for delta >= 0, sum >= limit for delta < 0. A sum
