@@ -1,0 +1,179 @@
+/* ax_py.h: Python.h, the core's view of it, and every difference between versions and builds of CPython.
+ *
+ * The only file that names PY_VERSION_HEX or Py_GIL_DISABLED. To be included first.
+ */
+#ifndef AX_PY_H
+#define AX_PY_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#if PY_VERSION_HEX < 0x030C0000
+#include <structmember.h>
+#define AX_T_PYSSIZET T_PYSSIZET
+#define AX_READONLY READONLY
+#else
+#define AX_T_PYSSIZET Py_T_PYSSIZET
+#define AX_READONLY Py_READONLY
+#endif
+
+/* With the GIL one C call is the atom: no thread runs between two accesses of a call into the core, and a
+ * signal handler waits for the interpreter's loop. */
+#ifdef Py_GIL_DISABLED
+#define AX_SERIALIZED 0
+#else
+#define AX_SERIALIZED 1
+#endif
+
+#include "ax_atomic.h"
+
+/* What the C module was built with, for bug reports. */
+#define AX_STRING_OF(token) #token
+#define AX_STRING(macro) AX_STRING_OF(macro)
+#if defined(__clang__)
+#define AX_COMPILER "clang " AX_STRING(__clang_major__) "." AX_STRING(__clang_minor__)
+#elif defined(__GNUC__)
+#define AX_COMPILER "gcc " AX_STRING(__GNUC__) "." AX_STRING(__GNUC_MINOR__)
+#elif defined(_MSC_VER)
+#define AX_COMPILER "msvc " AX_STRING(_MSC_VER)
+#else
+#define AX_COMPILER "unknown"
+#endif
+
+#if defined(_WIN32)
+#include <windows.h>
+#else
+#include <unistd.h>
+#endif
+
+/* The number of processors, at least 1. */
+static inline size_t ax_cpu_count(void)
+{
+#if defined(_WIN32)
+    long count = (long)GetActiveProcessorCount(ALL_PROCESSOR_GROUPS);
+#else
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+#endif
+    return count < 1 ? 1 : (size_t)count;
+}
+
+/* A method of another calling convention than METH_NOARGS and METH_O, as PyMethodDef wants it. */
+#define AX_METHOD(function) ((PyCFunction)(void (*)(void))(function))
+
+/* Deferred reference counting needs types that the collector tracks, and exists from free-threaded 3.14 on.
+ * There tracking costs no memory; elsewhere it would cost 16 bytes a cell and buy nothing. */
+#if defined(Py_GIL_DISABLED) && PY_VERSION_HEX >= 0x030E0000
+#define AX_TPFLAGS_TRACKED Py_TPFLAGS_HAVE_GC
+#else
+#define AX_TPFLAGS_TRACKED 0
+#endif
+
+#define AX_TPFLAGS_CELL                                                                                      \
+    (Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE | AX_TPFLAGS_TRACKED)
+
+#if PY_VERSION_HEX >= 0x030D0000
+#define AX_SLOT_MULTIPLE_INTERPRETERS                                                                        \
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED}, {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#elif PY_VERSION_HEX >= 0x030C0000
+#define AX_SLOT_MULTIPLE_INTERPRETERS                                                                        \
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#else
+#define AX_SLOT_MULTIPLE_INTERPRETERS
+#endif
+
+/* Makes reference counting of object deferred, where that exists and the collector tracks object: an object
+ * that it does not track would never be freed. */
+static inline void ax_enable_deferred_refcount(PyObject *object)
+{
+#if defined(Py_GIL_DISABLED) && PY_VERSION_HEX >= 0x030E0000
+    if (PyObject_GC_IsTracked(object)) {
+        (void)PyUnstable_Object_EnableDeferredRefcount(object); /* 0: it is deferred already */
+    }
+#else
+    (void)object;
+#endif
+}
+
+/* The object model that ax_ref.h works on. See there for what each function promises. */
+typedef PyObject ax_object;
+
+static inline void ax_object_release(ax_object *object)
+{
+    Py_DECREF(object);
+}
+
+#if !defined(Py_GIL_DISABLED)
+
+static inline void ax_object_share(ax_object *object)
+{
+    (void)object;
+}
+
+static inline bool ax_object_try_acquire(ax_object *object)
+{
+    Py_INCREF(object);
+    return true;
+}
+
+#elif PY_VERSION_HEX >= 0x030E0000
+
+static inline void ax_object_share(ax_object *object)
+{
+    PyUnstable_EnableTryIncRef(object);
+}
+
+static inline bool ax_object_try_acquire(ax_object *object)
+{
+    return PyUnstable_TryIncRef(object) != 0;
+}
+
+#else
+
+/* Free-threaded 3.13: what the two functions above do there, on the public fields of PyObject.
+ *
+ * An object belongs to the thread that made it, which counts in ob_ref_local; all others count in
+ * ob_ref_shared, whose low bits hold a state. An object whose state is zero is freed by its owner without a
+ * look at ob_ref_shared, so nobody else may count there up from zero. The state MAYBE_WEAKREF makes the
+ * owner look, with a compare-and-swap that ends in MERGED; from then on a count of zero is final. */
+
+static inline void ax_object_share(ax_object *object)
+{
+    if (_Py_atomic_load_uint32_relaxed(&object->ob_ref_local) == _Py_IMMORTAL_REFCNT_LOCAL) {
+        return;
+    }
+    Py_ssize_t shared = _Py_atomic_load_ssize_relaxed(&object->ob_ref_shared);
+    while ((shared & _Py_REF_SHARED_FLAG_MASK) == 0 &&
+           !_Py_atomic_compare_exchange_ssize(&object->ob_ref_shared, &shared,
+                                              shared | _Py_REF_MAYBE_WEAKREF)) {
+    }
+}
+
+static inline bool ax_object_try_acquire(ax_object *object)
+{
+    if (_Py_atomic_load_uint32_relaxed(&object->ob_ref_local) == _Py_IMMORTAL_REFCNT_LOCAL) {
+        return true;
+    }
+    if (_Py_atomic_load_uintptr_relaxed(&object->ob_tid) == _Py_ThreadId()) {
+        /* Only its owner, this thread, ends the life of such an object, and it is here. */
+        Py_INCREF(object);
+        return true;
+    }
+    Py_ssize_t shared = _Py_atomic_load_ssize_relaxed(&object->ob_ref_shared);
+    do {
+        if (shared == 0 || shared == _Py_REF_MERGED) {
+            return false;
+        }
+    } while (!_Py_atomic_compare_exchange_ssize(&object->ob_ref_shared, &shared,
+                                                shared + (1 << _Py_REF_SHARED_SHIFT)));
+#ifdef Py_REF_DEBUG
+    /* Debug builds keep a total of all references, which only Py_INCREF adds to: count once more with it,
+     * and take the first one back. */
+    Py_INCREF(object);
+    (void)_Py_atomic_add_ssize(&object->ob_ref_shared, -(1 << _Py_REF_SHARED_SHIFT));
+#endif
+    return true;
+}
+
+#endif
+
+#endif

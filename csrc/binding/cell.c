@@ -1,0 +1,135 @@
+/* cell.c: see cell.h. */
+#include "cell.h"
+
+#include <stddef.h>
+
+PyMemberDef word_cell_members[] = {
+    {"__weaklistoffset__", AX_T_PYSSIZET, offsetof(WordCell, weakrefs), AX_READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+int cell_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    return 0;
+}
+
+void cell_begin_dealloc(PyObject *self)
+{
+    if (PyType_IS_GC(Py_TYPE(self))) {
+        PyObject_GC_UnTrack(self);
+    }
+    PyObject_ClearWeakRefs(self);
+}
+
+void cell_end_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+void cell_dealloc(PyObject *self)
+{
+    cell_begin_dealloc(self);
+    cell_end_dealloc(self);
+}
+
+PyObject *cell_reduce(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    PyObject *name = PyObject_GetAttrString((PyObject *)Py_TYPE(self), "__name__");
+    if (name != NULL) {
+        PyErr_Format(PyExc_TypeError, "cannot pickle or copy '%U' object: a copy would be another cell", name);
+        Py_DECREF(name);
+    }
+    return NULL;
+}
+
+PyObject *cell_repr(PyObject *self, PyObject *content)
+{
+    if (content == NULL) {
+        return NULL;
+    }
+    PyObject *name = PyObject_GetAttrString((PyObject *)Py_TYPE(self), "__name__");
+    PyObject *repr = name == NULL ? NULL : PyUnicode_FromFormat("%U(%S)", name, content);
+    Py_XDECREF(name);
+    Py_DECREF(content);
+    return repr;
+}
+
+int cell_init_argument(const char *type, PyObject *args, PyObject *kwargs, PyObject **value)
+{
+    if (kwargs != NULL && PyDict_GET_SIZE(kwargs) != 0) {
+        PyErr_Format(PyExc_TypeError, "%s() takes no keyword arguments", type);
+        return -1;
+    }
+    *value = NULL;
+    if (!PyArg_UnpackTuple(args, type, 0, 1, value)) {
+        return -1;
+    }
+    return *value != NULL;
+}
+
+bool check_arity(const char *method, Py_ssize_t given, Py_ssize_t least, Py_ssize_t most)
+{
+    if (given >= least && given <= most) {
+        return true;
+    }
+    Py_ssize_t bound = given < least ? least : most;
+    PyErr_Format(PyExc_TypeError, "%s() takes %s %zd argument%s (%zd given)", method,
+                 least == most ? "exactly" : (given < least ? "at least" : "at most"), bound,
+                 bound == 1 ? "" : "s", given);
+    return false;
+}
+
+bool as_int64(PyObject *object, int64_t *value)
+{
+    int overflow;
+    long long converted = PyLong_AsLongLongAndOverflow(object, &overflow);
+    if (converted == -1 && (overflow || PyErr_Occurred())) {
+        if (overflow) {
+            PyErr_SetString(PyExc_OverflowError, "value does not fit in a signed 64-bit integer");
+        }
+        return false;
+    }
+    *value = converted;
+    return true;
+}
+
+bool as_double(PyObject *object, double *value)
+{
+    *value = PyFloat_AsDouble(object);
+    return *value != -1.0 || !PyErr_Occurred();
+}
+
+bool prepare_int(void *answer, int64_t value)
+{
+    PyObject **slot = answer;
+    PyObject *made = PyLong_FromLongLong(value);
+    Py_XSETREF(*slot, made);
+    return made != NULL;
+}
+
+PyObject *prepare_float(void)
+{
+    return PyFloat_FromDouble(0.0);
+}
+
+PyObject *fill_float(PyObject *prepared, double value)
+{
+    ((PyFloatObject *)prepared)->ob_fval = value;
+    return prepared;
+}
+
+PyObject *result_overflow(void)
+{
+    PyErr_SetString(PyExc_OverflowError, "result does not fit in a signed 64-bit integer");
+    return NULL;
+}
+
+bool before_retry(void)
+{
+    Py_BEGIN_ALLOW_THREADS
+    Py_END_ALLOW_THREADS
+    return PyErr_CheckSignals() == 0;
+}

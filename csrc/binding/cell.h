@@ -1,0 +1,68 @@
+/* cell.h: what the types share: the layout of one-word cells, slots, arguments. */
+#ifndef AX_CELL_H
+#define AX_CELL_H
+
+#include "ax_py.h"
+
+/* AtomicInt, AtomicFloat and AtomicBool. */
+typedef struct {
+    PyObject_HEAD
+    ax_word value;     /* atomic */
+    PyObject *weakrefs; /* owned by the interpreter */
+} WordCell;
+
+static inline ax_word *word_of(PyObject *self)
+{
+    return &((WordCell *)self)->value;
+}
+
+extern PyMemberDef word_cell_members[]; /* immutable: the place of the list of weak references */
+
+/* Slots. Traversal visits the type alone: a word holds no object. */
+int cell_traverse(PyObject *self, visitproc visit, void *arg);
+void cell_dealloc(PyObject *self);
+
+/* Untracks a dying object and clears its weak references, before its fields go. */
+void cell_begin_dealloc(PyObject *self);
+/* Frees it, after its fields. */
+void cell_end_dealloc(PyObject *self);
+
+/* `__reduce__`: TypeError. A method of its own, since what every object inherits would copy a subclass by
+ * calling its constructor with the cell, or by its __dict__ alone. */
+PyObject *cell_reduce(PyObject *self, PyObject *unused);
+
+/* The repr of a cell: the name of its type, and content (stolen; NULL: an exception is set). */
+PyObject *cell_repr(PyObject *self, PyObject *content);
+
+/* The constructor's one optional positional argument: 1 and borrowed *value, 0 if there is none, or -1 with
+ * a TypeError. */
+int cell_init_argument(const char *type, PyObject *args, PyObject *kwargs, PyObject **value);
+
+/* True if a METH_FASTCALL method was given from least to most arguments; else a TypeError is set. */
+bool check_arity(const char *method, Py_ssize_t given, Py_ssize_t least, Py_ssize_t most);
+
+/* Converts with __index__, which may run any Python code. False: TypeError, OverflowError, or what
+ * __index__ raised. */
+bool as_int64(PyObject *object, int64_t *value);
+
+/* Converts with __float__ or __index__, which may run any Python code. False: an exception is set. */
+bool as_double(PyObject *object, double *value);
+
+/* The answer of an operation that changes something is made before the change, so that an operation that
+ * runs out of memory has not happened. Puts a new int into *(PyObject **)answer, which holds NULL or the
+ * answer of an attempt that failed; false with MemoryError. */
+bool prepare_int(void *answer, int64_t value);
+
+/* The same for floats: a new float, to be filled in before anybody else sees it; NULL with MemoryError. */
+PyObject *prepare_float(void);
+PyObject *fill_float(PyObject *prepared, double value);
+
+/* Sets OverflowError for a result outside int64; returns NULL. */
+PyObject *result_overflow(void);
+
+/* To be called where a compare-and-swap around a user's function failed: lets other threads and signal
+ * handlers run, so that a function that changes the very cell on each call can be interrupted. False: a
+ * signal handler raised. */
+bool before_retry(void);
+
+#endif

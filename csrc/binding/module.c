@@ -1,0 +1,90 @@
+/* module.c: atomicx._core. Assembles the types, and holds nothing else. */
+#include "ax_py.h"
+
+#include "docstrings.h"
+#include "types.h"
+
+/* The public types, in the order of the documentation. */
+static PyType_Spec *const public_types[] = {&int_spec, &float_spec, &bool_spec, &ref_spec, &counter_spec};
+
+static ModuleState *state_of(PyObject *module)
+{
+    return PyModule_GetState(module);
+}
+
+static PyObject *module_enable_deferred_refcount(PyObject *Py_UNUSED(module), PyObject *object)
+{
+    ax_enable_deferred_refcount(object);
+    return Py_NewRef(object);
+}
+
+static PyMethodDef module_methods[] = {
+    {"enable_deferred_refcount", module_enable_deferred_refcount, METH_O, DOC_enable_deferred_refcount},
+    {NULL, NULL, 0, NULL},
+};
+
+/* Adds a type to the module and returns a reference to it; NULL with an exception set. */
+static PyTypeObject *add_type(PyObject *module, PyType_Spec *spec)
+{
+    PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
+    if (type != NULL && PyModule_AddType(module, type) < 0) {
+        Py_CLEAR(type);
+    }
+    return type;
+}
+
+static int module_exec(PyObject *module)
+{
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(public_types); i++) {
+        PyTypeObject *type = add_type(module, public_types[i]);
+        if (type == NULL) {
+            return -1;
+        }
+        Py_DECREF(type);
+    }
+    state_of(module)->guard = add_type(module, &guard_spec);
+    if (state_of(module)->guard == NULL) {
+        return -1;
+    }
+    return PyModule_AddStringConstant(module, "compiler", AX_COMPILER);
+}
+
+static int module_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    Py_VISIT(state_of(module)->guard);
+    return 0;
+}
+
+static int module_clear(PyObject *module)
+{
+    Py_CLEAR(state_of(module)->guard);
+    return 0;
+}
+
+static void module_free(void *module)
+{
+    (void)module_clear(module);
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, module_exec},
+    AX_SLOT_MULTIPLE_INTERPRETERS
+    {0, NULL},
+};
+
+static struct PyModuleDef module_definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "atomicx._core",
+    .m_doc = "The C module of atomicx. Import atomicx instead.",
+    .m_size = sizeof(ModuleState),
+    .m_methods = module_methods,
+    .m_slots = module_slots,
+    .m_traverse = module_traverse,
+    .m_clear = module_clear,
+    .m_free = module_free,
+};
+
+PyMODINIT_FUNC PyInit__core(void)
+{
+    return PyModuleDef_Init(&module_definition);
+}
