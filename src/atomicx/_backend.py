@@ -1,0 +1,79 @@
+"""Chooses the backend: the C module, or the pure-Python twin.
+
+ATOMICX_PURE=1 takes the twin, ATOMICX_PURE=0 demands the C module. Unset, or empty, it is the C module where
+there is one. A C module that is there and fails to load is reported, never passed over in silence.
+"""
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+__all__ = [
+    "AtomicBool",
+    "AtomicFloat",
+    "AtomicInt",
+    "AtomicRef",
+    "Counter",
+    "backend",
+    "enable_deferred_refcount",
+]
+
+_CORE = "atomicx._core"
+
+
+def _load_core() -> "ModuleType":
+    # `from . import _core` would turn a missing module into an ImportError that does not say what is missing.
+    import atomicx._core
+
+    return atomicx._core
+
+
+def _load_twin() -> "ModuleType":
+    from . import _reference
+
+    return _reference
+
+
+def _is_missing(error: ImportError) -> bool:
+    """Whether there is no C module; an ImportError from inside it names something else."""
+    return isinstance(error, ModuleNotFoundError) and error.name == _CORE
+
+
+def _choose(pure: str) -> "tuple[str, ModuleType]":
+    if pure == "1":
+        return "python", _load_twin()
+    if pure not in ("", "0"):
+        raise ImportError(
+            f"ATOMICX_PURE is {pure!r}: it must be 1 (the pure-Python twin), 0 (the C module) or empty"
+        )
+    try:
+        return "c", _load_core()
+    except ImportError as error:
+        if pure == "0":
+            if _is_missing(error):
+                raise ImportError(
+                    "ATOMICX_PURE is 0, which demands the C module, but this installation has none",
+                    name=_CORE,
+                ) from error
+            raise
+        if not _is_missing(error):
+            import warnings
+
+            warnings.warn(
+                f"the C module of atomicx failed to load, so its slower pure-Python twin is used: {error}",
+                RuntimeWarning,
+                stacklevel=4,  # the user's own import
+            )
+        return "python", _load_twin()
+
+
+backend, _module = _choose(os.environ.get("ATOMICX_PURE", ""))
+
+AtomicBool = _module.AtomicBool
+AtomicFloat = _module.AtomicFloat
+AtomicInt = _module.AtomicInt
+AtomicRef = _module.AtomicRef
+Counter = _module.Counter
+enable_deferred_refcount = _module.enable_deferred_refcount

@@ -1,0 +1,44 @@
+"""The pure-Python twin: the same API, errors and results as the C module, to be read and compared with it.
+
+It takes no lock. chain.py has the one compare-and-swap, on which everything else stands; loops.py the five
+loops around it; and then there is one type a file. The docstrings are the C module's too:
+tools/docstrings.py copies them.
+"""
+
+from __future__ import annotations
+
+from .type_bool import AtomicBool
+from .type_counter import Counter
+from .type_float import AtomicFloat
+from .type_guard import Guard
+from .type_int import AtomicInt
+from .type_ref import AtomicRef
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+__all__ = [
+    "AtomicBool",
+    "AtomicFloat",
+    "AtomicInt",
+    "AtomicRef",
+    "Counter",
+    "Guard",
+    "enable_deferred_refcount",
+]
+
+
+def enable_deferred_refcount(object: T, /) -> T:
+    """Say that many threads will use object for long. Returns object.
+
+    On free-threaded CPython 3.14 and later it gets deferred reference counting, if the garbage collector
+    tracks it: its count is no longer contended, and the collector frees it. Elsewhere nothing happens.
+    Counter does it by itself.
+    """
+    return object
+
+
+enable_deferred_refcount.__module__ = "atomicx"

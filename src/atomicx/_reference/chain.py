@@ -1,0 +1,161 @@
+"""The one compare-and-swap of the pure-Python twin, and the cell that stands on it. It takes no lock.
+
+Its primitive is `dict.setdefault` on a str key: one C call, atomic with the GIL and without it. A cell is a
+chain of versions, each with a value and a number one higher than its predecessor's. A version is a dict,
+empty while the version is current:
+
+    version.setdefault("next", successor) is successor    the one winner has superseded it
+
+Linearization. A swap happens at that call. A read takes the value first and then looks for a successor: no
+successor means that the value was current at that moment. A value never changes while its version is current.
+
+Finding the current version. `head` is where to look first. It may be stale: a thread may pause before its
+store to head, and then put an old version back. So the newest version is entered in a table, under its
+number, as well. It holds at every moment that
+
+    the version with the highest number ever entered is in the table, and is current, or has a successor that
+    is still linked to it,
+
+for three reasons: an entry is removed only by one who saw a higher number in the table; the link to a
+successor is cut only when the successor was entered; and who comes too late enters a lower number, which
+changes nothing. Everyone who meets a superseded version finishes the work of its winner (supersede may run
+twice, and late) or, where the link is cut, looks in the table.
+
+Memory. Links are cut, or else a thread that pauses in an operation, or is interrupted there by a signal
+handler, would keep alive every version made meanwhile. So it keeps two, however long it pauses, and
+what they held is dropped: an object that was replaced goes at once.
+
+Interruptions. Between any two bytecodes another thread may run, or a signal handler, a finalizer, or a
+callback of the garbage collector may use the same cell in the same thread. Each finds the cell as another
+thread would. What can run a user's code, dropping the replaced value, comes last.
+
+Progress: lock-free with the GIL. Each pass of a loop that finds a version superseded does so because another
+operation happened since, or moves the head forward. Without the GIL the dict has a mutex of its own.
+"""
+
+# The functions here are the cell's own.
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from inspect import Signature
+    from typing import Any, ClassVar, NoReturn
+
+    from typing_extensions import Self
+
+
+class Version(dict[str, "Version"]):
+    """A value that a cell has, or had. Empty while current, then {"next": successor}, then {"next": CUT}."""
+
+    __slots__ = ("number", "value")
+    number: int  # immutable after creation
+    value: Any  # immutable while current, then None
+
+
+# In the place of a successor that is to be found in the table. Never changes.
+CUT = Version()
+
+
+class Unpicklable:
+    """What can be neither pickled nor copied."""
+
+    __slots__ = ()
+
+    def __reduce__(self, /) -> NoReturn:
+        """Raise TypeError, from pickle, copy and deepcopy: a copy would be another cell."""
+        raise TypeError(f"cannot pickle or copy {type(self).__name__!r} object: a copy would be another cell")
+
+
+class InitSignature:
+    """Shows the parameters of __init__ as those of the class; __new__, which takes any, would hide them."""
+
+    def __get__(self, cell: Cell | None, owner: type[Cell]) -> Signature:
+        from inspect import signature
+        from types import MethodType
+
+        if cell is not None or owner.__new__ is not Cell.__new__:
+            raise AttributeError("__signature__")
+        return signature(MethodType(owner.__init__, owner))
+
+
+class Cell(Unpicklable):
+    """What all cells are. The functions below are no methods: a cell's methods are its public operations."""
+
+    __slots__ = ("_Cell__head", "_Cell__table", "__weakref__")
+    __signature__ = InitSignature()
+    _Cell__zero: ClassVar[object]  # what a cell holds until __init__ has stored something
+    _Cell__head: Version  # where to look first; may be stale
+    _Cell__table: dict[int, Version]  # by number; its highest one leads to the current version
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        cell = object.__new__(cls)
+        first = Version()
+        first.number = 0
+        first.value = cls._Cell__zero
+        cell._Cell__head = first
+        cell._Cell__table = {0: first}
+        return cell
+
+
+def current(cell: Cell) -> tuple[Version, Any]:
+    """Return the version that was current at one moment of this call, and its value."""
+    while True:
+        version = cell._Cell__head
+        value = version.value
+        successor = version.get("next")
+        if successor is None:
+            return version, value
+        if successor is CUT:
+            find_head(cell)
+        else:
+            supersede(cell, version, successor)
+
+
+def swap(cell: Cell, version: Version, value: object) -> bool:
+    """Give the cell a new version with this value if version is current. Returns whether it was."""
+    successor = Version()
+    successor.number = version.number + 1
+    successor.value = value
+    if version.setdefault("next", successor) is not successor:
+        return False
+    # It has happened, so it must not raise now, as the call could near the recursion limit or out of memory.
+    # The next operation will meet the two versions and do the work.
+    try:
+        supersede(cell, version, successor)
+    except (MemoryError, RecursionError):
+        return True
+    return True
+
+
+def supersede(cell: Cell, version: Version, successor: Version) -> None:
+    """Do what is left to do once version has its successor; by the winner, and by all who meet the two."""
+    table = cell._Cell__table
+    table[successor.number] = successor
+    cell._Cell__head = successor
+    version["next"] = CUT
+    table.pop(version.number, None)
+    if len(table) > 1:
+        # Somebody came too late, or is at work here too.
+        forget_superseded(table)
+    version.value = None
+
+
+def find_head(cell: Cell) -> None:
+    """Correct a stale head."""
+    table = cell._Cell__table
+    newest = table.get(forget_superseded(table))
+    # None: superseded since, and there is a newer one.
+    if newest is not None:
+        cell._Cell__head = newest
+
+
+def forget_superseded(table: dict[int, Version]) -> int:
+    """Remove all entries but the highest. Returns its number."""
+    numbers = list(table)  # one C call: no entry that was there throughout is missed
+    highest = max(numbers)
+    for number in numbers:
+        if number < highest:
+            table.pop(number, None)
+    return highest

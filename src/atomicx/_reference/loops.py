@@ -1,0 +1,76 @@
+"""The five loops around the chain's compare-and-swap.
+
+Each takes the current version and its value, computes, and swaps; if another operation came between, the swap
+does nothing and the loop starts again. So an operation happens, whole, at its successful swap, or at the read
+that found nothing to do; one that raises has changed nothing. Arguments are converted before the loop. No
+user's code runs inside one, but for the function of update_value, which holds nothing while it runs. They are
+lock-free: a swap fails only because another succeeded.
+"""
+
+from __future__ import annotations
+
+from .chain import current, swap
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .chain import Cell
+
+    Step = Callable[[Any, Any], Any]
+    Conversion = Callable[[Any], Any]
+    Sameness = Callable[[Any, Any], bool]
+
+
+def as_it_is(value: object) -> object:
+    return value
+
+
+def load_value(cell: Cell) -> Any:
+    _, value = current(cell)
+    return value
+
+
+def exchange_value(cell: Cell, value: object) -> Any:
+    """Replace the value; returns the previous one."""
+    while True:
+        version, previous = current(cell)
+        if swap(cell, version, value):
+            return previous
+
+
+def apply(cell: Cell, step: Step, operand: object, check: Conversion) -> tuple[Any, Any]:
+    """Replace the value by check(step(value, operand)); returns the previous value and the new one."""
+    while True:
+        version, previous = current(cell)
+        result = check(step(previous, operand))
+        if swap(cell, version, result):
+            return previous, result
+
+
+def exchange_if_same(cell: Cell, expected: object, desired: object, same: Sameness) -> tuple[bool, Any]:
+    """Replace the value if it is the same as expected; returns whether it was, and the value found."""
+    while True:
+        version, found = current(cell)
+        if not same(found, expected):
+            return False, found
+        if swap(cell, version, desired):
+            return True, found
+
+
+def update_value(
+    cell: Cell, function: Callable[[Any], object], convert: Conversion, same: Sameness
+) -> tuple[Any, Any]:
+    """Replace the value by convert(function(value)); returns the previous value and the new one.
+
+    It compares values and not versions, as the C module does: a function that stores into this very cell
+    the value that is there already must not send the loop round for ever.
+    """
+    previous = load_value(cell)
+    while True:
+        result = convert(function(previous))
+        swapped, found = exchange_if_same(cell, previous, result, same)
+        if swapped:
+            return previous, result
+        previous = found

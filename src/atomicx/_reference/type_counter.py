@@ -1,0 +1,94 @@
+"""Counter. Here it is one cell; the C module stripes it where there is no GIL."""
+
+# A cell holds any value here; the types that users see stand in _core.pyi.
+# mypy: no-warn-return-any
+
+from __future__ import annotations
+
+from .chain import Cell
+from .int64 import as_int, as_result
+from .loops import apply, exchange_value, load_value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import SupportsIndex as Integer
+
+    from typing_extensions import Self
+
+
+def as_count(value: Integer) -> int:
+    number = as_int(value)
+    if number < 0:
+        raise ValueError(f"a Counter only counts up, not by {number}")
+    return number
+
+
+class Counter(Cell):
+    """A 64-bit counter that only counts up, made for many threads.
+
+    Without the GIL the C module spreads it over stripes, so that threads which count do not slow each other
+    down. The total is exact, and an addition that would take it past 64 bits raises OverflowError and counts
+    nothing.
+
+    It is not linearizable. A load that overlaps additions returns a value between the total at its start and
+    the total at its end (intermediate-value linearizability: Rinberg and Keidar, DISC 2020); a load that
+    overlaps nothing is exact. For a total on which decisions rest, take an AtomicInt.
+
+    No operation waits for another thread, so all may be used in signal handlers, __del__, callbacks of the
+    garbage collector or of weak references, and after a fork. (The pure-Python twin is lock-free with the
+    GIL. Without it, it stands on a dict's own mutex: exact, but neither lock-free nor safe in a child that
+    was forked while other threads used it.)
+
+    += adds and gives the cell itself. int(cell) and bool(cell) are loads. To call __init__ again is to drain,
+    and then to add value.
+    """
+
+    __slots__ = ()
+    __module__ = "atomicx"
+    _Cell__zero = 0
+
+    def __init__(self, value: Integer = 0, /) -> None:
+        exchange_value(self, as_count(value))
+
+    def inc(self, /) -> None:
+        """Count one. Returns None.
+
+        Raises OverflowError if the total would not fit in 64 bits. Lock-free.
+        """
+        apply(self, int.__add__, 1, as_result)
+
+    def add(self, n: Integer, /) -> None:
+        """Count n at once. Returns None.
+
+        Raises TypeError if n is no integer, ValueError if it is negative, OverflowError if n or the total
+        does not fit in 64 bits. Lock-free.
+        """
+        apply(self, int.__add__, as_count(n), as_result)
+
+    def load(self, /) -> int:
+        """Return the total: all that was counted and not drained.
+
+        Additions that overlap the load are in the result, or are not. Lock-free. Java: LongAdder.sum.
+        """
+        return load_value(self)
+
+    def drain(self, /) -> int:
+        """Take the counts out. Returns them, and load() starts again at 0.
+
+        Each count is in exactly one drain. Do not drain a counter whose total is exported. Lock-free.
+        Java: LongAdder.sumThenReset, but exact.
+        """
+        return exchange_value(self, 0)
+
+    def __iadd__(self, n: Integer, /) -> Self:
+        apply(self, int.__add__, as_count(n), as_result)
+        return self
+
+    def __int__(self, /) -> int:
+        return load_value(self)
+
+    def __bool__(self, /) -> bool:
+        return load_value(self) != 0
+
+    def __repr__(self, /) -> str:
+        return f"{type(self).__name__}({load_value(self)!r})"

@@ -1,0 +1,294 @@
+"""AtomicInt, and what an integer is here."""
+
+# A cell holds any value here; the types that users see stand in _core.pyi.
+# mypy: no-warn-return-any
+
+from __future__ import annotations
+
+from .chain import Cell, current, swap
+from .int64 import INT64_MAX, INT64_MIN, as_int, as_result
+from .loops import apply, exchange_if_same, exchange_value, load_value, update_value
+from .type_guard import Guard
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import SupportsIndex as Integer
+
+    from typing_extensions import Self
+
+
+def later(previous: int, candidate: int) -> int:
+    return max(candidate, previous + 1)
+
+
+def as_index(value: int, modulus: int) -> int:
+    return value if 0 <= value < modulus else 0
+
+
+def next_index(previous: int, modulus: int) -> int:
+    return (as_index(previous, modulus) + 1) % modulus
+
+
+class AtomicInt(Cell):
+    """An atomic signed 64-bit integer.
+
+    Values and operands are ints, or anything with __index__; a float is a TypeError. What does not fit in 64
+    bits, operand or result, raises OverflowError and leaves the cell as it was: nobody ever sees a wrapped
+    value.
+
+    Each operation is one step: linearizable, and sequentially consistent as C11's memory_order_seq_cst. None
+    waits for another thread, so all may be used in signal handlers, __del__, callbacks of the garbage
+    collector or of weak references, and after a fork. (The pure-Python twin is lock-free with the GIL.
+    Without it, it stands on a dict's own mutex: exact, but neither lock-free nor safe in a child that was
+    forked while other threads used it.)
+
+    +=, -=, &=, |= and ^= are atomic and give the cell itself. There is no binary + and no __index__: they
+    would hide a read. int(cell) and bool(cell) are loads. To call __init__ again is to store.
+    """
+
+    __slots__ = ()
+    __module__ = "atomicx"
+    _Cell__zero = 0
+
+    def __init__(self, value: Integer = 0, /) -> None:
+        exchange_value(self, as_int(value))
+
+    def load(self, /) -> int:
+        """Return the value.
+
+        Wait-free. C11: atomic_load.
+        """
+        return load_value(self)
+
+    def store(self, value: Integer, /) -> None:
+        """Replace the value. Returns None.
+
+        Raises TypeError if value is no integer, OverflowError if it does not fit in 64 bits. Wait-free.
+        C11: atomic_store.
+        """
+        exchange_value(self, as_int(value))
+
+    def exchange(self, value: Integer, /) -> int:
+        """Replace the value. Returns the previous one.
+
+        Raises TypeError if value is no integer, OverflowError if it does not fit in 64 bits. Lock-free.
+        C11: atomic_exchange.
+        """
+        return exchange_value(self, as_int(value))
+
+    def compare_and_set(self, expected: Integer, desired: Integer, /) -> bool:
+        """Replace the value by desired if it equals expected. Returns whether it did.
+
+        Raises TypeError if an argument is no integer, OverflowError if one does not fit in 64 bits.
+        Lock-free. Java: compareAndSet.
+        """
+        swapped, _ = exchange_if_same(self, as_int(expected), as_int(desired), int.__eq__)
+        return swapped
+
+    def compare_exchange(self, expected: Integer, desired: Integer, /) -> int:
+        """Replace the value by desired if it equals expected. Returns the witness: the value found.
+
+        The value was replaced if and only if the witness equals expected. Raises TypeError if an argument is
+        no integer, OverflowError if one does not fit in 64 bits. Lock-free.
+        C11: atomic_compare_exchange_strong.
+        """
+        _, witness = exchange_if_same(self, as_int(expected), as_int(desired), int.__eq__)
+        return witness
+
+    def inc(self, /) -> None:
+        """Add one. Returns None: the fastest way to count.
+
+        Raises OverflowError if the result does not fit in 64 bits. Lock-free.
+        """
+        apply(self, int.__add__, 1, as_result)
+
+    def dec(self, /) -> None:
+        """Subtract one. Returns None.
+
+        Raises OverflowError if the result does not fit in 64 bits. Lock-free.
+        """
+        apply(self, int.__sub__, 1, as_result)
+
+    def add(self, delta: Integer, /) -> None:
+        """Add delta, which may be negative. Returns None.
+
+        Raises TypeError if delta is no integer, OverflowError if delta or the result does not fit in 64
+        bits. Lock-free.
+        """
+        apply(self, int.__add__, as_int(delta), as_result)
+
+    def fetch_add(self, operand: Integer = 1, /) -> int:
+        """Add operand. Returns the previous value.
+
+        Raises TypeError if operand is no integer, OverflowError if operand or the result does not fit in 64
+        bits. Lock-free. C11: atomic_fetch_add.
+        """
+        return apply(self, int.__add__, as_int(operand), as_result)[0]
+
+    def fetch_sub(self, operand: Integer = 1, /) -> int:
+        """Subtract operand. Returns the previous value.
+
+        Raises TypeError if operand is no integer, OverflowError if operand or the result does not fit in 64
+        bits. Lock-free. C11: atomic_fetch_sub.
+        """
+        return apply(self, int.__sub__, as_int(operand), as_result)[0]
+
+    def add_fetch(self, delta: Integer = 1, /) -> int:
+        """Add delta. Returns the new value.
+
+        Raises TypeError if delta is no integer, OverflowError if delta or the result does not fit in 64
+        bits. Lock-free. Java: addAndGet.
+        """
+        return apply(self, int.__add__, as_int(delta), as_result)[1]
+
+    def sub_fetch(self, delta: Integer = 1, /) -> int:
+        """Subtract delta. Returns the new value.
+
+        Raises TypeError if delta is no integer, OverflowError if delta or the result does not fit in 64
+        bits. Lock-free.
+        """
+        return apply(self, int.__sub__, as_int(delta), as_result)[1]
+
+    def fetch_and(self, operand: Integer, /) -> int:
+        """Replace the value by value & operand, as Python's & on 64 bits. Returns the previous value.
+
+        Raises TypeError if operand is no integer, OverflowError if it does not fit in 64 bits. Lock-free.
+        C11: atomic_fetch_and.
+        """
+        return apply(self, int.__and__, as_int(operand), as_result)[0]
+
+    def fetch_or(self, operand: Integer, /) -> int:
+        """Replace the value by value | operand, as Python's | on 64 bits. Returns the previous value.
+
+        Raises TypeError if operand is no integer, OverflowError if it does not fit in 64 bits. Lock-free.
+        C11: atomic_fetch_or.
+        """
+        return apply(self, int.__or__, as_int(operand), as_result)[0]
+
+    def fetch_xor(self, operand: Integer, /) -> int:
+        """Replace the value by value ^ operand, as Python's ^ on 64 bits. Returns the previous value.
+
+        Raises TypeError if operand is no integer, OverflowError if it does not fit in 64 bits. Lock-free.
+        C11: atomic_fetch_xor.
+        """
+        return apply(self, int.__xor__, as_int(operand), as_result)[0]
+
+    def fetch_max(self, operand: Integer, /) -> int:
+        """Replace the value by operand if operand is larger. Returns the previous value.
+
+        Raises TypeError if operand is no integer, OverflowError if it does not fit in 64 bits. Lock-free.
+        Rust: AtomicI64::fetch_max.
+        """
+        return apply(self, max, as_int(operand), as_result)[0]
+
+    def fetch_min(self, operand: Integer, /) -> int:
+        """Replace the value by operand if operand is smaller. Returns the previous value.
+
+        Raises TypeError if operand is no integer, OverflowError if it does not fit in 64 bits. Lock-free.
+        Rust: AtomicI64::fetch_min.
+        """
+        return apply(self, min, as_int(operand), as_result)[0]
+
+    def try_add(self, delta: Integer, limit: Integer, /) -> bool:
+        """Add delta unless the result would pass limit. Returns whether it did.
+
+        The result may be as large as limit for delta >= 0, as small as limit for delta < 0. A sum that does
+        not fit in 64 bits passes every limit: False. For pools, rate limits and bounded work in flight.
+
+        Raises TypeError if an argument is no integer, OverflowError if one does not fit in 64 bits.
+        Lock-free.
+        """
+        delta, limit = as_int(delta), as_int(limit)
+        while True:
+            version, previous = current(self)
+            result = previous + delta
+            if not (INT64_MIN <= result <= limit if delta >= 0 else limit <= result <= INT64_MAX):
+                return False
+            if swap(self, version, result):
+                return True
+
+    def fetch_inc_mod(self, modulus: Integer, /) -> int:
+        """Step through 0, 1, ..., modulus - 1 and round again. Returns the index before the step.
+
+        A value outside [0, modulus) counts as the index 0. So it is a ring index, or round robin over a pool
+        that may shrink.
+
+        Raises TypeError if modulus is no integer, ValueError if it is less than 1, OverflowError if it does
+        not fit in 64 bits. Lock-free.
+        """
+        modulus = as_int(modulus)
+        if modulus < 1:
+            raise ValueError("modulus must be at least 1")
+        return as_index(apply(self, next_index, modulus, as_result)[0], modulus)
+
+    def advance(self, candidate: Integer, /) -> int:
+        """Move the value up to candidate, or by one if that is more. Returns the new value.
+
+        The new value is max(candidate, previous + 1): ids and timestamps that never repeat and never go
+        back.
+
+        Raises TypeError if candidate is no integer, OverflowError if candidate or the result does not fit in
+        64 bits. Lock-free.
+        """
+        return apply(self, later, as_int(candidate), as_result)[1]
+
+    def update(self, function: Callable[[int], Integer], /) -> int:
+        """Replace the value by function(value). Returns the new value.
+
+        A compare-and-swap loop: function runs again whenever the value was changed meanwhile, and nothing is
+        held while it runs. If it raises, nothing has changed and the exception passes on: raise to give up.
+
+        Raises TypeError if the result is no integer, OverflowError if it does not fit in 64 bits. Lock-free,
+        but for function. Java: updateAndGet.
+        """
+        return update_value(self, function, as_int, int.__eq__)[1]
+
+    def fetch_update(self, function: Callable[[int], Integer], /) -> int:
+        """Replace the value by function(value). Returns the previous value.
+
+        A compare-and-swap loop: function runs again whenever the value was changed meanwhile, and nothing is
+        held while it runs. If it raises, nothing has changed and the exception passes on: raise to give up.
+
+        Raises TypeError if the result is no integer, OverflowError if it does not fit in 64 bits. Lock-free,
+        but for function. Rust: AtomicI64::fetch_update.
+        """
+        return update_value(self, function, as_int, int.__eq__)[0]
+
+    def track(self, /) -> Guard:
+        """Return a guard that counts what is in flight: one up on entry, one down on exit.
+
+        The guard is a context manager (`with cell.track():`) and a decorator (`@cell.track()`), for coroutine
+        functions too. The exit counts down whatever happened in between. One guard may be entered many times,
+        also while it is entered, and by many threads.
+        """
+        return Guard(self)
+
+    def __iadd__(self, operand: Integer, /) -> Self:
+        apply(self, int.__add__, as_int(operand), as_result)
+        return self
+
+    def __isub__(self, operand: Integer, /) -> Self:
+        apply(self, int.__sub__, as_int(operand), as_result)
+        return self
+
+    def __iand__(self, operand: Integer, /) -> Self:
+        apply(self, int.__and__, as_int(operand), as_result)
+        return self
+
+    def __ior__(self, operand: Integer, /) -> Self:
+        apply(self, int.__or__, as_int(operand), as_result)
+        return self
+
+    def __ixor__(self, operand: Integer, /) -> Self:
+        apply(self, int.__xor__, as_int(operand), as_result)
+        return self
+
+    def __int__(self, /) -> int:
+        return load_value(self)
+
+    def __bool__(self, /) -> bool:
+        return load_value(self) != 0
+
+    def __repr__(self, /) -> str:
+        return f"{type(self).__name__}({load_value(self)!r})"
