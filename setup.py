@@ -17,10 +17,8 @@ class BuildExt(build_ext):
     """Adds the flags that depend on the compiler, which is known only now."""
 
     def build_extensions(self):
-        if self.compiler.compiler_type == "msvc":
-            flags = ["/std:c11"]
-        else:
-            flags = ["-std=c11", "-fvisibility=hidden"]
+        msvc = self.compiler.compiler_type == "msvc"
+        flags = ["/std:c11"] if msvc else ["-std=c11", "-fvisibility=hidden"]
         flags += shlex.split(os.environ.get("ATOMICX_CFLAGS", ""))
         for extension in self.extensions:
             extension.extra_compile_args += flags

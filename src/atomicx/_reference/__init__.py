@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeVar
 
-    T = TypeVar("T")
+    _T = TypeVar("_T")
 
 __all__ = [
     "AtomicBool",
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 
-def enable_deferred_refcount(object: T, /) -> T:
+def enable_deferred_refcount(object: _T, /) -> _T:
     """Say that many threads will use object for long. Returns object.
 
     On free-threaded CPython 3.14 and later it gets deferred reference counting, if the garbage collector

@@ -84,7 +84,10 @@ class Cell(Unpicklable):
     """What all cells are. The functions below are no methods: a cell's methods are its public operations."""
 
     __slots__ = ("_Cell__head", "_Cell__table", "__weakref__")
-    __signature__ = InitSignature()
+    if TYPE_CHECKING:
+        __signature__: ClassVar[Signature]  # what the descriptor gives
+    else:
+        __signature__ = InitSignature()
     _Cell__zero: ClassVar[object]  # what a cell holds until __init__ has stored something
     _Cell__head: Version  # where to look first; may be stale
     _Cell__table: dict[int, Version]  # by number; its highest one leads to the current version

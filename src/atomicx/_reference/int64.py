@@ -6,13 +6,13 @@ import operator
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import SupportsIndex as Integer
+    from typing import SupportsIndex as _Integer
 
 INT64_MIN = -(2**63)
 INT64_MAX = 2**63 - 1
 
 
-def as_int(value: Integer) -> int:
+def as_int(value: _Integer) -> int:
     number = operator.index(value)
     if not INT64_MIN <= number <= INT64_MAX:
         raise OverflowError("value does not fit in a signed 64-bit integer")

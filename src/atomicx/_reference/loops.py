@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from .chain import Cell
 
-    Step = Callable[[Any, Any], Any]
-    Conversion = Callable[[Any], Any]
-    Sameness = Callable[[Any, Any], bool]
+    _Step = Callable[[Any, Any], Any]
+    _Conversion = Callable[[Any], Any]
+    _Sameness = Callable[[Any, Any], bool]
 
 
 def as_it_is(value: object) -> object:
@@ -40,7 +40,7 @@ def exchange_value(cell: Cell, value: object) -> Any:
             return previous
 
 
-def apply(cell: Cell, step: Step, operand: object, check: Conversion) -> tuple[Any, Any]:
+def apply(cell: Cell, step: _Step, operand: object, check: _Conversion) -> tuple[Any, Any]:
     """Replace the value by check(step(value, operand)); returns the previous value and the new one."""
     while True:
         version, previous = current(cell)
@@ -49,7 +49,7 @@ def apply(cell: Cell, step: Step, operand: object, check: Conversion) -> tuple[A
             return previous, result
 
 
-def exchange_if_same(cell: Cell, expected: object, desired: object, same: Sameness) -> tuple[bool, Any]:
+def exchange_if_same(cell: Cell, expected: object, desired: object, same: _Sameness) -> tuple[bool, Any]:
     """Replace the value if it is the same as expected; returns whether it was, and the value found."""
     while True:
         version, found = current(cell)
@@ -60,7 +60,7 @@ def exchange_if_same(cell: Cell, expected: object, desired: object, same: Samene
 
 
 def update_value(
-    cell: Cell, function: Callable[[Any], object], convert: Conversion, same: Sameness
+    cell: Cell, function: Callable[[Any], object], convert: _Conversion, same: _Sameness
 ) -> tuple[Any, Any]:
     """Replace the value by convert(function(value)); returns the previous value and the new one.
 

@@ -11,12 +11,12 @@ from .loops import apply, exchange_value, load_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import SupportsIndex as Integer
+    from typing import SupportsIndex as _Integer
 
     from typing_extensions import Self
 
 
-def as_count(value: Integer) -> int:
+def as_count(value: _Integer) -> int:
     number = as_int(value)
     if number < 0:
         raise ValueError(f"a Counter only counts up, not by {number}")
@@ -47,7 +47,7 @@ class Counter(Cell):
     __module__ = "atomicx"
     _Cell__zero = 0
 
-    def __init__(self, value: Integer = 0, /) -> None:
+    def __init__(self, value: _Integer = 0, /) -> None:
         exchange_value(self, as_count(value))
 
     def inc(self, /) -> None:
@@ -57,7 +57,7 @@ class Counter(Cell):
         """
         apply(self, int.__add__, 1, as_result)
 
-    def add(self, n: Integer, /) -> None:
+    def add(self, n: _Integer, /) -> None:
         """Count n at once. Returns None.
 
         Raises TypeError if n is no integer, ValueError if it is negative, OverflowError if n or the total
@@ -80,7 +80,7 @@ class Counter(Cell):
         """
         return exchange_value(self, 0)
 
-    def __iadd__(self, n: Integer, /) -> Self:
+    def __iadd__(self, n: _Integer, /) -> Self:
         apply(self, int.__add__, as_count(n), as_result)
         return self
 

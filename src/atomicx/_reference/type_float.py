@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    Real = SupportsFloat | SupportsIndex
+    _Real = SupportsFloat | SupportsIndex
 
 
-def as_float(value: Real) -> float:
+def as_float(value: _Real) -> float:
     # Converts just as C's PyFloat_AsDouble does and keeps -0.0 and NaN, where float() would take a str.
     return math.ldexp(value, 0)
 
@@ -63,7 +63,7 @@ class AtomicFloat(Cell):
     __module__ = "atomicx"
     _Cell__zero = 0.0
 
-    def __init__(self, value: Real = 0.0, /) -> None:
+    def __init__(self, value: _Real = 0.0, /) -> None:
         exchange_value(self, as_float(value))
 
     def load(self, /) -> float:
@@ -73,21 +73,21 @@ class AtomicFloat(Cell):
         """
         return load_value(self)
 
-    def store(self, value: Real, /) -> None:
+    def store(self, value: _Real, /) -> None:
         """Replace the value. Returns None.
 
         Raises TypeError if value is no real number. Wait-free. C11: atomic_store.
         """
         exchange_value(self, as_float(value))
 
-    def exchange(self, value: Real, /) -> float:
+    def exchange(self, value: _Real, /) -> float:
         """Replace the value. Returns the previous one.
 
         Raises TypeError if value is no real number. Lock-free. C11: atomic_exchange.
         """
         return exchange_value(self, as_float(value))
 
-    def compare_and_set(self, expected: Real, desired: Real, /) -> bool:
+    def compare_and_set(self, expected: _Real, desired: _Real, /) -> bool:
         """Replace the value by desired if it has the bits of expected. Returns whether it did.
 
         Raises TypeError if an argument is no real number. Lock-free. Java: compareAndSet.
@@ -95,7 +95,7 @@ class AtomicFloat(Cell):
         swapped, _ = exchange_if_same(self, as_float(expected), as_float(desired), same_bits)
         return swapped
 
-    def compare_exchange(self, expected: Real, desired: Real, /) -> float:
+    def compare_exchange(self, expected: _Real, desired: _Real, /) -> float:
         """Replace the value by desired if it has the bits of expected. Returns the witness: the value found.
 
         The value was replaced if and only if the witness has the bits of expected; == does not tell that for
@@ -105,42 +105,42 @@ class AtomicFloat(Cell):
         _, witness = exchange_if_same(self, as_float(expected), as_float(desired), same_bits)
         return witness
 
-    def add(self, delta: Real, /) -> None:
+    def add(self, delta: _Real, /) -> None:
         """Add delta, rounded as Python's + does. Returns None.
 
         Raises TypeError if delta is no real number. Lock-free.
         """
         apply(self, float.__add__, as_float(delta), as_it_is)
 
-    def fetch_add(self, operand: Real, /) -> float:
+    def fetch_add(self, operand: _Real, /) -> float:
         """Add operand, rounded as Python's + does. Returns the previous value.
 
         Raises TypeError if operand is no real number. Lock-free. C++20: atomic<double>::fetch_add.
         """
         return apply(self, float.__add__, as_float(operand), as_it_is)[0]
 
-    def fetch_sub(self, operand: Real, /) -> float:
+    def fetch_sub(self, operand: _Real, /) -> float:
         """Subtract operand, rounded as Python's - does. Returns the previous value.
 
         Raises TypeError if operand is no real number. Lock-free. C++20: atomic<double>::fetch_sub.
         """
         return apply(self, float.__sub__, as_float(operand), as_it_is)[0]
 
-    def add_fetch(self, delta: Real, /) -> float:
+    def add_fetch(self, delta: _Real, /) -> float:
         """Add delta, rounded as Python's + does. Returns the new value.
 
         Raises TypeError if delta is no real number. Lock-free.
         """
         return apply(self, float.__add__, as_float(delta), as_it_is)[1]
 
-    def sub_fetch(self, delta: Real, /) -> float:
+    def sub_fetch(self, delta: _Real, /) -> float:
         """Subtract delta, rounded as Python's - does. Returns the new value.
 
         Raises TypeError if delta is no real number. Lock-free.
         """
         return apply(self, float.__sub__, as_float(delta), as_it_is)[1]
 
-    def fetch_max(self, operand: Real, /) -> float:
+    def fetch_max(self, operand: _Real, /) -> float:
         """Replace the value by operand if operand is larger. Returns the previous value.
 
         A number is preferred to NaN. 0.0 and -0.0 tie, and the value stays.
@@ -149,7 +149,7 @@ class AtomicFloat(Cell):
         """
         return apply(self, larger, as_float(operand), as_it_is)[0]
 
-    def fetch_min(self, operand: Real, /) -> float:
+    def fetch_min(self, operand: _Real, /) -> float:
         """Replace the value by operand if operand is smaller. Returns the previous value.
 
         A number is preferred to NaN. 0.0 and -0.0 tie, and the value stays.
@@ -158,7 +158,7 @@ class AtomicFloat(Cell):
         """
         return apply(self, smaller, as_float(operand), as_it_is)[0]
 
-    def update(self, function: Callable[[float], Real], /) -> float:
+    def update(self, function: Callable[[float], _Real], /) -> float:
         """Replace the value by function(value). Returns the new value.
 
         A compare-and-swap loop: function runs again whenever the value was changed meanwhile, and nothing is
@@ -168,7 +168,7 @@ class AtomicFloat(Cell):
         """
         return update_value(self, function, as_float, same_bits)[1]
 
-    def fetch_update(self, function: Callable[[float], Real], /) -> float:
+    def fetch_update(self, function: Callable[[float], _Real], /) -> float:
         """Replace the value by function(value). Returns the previous value.
 
         A compare-and-swap loop: function runs again whenever the value was changed meanwhile, and nothing is
@@ -178,11 +178,11 @@ class AtomicFloat(Cell):
         """
         return update_value(self, function, as_float, same_bits)[0]
 
-    def __iadd__(self, operand: Real, /) -> Self:
+    def __iadd__(self, operand: _Real, /) -> Self:
         apply(self, float.__add__, as_float(operand), as_it_is)
         return self
 
-    def __isub__(self, operand: Real, /) -> Self:
+    def __isub__(self, operand: _Real, /) -> Self:
         apply(self, float.__sub__, as_float(operand), as_it_is)
         return self
 

@@ -13,7 +13,7 @@ from .type_guard import Guard
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import SupportsIndex as Integer
+    from typing import SupportsIndex as _Integer
 
     from typing_extensions import Self
 
@@ -51,7 +51,7 @@ class AtomicInt(Cell):
     __module__ = "atomicx"
     _Cell__zero = 0
 
-    def __init__(self, value: Integer = 0, /) -> None:
+    def __init__(self, value: _Integer = 0, /) -> None:
         exchange_value(self, as_int(value))
 
     def load(self, /) -> int:
@@ -61,7 +61,7 @@ class AtomicInt(Cell):
         """
         return load_value(self)
 
-    def store(self, value: Integer, /) -> None:
+    def store(self, value: _Integer, /) -> None:
         """Replace the value. Returns None.
 
         Raises TypeError if value is no integer, OverflowError if it does not fit in 64 bits. Wait-free.
@@ -69,7 +69,7 @@ class AtomicInt(Cell):
         """
         exchange_value(self, as_int(value))
 
-    def exchange(self, value: Integer, /) -> int:
+    def exchange(self, value: _Integer, /) -> int:
         """Replace the value. Returns the previous one.
 
         Raises TypeError if value is no integer, OverflowError if it does not fit in 64 bits. Lock-free.
@@ -77,7 +77,7 @@ class AtomicInt(Cell):
         """
         return exchange_value(self, as_int(value))
 
-    def compare_and_set(self, expected: Integer, desired: Integer, /) -> bool:
+    def compare_and_set(self, expected: _Integer, desired: _Integer, /) -> bool:
         """Replace the value by desired if it equals expected. Returns whether it did.
 
         Raises TypeError if an argument is no integer, OverflowError if one does not fit in 64 bits.
@@ -86,7 +86,7 @@ class AtomicInt(Cell):
         swapped, _ = exchange_if_same(self, as_int(expected), as_int(desired), int.__eq__)
         return swapped
 
-    def compare_exchange(self, expected: Integer, desired: Integer, /) -> int:
+    def compare_exchange(self, expected: _Integer, desired: _Integer, /) -> int:
         """Replace the value by desired if it equals expected. Returns the witness: the value found.
 
         The value was replaced if and only if the witness equals expected. Raises TypeError if an argument is
@@ -110,7 +110,7 @@ class AtomicInt(Cell):
         """
         apply(self, int.__sub__, 1, as_result)
 
-    def add(self, delta: Integer, /) -> None:
+    def add(self, delta: _Integer, /) -> None:
         """Add delta, which may be negative. Returns None.
 
         Raises TypeError if delta is no integer, OverflowError if delta or the result does not fit in 64
@@ -118,7 +118,7 @@ class AtomicInt(Cell):
         """
         apply(self, int.__add__, as_int(delta), as_result)
 
-    def fetch_add(self, operand: Integer = 1, /) -> int:
+    def fetch_add(self, operand: _Integer = 1, /) -> int:
         """Add operand. Returns the previous value.
 
         Raises TypeError if operand is no integer, OverflowError if operand or the result does not fit in 64
@@ -126,7 +126,7 @@ class AtomicInt(Cell):
         """
         return apply(self, int.__add__, as_int(operand), as_result)[0]
 
-    def fetch_sub(self, operand: Integer = 1, /) -> int:
+    def fetch_sub(self, operand: _Integer = 1, /) -> int:
         """Subtract operand. Returns the previous value.
 
         Raises TypeError if operand is no integer, OverflowError if operand or the result does not fit in 64
@@ -134,7 +134,7 @@ class AtomicInt(Cell):
         """
         return apply(self, int.__sub__, as_int(operand), as_result)[0]
 
-    def add_fetch(self, delta: Integer = 1, /) -> int:
+    def add_fetch(self, delta: _Integer = 1, /) -> int:
         """Add delta. Returns the new value.
 
         Raises TypeError if delta is no integer, OverflowError if delta or the result does not fit in 64
@@ -142,7 +142,7 @@ class AtomicInt(Cell):
         """
         return apply(self, int.__add__, as_int(delta), as_result)[1]
 
-    def sub_fetch(self, delta: Integer = 1, /) -> int:
+    def sub_fetch(self, delta: _Integer = 1, /) -> int:
         """Subtract delta. Returns the new value.
 
         Raises TypeError if delta is no integer, OverflowError if delta or the result does not fit in 64
@@ -150,7 +150,7 @@ class AtomicInt(Cell):
         """
         return apply(self, int.__sub__, as_int(delta), as_result)[1]
 
-    def fetch_and(self, operand: Integer, /) -> int:
+    def fetch_and(self, operand: _Integer, /) -> int:
         """Replace the value by value & operand, as Python's & on 64 bits. Returns the previous value.
 
         Raises TypeError if operand is no integer, OverflowError if it does not fit in 64 bits. Lock-free.
@@ -158,7 +158,7 @@ class AtomicInt(Cell):
         """
         return apply(self, int.__and__, as_int(operand), as_result)[0]
 
-    def fetch_or(self, operand: Integer, /) -> int:
+    def fetch_or(self, operand: _Integer, /) -> int:
         """Replace the value by value | operand, as Python's | on 64 bits. Returns the previous value.
 
         Raises TypeError if operand is no integer, OverflowError if it does not fit in 64 bits. Lock-free.
@@ -166,7 +166,7 @@ class AtomicInt(Cell):
         """
         return apply(self, int.__or__, as_int(operand), as_result)[0]
 
-    def fetch_xor(self, operand: Integer, /) -> int:
+    def fetch_xor(self, operand: _Integer, /) -> int:
         """Replace the value by value ^ operand, as Python's ^ on 64 bits. Returns the previous value.
 
         Raises TypeError if operand is no integer, OverflowError if it does not fit in 64 bits. Lock-free.
@@ -174,7 +174,7 @@ class AtomicInt(Cell):
         """
         return apply(self, int.__xor__, as_int(operand), as_result)[0]
 
-    def fetch_max(self, operand: Integer, /) -> int:
+    def fetch_max(self, operand: _Integer, /) -> int:
         """Replace the value by operand if operand is larger. Returns the previous value.
 
         Raises TypeError if operand is no integer, OverflowError if it does not fit in 64 bits. Lock-free.
@@ -182,7 +182,7 @@ class AtomicInt(Cell):
         """
         return apply(self, max, as_int(operand), as_result)[0]
 
-    def fetch_min(self, operand: Integer, /) -> int:
+    def fetch_min(self, operand: _Integer, /) -> int:
         """Replace the value by operand if operand is smaller. Returns the previous value.
 
         Raises TypeError if operand is no integer, OverflowError if it does not fit in 64 bits. Lock-free.
@@ -190,7 +190,7 @@ class AtomicInt(Cell):
         """
         return apply(self, min, as_int(operand), as_result)[0]
 
-    def try_add(self, delta: Integer, limit: Integer, /) -> bool:
+    def try_add(self, delta: _Integer, limit: _Integer, /) -> bool:
         """Add delta unless the result would pass limit. Returns whether it did.
 
         The result may be as large as limit for delta >= 0, as small as limit for delta < 0. A sum that does
@@ -208,7 +208,7 @@ class AtomicInt(Cell):
             if swap(self, version, result):
                 return True
 
-    def fetch_inc_mod(self, modulus: Integer, /) -> int:
+    def fetch_inc_mod(self, modulus: _Integer, /) -> int:
         """Step through 0, 1, ..., modulus - 1 and round again. Returns the index before the step.
 
         A value outside [0, modulus) counts as the index 0. So it is a ring index, or round robin over a pool
@@ -222,7 +222,7 @@ class AtomicInt(Cell):
             raise ValueError("modulus must be at least 1")
         return as_index(apply(self, next_index, modulus, as_result)[0], modulus)
 
-    def advance(self, candidate: Integer, /) -> int:
+    def advance(self, candidate: _Integer, /) -> int:
         """Move the value up to candidate, or by one if that is more. Returns the new value.
 
         The new value is max(candidate, previous + 1): ids and timestamps that never repeat and never go
@@ -233,7 +233,7 @@ class AtomicInt(Cell):
         """
         return apply(self, later, as_int(candidate), as_result)[1]
 
-    def update(self, function: Callable[[int], Integer], /) -> int:
+    def update(self, function: Callable[[int], _Integer], /) -> int:
         """Replace the value by function(value). Returns the new value.
 
         A compare-and-swap loop: function runs again whenever the value was changed meanwhile, and nothing is
@@ -244,7 +244,7 @@ class AtomicInt(Cell):
         """
         return update_value(self, function, as_int, int.__eq__)[1]
 
-    def fetch_update(self, function: Callable[[int], Integer], /) -> int:
+    def fetch_update(self, function: Callable[[int], _Integer], /) -> int:
         """Replace the value by function(value). Returns the previous value.
 
         A compare-and-swap loop: function runs again whenever the value was changed meanwhile, and nothing is
@@ -264,23 +264,23 @@ class AtomicInt(Cell):
         """
         return Guard(self)
 
-    def __iadd__(self, operand: Integer, /) -> Self:
+    def __iadd__(self, operand: _Integer, /) -> Self:
         apply(self, int.__add__, as_int(operand), as_result)
         return self
 
-    def __isub__(self, operand: Integer, /) -> Self:
+    def __isub__(self, operand: _Integer, /) -> Self:
         apply(self, int.__sub__, as_int(operand), as_result)
         return self
 
-    def __iand__(self, operand: Integer, /) -> Self:
+    def __iand__(self, operand: _Integer, /) -> Self:
         apply(self, int.__and__, as_int(operand), as_result)
         return self
 
-    def __ior__(self, operand: Integer, /) -> Self:
+    def __ior__(self, operand: _Integer, /) -> Self:
         apply(self, int.__or__, as_int(operand), as_result)
         return self
 
-    def __ixor__(self, operand: Integer, /) -> Self:
+    def __ixor__(self, operand: _Integer, /) -> Self:
         apply(self, int.__xor__, as_int(operand), as_result)
         return self
 
