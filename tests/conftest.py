@@ -1,0 +1,55 @@
+"""What every test shares: the two backends, the report's header, and how Hypothesis runs.
+
+A behaviour test asks for the fixture `backend` and so runs twice: over the C module and over the
+pure-Python twin. ATOMICX_PURE=1 leaves the twin alone, and the header says so; otherwise a C module that
+is missing or broken is an error of every test that wants it, never a skip.
+"""
+
+import importlib
+import os
+import platform
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from hypothesis import settings
+
+# The import mode keeps the tests off the path; their helper modules (model) have to be found.
+sys.path.insert(0, str(Path(__file__).parent))
+
+MODULES = {"c": "atomicx._core", "python": "atomicx._reference"}
+PURE = os.environ.get("ATOMICX_PURE") == "1"
+BACKENDS = ["python"] if PURE else list(MODULES)
+
+# The same examples in every run, however slow the machine; `--hypothesis-profile explore` looks for new ones.
+settings.register_profile("same", max_examples=40, derandomize=True, database=None, deadline=None)
+settings.register_profile("explore", max_examples=2000, database=None, deadline=None)
+settings.load_profile("same")
+
+
+def gil_state() -> str:
+    enabled = getattr(sys, "_is_gil_enabled", lambda: True)
+    return "with the GIL" if enabled() else "without the GIL"
+
+
+def backend_state(name: str) -> str:
+    try:
+        importlib.import_module(MODULES[name])
+    except Exception as error:
+        return f"{name} (NOT THERE: {error})"
+    return name
+
+
+def pytest_report_header() -> str:
+    backends = ", ".join(backend_state(name) for name in BACKENDS)
+    if PURE:
+        backends += " only, because ATOMICX_PURE=1"
+    # The state of the GIL last: importing a backend could have switched it on.
+    return f"atomicx: CPython {platform.python_version()} {gil_state()}, backends: {backends}"
+
+
+@pytest.fixture(scope="session", params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> ModuleType:
+    """The module under test: atomicx._core or atomicx._reference."""
+    return importlib.import_module(MODULES[request.param])

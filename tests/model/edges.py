@@ -1,0 +1,204 @@
+"""The values with which every operation is tried, a tuple for each kind of argument."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+from model.kinds import (
+    DOUBLE,
+    DOUBLE_FUNCTION,
+    INT64,
+    INT64_MAX,
+    INT64_MIN,
+    INT_FUNCTION,
+    OBJECT,
+    OBJECT_FUNCTION,
+    TRUTH,
+    from_bits,
+)
+from model.operations import Kind, Operation
+
+
+class Refusal(Exception):
+    """What a user's code raises in the middle of an operation."""
+
+
+class Abort(BaseException):
+    """The same, and no Exception: as KeyboardInterrupt is."""
+
+
+class Number:
+    """A number by its methods alone; given an exception, its conversion raises that one."""
+
+    def __init__(self, outcome: Any) -> None:
+        self.outcome = outcome
+
+    def convert(self) -> Any:
+        if isinstance(self.outcome, BaseException):
+            # Without this the traceback of the one exception would grow with every raise.
+            raise self.outcome.with_traceback(None)
+        return self.outcome
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.outcome!r})"
+
+
+class Index(Number):
+    def __index__(self) -> Any:
+        return self.convert()
+
+
+class Float(Number):
+    def __float__(self) -> Any:
+        return self.convert()
+
+
+class OnlyInt:
+    """Has `__int__`, which is for lossy conversions and must not be asked."""
+
+    def __int__(self) -> int:
+        return 3
+
+
+class Reflected:
+    """Would take over `cell += operand` if the cell let it."""
+
+    def __radd__(self, other: object) -> str:
+        return "rebound"
+
+    __rsub__ = __rand__ = __ror__ = __rxor__ = __radd__
+
+
+class ReflectedIndex(Reflected, Index):
+    pass
+
+
+class DerivedInt(int):
+    """A subclass of int, whose own `__index__` is not asked: it is an int already."""
+
+    def __index__(self) -> int:
+        raise Refusal
+
+    def __repr__(self) -> str:
+        return f"DerivedInt({int(self)})"
+
+
+class DerivedFloat(float):
+    def __float__(self) -> float:
+        raise Refusal
+
+
+NOT_NUMBERS: tuple[Any, ...] = (
+    *("", "1", "one", b"1", None, [], (1,), {}, 1j, object, OnlyInt(), Reflected()),
+    *(Index("1"), Index(None), Index(1.0), Index(Refusal("index")), Index(Abort("index"))),
+)
+
+INTEGERS: tuple[Any, ...] = (
+    *(0, 1, -1, 2, -2, 7, 64, 0x5555_5555_5555_5555, True, False),
+    *(INT64_MAX, INT64_MAX - 1, INT64_MIN, INT64_MIN + 1),
+    *(Index(5), Index(-1), Index(INT64_MAX), Index(INT64_MIN), ReflectedIndex(3), DerivedInt(9)),
+)
+
+TOO_BIG: tuple[Any, ...] = (INT64_MAX + 1, INT64_MIN - 1, 2**64, -(2**64), 2**100, -(2**100), Index(2**63))
+
+DOUBLES: tuple[Any, ...] = (
+    *(0.0, -0.0, 1.0, -1.0, 0.5, 0.1, 5e-324, -5e-324, 2.2250738585072014e-308),
+    *(1.7976931348623157e308, -1.7976931348623157e308, math.inf, -math.inf),
+    *(math.nan, -math.nan, from_bits(0x7FF8_0000_0000_BEEF), from_bits(0xFFF8_0000_0000_0001)),
+)
+
+NUMBERS: tuple[Any, ...] = (
+    *DOUBLES,
+    *(0, 1, -1, 2**53 + 1, INT64_MAX, INT64_MIN, 2**100, -(2**100), True, False),
+    *(Index(5), Index(2**100), Float(2.5), Float(-0.0), Float(math.nan), DerivedFloat(1.5), DerivedInt(9)),
+)
+
+NOT_DOUBLES: tuple[Any, ...] = (
+    *(10**400, -(10**400), Index(10**400)),
+    *(Float("1.0"), Float(1), Float(None), Float(Refusal("float")), Float(Abort("float"))),
+)
+
+OBJECTS: tuple[Any, ...] = (
+    *(None, True, 0, 10**9, math.nan, "text", b"", [], (1, "a"), {}, object(), Reflected()),
+)
+
+
+def raises(error: BaseException) -> Any:
+    def function(_: Any) -> Any:
+        raise error.with_traceback(None)
+
+    return function
+
+
+def gives(value: Any) -> Any:
+    """A function that returns `value` whatever it is given, and says so in a failed test."""
+
+    def function(_: Any) -> Any:
+        return value
+
+    function.__qualname__ = f"gives({value!r})"
+    return function
+
+
+def same(value: Any) -> Any:
+    return value
+
+
+def twice(value: Any) -> Any:
+    return value * 2
+
+
+def next_up(value: Any) -> Any:
+    return value + 1
+
+
+def negated(value: Any) -> Any:
+    return -value
+
+
+def wrapped_in_index(value: Any) -> Any:
+    return Index(value)
+
+
+def wrapped_in_float(value: Any) -> Any:
+    return Float(value)
+
+
+def no_argument() -> int:
+    return 0
+
+
+def inside_a_tuple(value: Any) -> Any:
+    return (value,)
+
+
+NOT_FUNCTIONS: tuple[Any, ...] = (
+    *(None, 1, "function", no_argument, raises(Refusal("call")), raises(Abort("call"))),
+)
+
+EDGES: dict[Kind, tuple[Any, ...]] = {
+    INT64: (*INTEGERS, *TOO_BIG, *DOUBLES, 1.0, Float(1.0), *NOT_NUMBERS),
+    DOUBLE: (*NUMBERS, *NOT_DOUBLES, *NOT_NUMBERS),
+    TRUTH: (True, False, 0, 1, 2, -1, 0.0, 1.0, math.nan, *NOT_NUMBERS, Index(0), Float(1.0)),
+    OBJECT: (*OBJECTS, *NOT_NUMBERS),
+    INT_FUNCTION: (
+        *(same, twice, next_up, negated, wrapped_in_index, wrapped_in_float),
+        *(gives(value) for value in (0, True, INT64_MIN, 1.5, Index(3), *TOO_BIG, *NOT_NUMBERS)),
+        *NOT_FUNCTIONS,
+    ),
+    DOUBLE_FUNCTION: (
+        *(same, negated, wrapped_in_float),
+        *(gives(value) for value in (*NUMBERS, *NOT_DOUBLES, *NOT_NUMBERS)),
+        *NOT_FUNCTIONS,
+    ),
+    OBJECT_FUNCTION: (same, *(gives(value) for value in OBJECTS), *NOT_FUNCTIONS),
+}
+
+
+def edge_arguments(operation: Operation) -> Iterator[tuple[Any, ...]]:
+    """Every tuple of edge values that the operation can be called with, defaults left out and given."""
+    for count in range(operation.fewest, operation.most + 1):
+        yield from product(*(EDGES[parameter.kind] for parameter in operation.parameters[:count]))

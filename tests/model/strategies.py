@@ -1,0 +1,51 @@
+"""How Hypothesis draws arguments: mostly what is accepted, near the edges, with the rest mixed in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from model.edges import EDGES, NUMBERS, OBJECTS, TOO_BIG, gives
+from model.kinds import (
+    DOUBLE,
+    DOUBLE_FUNCTION,
+    INT64,
+    INT64_MAX,
+    INT64_MIN,
+    INT_FUNCTION,
+    OBJECT,
+    OBJECT_FUNCTION,
+    TRUTH,
+)
+from model.operations import Kind, Operation
+
+int64 = st.one_of(
+    st.integers(-3, 3),
+    st.integers(INT64_MIN, INT64_MAX),
+    st.integers(INT64_MAX - 3, INT64_MAX),
+    st.integers(INT64_MIN, INT64_MIN + 3),
+)
+double = st.one_of(st.floats(), st.integers(-3, 3).map(float), st.sampled_from(NUMBERS))
+
+
+def with_edges(kind: Kind, *accepted: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.one_of(*accepted, st.sampled_from(EDGES[kind]))
+
+
+ARGUMENTS: dict[Kind, st.SearchStrategy[Any]] = {
+    INT64: with_edges(INT64, int64, int64, st.sampled_from(TOO_BIG)),
+    DOUBLE: with_edges(DOUBLE, double, double),
+    TRUTH: with_edges(TRUTH, st.booleans(), st.booleans()),
+    # A few objects, over and over: otherwise no compare-and-swap would ever find what it expects.
+    OBJECT: st.sampled_from(OBJECTS),
+    INT_FUNCTION: with_edges(INT_FUNCTION, int64.map(gives)),
+    DOUBLE_FUNCTION: with_edges(DOUBLE_FUNCTION, double.map(gives)),
+    OBJECT_FUNCTION: with_edges(OBJECT_FUNCTION, st.sampled_from(OBJECTS).map(gives)),
+}
+
+
+def arguments(operation: Operation) -> st.SearchStrategy[tuple[Any, ...]]:
+    """Arguments of one call, with as many of the defaults left out as chance has it."""
+    drawn = [ARGUMENTS[parameter.kind] for parameter in operation.parameters]
+    return st.integers(operation.fewest, operation.most).flatmap(lambda count: st.tuples(*drawn[:count]))

@@ -1,0 +1,80 @@
+"""One cell of each type, changed together: what the lifecycle programs hammer."""
+
+import threading
+from types import ModuleType
+from typing import Any
+
+
+def one_more(number: int) -> int:
+    return number + 1
+
+
+class Cells:
+    """A beat changes every cell by one, so that after n beats each of them holds n."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self.by_add = module.AtomicInt()
+        self.by_swap = module.AtomicInt()
+        self.by_update = module.AtomicInt()
+        self.float = module.AtomicFloat()
+        self.reference = module.AtomicRef(0)
+        self.counter = module.Counter()
+        self.flag = module.AtomicBool()
+        self.in_flight = module.AtomicInt()
+
+    def beat(self) -> None:
+        with self.in_flight.track():
+            self.by_add.inc()
+            while not self.by_swap.compare_and_set(now := self.by_swap.load(), now + 1):
+                pass
+            self.by_update.update(one_more)
+            self.float.add(1.0)
+            self.reference.update(one_more)
+            self.counter.inc()
+            self.flag.exchange(not self.flag.load())
+
+    def loads(self) -> dict[str, Any]:
+        return {
+            "by_add": self.by_add.load(),
+            "by_swap": self.by_swap.load(),
+            "by_update": self.by_update.load(),
+            "float": self.float.load(),
+            "reference": self.reference.load(),
+            "counter": self.counter.load(),
+        }
+
+    def check(self, beats: int) -> None:
+        """Asserts that nothing was lost in so many beats. Nobody may be beating meanwhile."""
+        self.check_between(beats, beats)
+        assert self.in_flight.load() == 0, f"{self.in_flight.load()} are in flight, and nobody is there"
+
+    def check_between(self, least: int, most: int) -> None:
+        wrong = {name: value for name, value in self.loads().items() if not least <= value <= most}
+        assert not wrong, f"after {least} to {most} beats: {wrong}"
+
+
+class Hammer:
+    """Threads that beat until they are stopped."""
+
+    def __init__(self, cells: Cells, threads: int, daemon: bool = False) -> None:
+        self.cells = cells
+        self.beats = [0] * threads
+        self.stopped = False
+        self.threads = [
+            threading.Thread(target=self.hammer, args=(index,), daemon=daemon) for index in range(threads)
+        ]
+
+    def hammer(self, index: int) -> None:
+        while not self.stopped:
+            self.cells.beat()
+            self.beats[index] += 1
+
+    def __enter__(self) -> "Hammer":
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stopped = True
+        for thread in self.threads:
+            thread.join()

@@ -1,0 +1,295 @@
+"""What all types have in common: identity, subclasses, weak references, and what they refuse."""
+
+import copy
+import gc
+import operator
+import pickle
+import weakref
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from model.check import check_operation
+from model.edges import edge_arguments
+from model.operations import CellModel
+from model.tables import ATOMIC_BOOL, ATOMIC_FLOAT, ATOMIC_INT, ATOMIC_REF, CELLS, COUNTER
+
+every_type = pytest.mark.parametrize("model", CELLS, ids=str)
+
+# A value that a cell of the type can hold and that is not its zero.
+VALUE = {"AtomicInt": 7, "AtomicFloat": 2.5, "AtomicBool": True, "AtomicRef": [1], "Counter": 7}
+
+
+def type_of(backend: ModuleType, model: CellModel) -> Any:
+    return getattr(backend, model.type_name)
+
+
+def cell_of(backend: ModuleType, model: CellModel) -> Any:
+    return type_of(backend, model)(VALUE[model.type_name])
+
+
+@every_type
+def test_equality_and_hash_are_identity(backend: ModuleType, model: CellModel) -> None:
+    one, other = cell_of(backend, model), cell_of(backend, model)
+    assert one == one
+    assert one != other
+    assert hash(one) == object.__hash__(one)
+    assert {one: "one", other: "other"}[one] == "one"
+    assert one != VALUE[model.type_name]
+
+
+@every_type
+@pytest.mark.parametrize("compare", [operator.lt, operator.le, operator.gt, operator.ge])
+def test_there_is_no_order(backend: ModuleType, model: CellModel, compare: Callable[..., Any]) -> None:
+    with pytest.raises(TypeError):
+        compare(cell_of(backend, model), cell_of(backend, model))
+
+
+@every_type
+@pytest.mark.parametrize(
+    "compute",
+    [*(operator.add, operator.sub, operator.mul, operator.mod, operator.pow), operator.lshift, operator.or_],
+)
+def test_there_are_no_binary_operators(
+    backend: ModuleType, model: CellModel, compute: Callable[..., Any]
+) -> None:
+    """They would hide a read."""
+    cell = cell_of(backend, model)
+    for other in (1, 1.5, "text", cell_of(backend, model)):
+        with pytest.raises(TypeError):
+            compute(cell, other)
+        with pytest.raises(TypeError):
+            compute(other, cell)
+
+
+@every_type
+@pytest.mark.parametrize("convert", [operator.index, range, bytes, "text".__mul__, len, iter])
+def test_there_are_no_other_conversions(
+    backend: ModuleType, model: CellModel, convert: Callable[..., Any]
+) -> None:
+    with pytest.raises(TypeError):
+        convert(cell_of(backend, model))
+
+
+@pytest.mark.parametrize("model", [ATOMIC_FLOAT, ATOMIC_BOOL, ATOMIC_REF], ids=str)
+def test_no_int(backend: ModuleType, model: CellModel) -> None:
+    with pytest.raises(TypeError):
+        int(cell_of(backend, model))
+
+
+@pytest.mark.parametrize("model", [ATOMIC_INT, ATOMIC_BOOL, ATOMIC_REF, COUNTER], ids=str)
+def test_no_float(backend: ModuleType, model: CellModel) -> None:
+    with pytest.raises(TypeError):
+        float(cell_of(backend, model))
+
+
+@every_type
+@pytest.mark.parametrize(
+    "in_place",
+    [operator.imul, operator.ifloordiv, operator.itruediv, operator.imod, operator.ipow, operator.ilshift],
+)
+def test_other_in_place_operators(
+    backend: ModuleType, model: CellModel, in_place: Callable[..., Any]
+) -> None:
+    cell = cell_of(backend, model)
+    with pytest.raises(TypeError):
+        in_place(cell, 2)
+    assert model.same(VALUE[model.type_name], cell.load())
+
+
+@every_type
+def test_a_cell_is_no_operand(backend: ModuleType, model: CellModel) -> None:
+    cell: Any = cell_of(backend, model)
+    for total in (1, 1.5, "text", (), None):
+        with pytest.raises(TypeError):
+            total += cell
+    assert model.same(VALUE[model.type_name], cell.load())
+
+
+@pytest.mark.parametrize("model", [ATOMIC_INT, ATOMIC_BOOL, COUNTER], ids=str)
+def test_a_cell_is_no_value_of_its_own_type(backend: ModuleType, model: CellModel) -> None:
+    """Storing one cell in another would hide a read."""
+    with pytest.raises(TypeError):
+        type_of(backend, model)(cell_of(backend, model))
+
+
+# Creation
+
+
+@every_type
+def test_new_takes_anything_and_makes_a_zero_cell(backend: ModuleType, model: CellModel) -> None:
+    cell_type = type_of(backend, model)
+    cell = cell_type.__new__(cell_type, "anything", 1, key=2)
+    assert model.same(model.zero, cell.load())
+
+
+@every_type
+def test_init_again_is_a_store(backend: ModuleType, model: CellModel) -> None:
+    cell = cell_of(backend, model)
+    assert cell.__init__() is None
+    assert model.same(model.zero, cell.load())
+    cell.__init__(VALUE[model.type_name])
+    assert model.same(VALUE[model.type_name], cell.load())
+
+
+@every_type
+def test_no_keyword_arguments(backend: ModuleType, model: CellModel) -> None:
+    with pytest.raises(TypeError):
+        type_of(backend, model)(value=VALUE[model.type_name])
+    with pytest.raises(TypeError):
+        type_of(backend, model)(VALUE[model.type_name], VALUE[model.type_name])
+
+
+@every_type
+def test_no_attributes_of_ones_own(backend: ModuleType, model: CellModel) -> None:
+    cell = cell_of(backend, model)
+    assert not hasattr(cell, "__dict__")
+    with pytest.raises(AttributeError):
+        cell.colour = "red"
+
+
+# Subclasses
+
+
+@every_type
+def test_subclass_with_an_init_of_its_own(backend: ModuleType, model: CellModel) -> None:
+    value = VALUE[model.type_name]
+
+    class Named(type_of(backend, model)):  # type: ignore[misc]
+        def __init__(self, name: str, *, unit: str) -> None:
+            super().__init__(value)
+            self.name = name
+            self.unit = unit
+
+    cell = Named("requests", unit="1")
+    assert (cell.name, cell.unit) == ("requests", "1")
+    assert model.same(value, cell.load())
+
+
+@every_type
+def test_subclass_that_never_initialises(backend: ModuleType, model: CellModel) -> None:
+    class Silent(type_of(backend, model)):  # type: ignore[misc]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            pass
+
+    assert model.same(model.zero, Silent("anything", key=1).load())
+    for operation in model.operations:
+        if operation.is_public:
+            check_operation(model, operation, Silent(), model.zero, next(edge_arguments(operation)))
+
+
+@every_type
+def test_subclass_with_slots(backend: ModuleType, model: CellModel) -> None:
+    class Slotted(type_of(backend, model)):  # type: ignore[misc]
+        __slots__ = ("name",)
+
+    cell = Slotted(VALUE[model.type_name])
+    cell.name = "slot"
+    assert not hasattr(cell, "__dict__")
+    assert cell.name == "slot"
+    assert model.same(VALUE[model.type_name], cell.load())
+
+
+@every_type
+def test_subclass_with_other_bases(backend: ModuleType, model: CellModel) -> None:
+    class Mixin:
+        def shown(self) -> str:
+            return f"<{self!r}>"
+
+    class Mixed(Mixin, type_of(backend, model)):  # type: ignore[misc]
+        pass
+
+    cell = Mixed(VALUE[model.type_name])
+    assert isinstance(cell, type_of(backend, model))
+    assert cell.shown() == f"<{cell!r}>"
+
+
+@every_type
+def test_overridden_method(backend: ModuleType, model: CellModel) -> None:
+    class Loud(type_of(backend, model)):  # type: ignore[misc]
+        def load(self) -> Any:
+            return ("loud", super().load())
+
+    cell = Loud(VALUE[model.type_name])
+    assert cell.load() == ("loud", VALUE[model.type_name])
+
+
+@every_type
+def test_subclass_repr_says_its_name(backend: ModuleType, model: CellModel) -> None:
+    class Derived(type_of(backend, model)):  # type: ignore[misc]
+        pass
+
+    assert repr(Derived(VALUE[model.type_name])) == f"Derived({VALUE[model.type_name]!r})"
+
+
+# Weak references and the collector
+
+
+@every_type
+def test_weak_reference(backend: ModuleType, model: CellModel) -> None:
+    cell = cell_of(backend, model)
+    seen = []
+    reference = weakref.ref(cell, seen.append)
+    assert reference() is cell
+    del cell
+    # Deferred reference counting leaves the last release to the collector.
+    gc.collect()
+    assert reference() is None
+    assert seen == [reference]
+
+
+@every_type
+def test_cycle_through_a_subclass(backend: ModuleType, model: CellModel) -> None:
+    class Node(type_of(backend, model)):  # type: ignore[misc]
+        pass
+
+    cell = Node()
+    cell.me = cell
+    reference = weakref.ref(cell)
+    del cell
+    gc.collect()
+    assert reference() is None
+
+
+# What has no copy
+
+
+@every_type
+def test_no_pickle(backend: ModuleType, model: CellModel) -> None:
+    cell = cell_of(backend, model)
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        with pytest.raises(TypeError):
+            pickle.dumps(cell, protocol)
+
+
+@every_type
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
+def test_no_copy(backend: ModuleType, model: CellModel, duplicate: Callable[[Any], Any]) -> None:
+    """A copy would be a second counter that looks like the first."""
+    with pytest.raises(TypeError):
+        duplicate(cell_of(backend, model))
+
+
+class Shelf:
+    """Where pickle finds a subclass by its name, so that nothing but the cell itself can refuse."""
+
+
+@every_type
+@pytest.mark.parametrize("slots", [None, (), ("name",)], ids=["dict", "no slots", "slots"])
+def test_subclasses_have_no_copy_either(
+    backend: ModuleType, model: CellModel, slots: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body: dict[str, Any] = {"__module__": __name__, "__qualname__": "Shelf.Derived"}
+    if slots is not None:
+        body["__slots__"] = slots
+    derived: Any = type("Derived", (type_of(backend, model),), body)
+    monkeypatch.setattr(Shelf, "Derived", derived, raising=False)
+    cell = derived(VALUE[model.type_name])
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        with pytest.raises(TypeError):
+            pickle.dumps(cell, protocol)
+    for duplicate in (copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError):
+            duplicate(cell)

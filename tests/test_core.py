@@ -1,0 +1,154 @@
+"""The C core as shipped, without Python: every schedule of small programs, races, litmus tests, orders.
+
+See tests/core/README.md. Here the quick bounds run; `python tests/core/run.py explore --deep` goes further.
+Without a C compiler these tests fail, but for ATOMICX_PURE=1: who wants the twin alone needs none.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core import run
+
+BINDING = run.CORE.parent / "binding"
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="the explorer's fibers and ThreadSanitizer are used on Linux only"
+)
+
+
+@pytest.fixture(scope="module")
+def compiler() -> None:
+    try:
+        run.compiler()
+    except RuntimeError:
+        if os.environ.get("ATOMICX_PURE") == "1":
+            pytest.skip("no C compiler, and ATOMICX_PURE=1: the C core is not checked")
+        raise
+
+
+@pytest.fixture(scope="module")
+def explorer(compiler: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run.build_explorer(run.CORE, tmp_path_factory.mktemp("explorer"))
+
+
+def output_of(*command: str | Path) -> str:
+    status, said = run.output_of(*command)
+    assert status == 0, said
+    return said
+
+
+def test_every_schedule_of_the_quick_programs_is_right(explorer: Path) -> None:
+    said = output_of(explorer)
+    assert "CAPPED" not in said and ", 0 failures" in said, said
+
+
+def test_the_explorers_cache_loses_no_outcome(explorer: Path) -> None:
+    said = output_of(explorer, "--self-test")
+    assert re.search(r"^\d\d scripts compared .* 0 failures", said, re.MULTILINE), said
+
+
+def test_each_algorithm_has_programs_and_controls(explorer: Path) -> None:
+    names = output_of(explorer, "--list", "--deep").splitlines()
+    for subject in ("int", "ref", "counter"):
+        assert any(name.startswith(f"{subject}: control: ") for name in names), subject
+    assert sum(name.startswith("float: ") for name in names) >= 5
+
+
+def test_a_failure_is_told_with_its_schedule(explorer: Path, tmp_path: Path) -> None:
+    """The explorer on a core with one look at the slot, where it takes two."""
+    broken = tmp_path / "core"
+    shutil.copytree(run.CORE, broken)
+    header = broken / "ax_ref.h"
+    header.write_text(header.read_text().replace("if (ax_pointer_load(slot) == found)", "if (true)"))
+    status, said = run.output_of(run.build_explorer(broken, tmp_path), "--only", "no object of another slot")
+    assert status == 1
+    assert "no order of the calls explains their results" in said
+    assert re.search(r"thread 1: compare_exchange block \d", said), said
+
+
+def thread_sanitizer_works(folder: Path) -> bool:
+    source = folder / "empty.c"
+    source.write_text("int main(void) { return 0; }\n")
+    built = [*run.compiler(), "-fsanitize=thread", str(source), "-o", str(folder / "empty")]
+    if subprocess.run(built, capture_output=True, check=False).returncode:
+        return False
+    return subprocess.run([folder / "empty"], capture_output=True, check=False).returncode == 0
+
+
+def test_threads_under_thread_sanitizer(compiler: None, tmp_path: Path) -> None:
+    if not thread_sanitizer_works(tmp_path):
+        pytest.skip("this compiler's ThreadSanitizer is not installed, or does not run here")
+    assert "the planted race was reported" in run.threads(run.CORE, tmp_path)
+
+
+def test_litmus_under_rc11() -> None:
+    if shutil.which("herd7") is None:
+        pytest.skip("there is no herd7 on this machine")
+    run.judge_herd(run.run_herd())
+
+
+def test_litmus_judge_is_strict() -> None:
+    said = "".join(
+        f"Observation {path.stem} {'Never' if 'ordered' in path.stem else 'Sometimes'} 0 3\n"
+        for path in run.LITMUS.glob("*.litmus")
+    )
+    run.judge_herd(said)
+    for wrong in (
+        said.replace("Never", "Sometimes", 1),
+        said.replace("Sometimes", "Never", 1),
+        said[:-60],
+        "",
+    ):
+        with pytest.raises(run.CheckFailed):
+            run.judge_herd(wrong)
+
+
+WEAKER = re.compile(
+    r"__ATOMIC_(?!SEQ_CST\b)\w+|memory_order_(?!seq_cst\b)\w+|\w+_relaxed\b|_Interlocked\w+_(?:acq|rel|nf)\b"
+)
+
+
+def code(path: Path) -> str:
+    """The text of a C file without its comments."""
+    return re.sub(r"/\*.*?\*/|//[^\n]*", " ", path.read_text(), flags=re.DOTALL)
+
+
+def test_no_order_is_weaker_than_sequentially_consistent() -> None:
+    """So there is no weaker order whose argument would need a litmus test of its own.
+
+    The exception is CPython's: reading the fields of an object that may be gone, as CPython itself does on
+    free-threaded 3.13. Those reads are guesses: second-look-ordered.litmus has one.
+    """
+    found = {
+        path: WEAKER.findall(code(path)) for folder in (run.CORE, BINDING) for path in folder.glob("*.[ch]")
+    }
+    guesses = found.pop(BINDING / "ax_py.h")
+    assert {path.name: orders for path, orders in found.items() if orders} == {}
+    assert len(guesses) == 5
+    assert {guess.removeprefix("_Py_atomic_load_") for guess in guesses} == {
+        "uint32_relaxed",
+        "uintptr_relaxed",
+        "ssize_relaxed",
+    }
+    assert code(run.CORE / "ax_atomic_gnu.h").count("__ATOMIC_SEQ_CST") == 10
+
+
+def test_only_the_backends_touch_atomic_memory() -> None:
+    """Everywhere else a plain access would be a race; two functions write what nobody can see yet."""
+    plain = re.compile(r"(?:->|\.)(?:bits|address)\b[^;]*;")
+    found = {
+        path.name: plain.findall(code(path))
+        for folder in (run.CORE, BINDING)
+        for path in folder.glob("*.[ch]")
+        if not path.name.startswith("ax_atomic_")
+    }
+    assert {name: accesses for name, accesses in found.items() if accesses} == {
+        "ax_ref.h": ["->address = value;"],
+        "ax_counter.h": [".address = NULL;"],
+    }

@@ -1,0 +1,52 @@
+"""enable_deferred_refcount(): the same object back, and nothing broken, whatever it is given."""
+
+import gc
+import sys
+import weakref
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from model.operations import CellModel
+from model.tables import CELLS
+
+
+class Thing:
+    """Tracked by the collector, and weakly referenceable."""
+
+
+@pytest.mark.parametrize(
+    "value",
+    [*(None, True, 1, 2**100, 1.5, "text", b"", (), (1, [2]), [1], {"a": 1}, {1}), Thing, Thing(), len, sys],
+    ids=lambda value: type(value).__name__,
+)
+def test_the_same_object_comes_back(backend: ModuleType, value: Any) -> None:
+    assert backend.enable_deferred_refcount(value) is value
+    assert backend.enable_deferred_refcount(value) is value
+
+
+@pytest.mark.parametrize("model", CELLS, ids=str)
+def test_cells_work_on(backend: ModuleType, model: CellModel) -> None:
+    cell = getattr(backend, model.type_name)()
+    assert backend.enable_deferred_refcount(cell) is cell
+    assert model.same(model.zero, cell.load())
+
+
+@pytest.mark.parametrize("model", CELLS, ids=str)
+def test_it_is_freed_by_the_collector_at_the_latest(backend: ModuleType, model: CellModel) -> None:
+    cell = backend.enable_deferred_refcount(getattr(backend, model.type_name)())
+    thing = backend.enable_deferred_refcount(Thing())
+    references = [weakref.ref(cell), weakref.ref(thing)]
+    del cell, thing
+    gc.collect()
+    assert [reference() for reference in references] == [None, None]
+
+
+def test_exactly_one_positional_argument(backend: ModuleType) -> None:
+    with pytest.raises(TypeError):
+        backend.enable_deferred_refcount()
+    with pytest.raises(TypeError):
+        backend.enable_deferred_refcount(Thing(), Thing())
+    with pytest.raises(TypeError):
+        backend.enable_deferred_refcount(object=Thing())

@@ -1,0 +1,114 @@
+"""The documents tell the truth: their code runs and prints what they say, their commands and links exist, and
+the API's tables are the API."""
+
+import inspect
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import atomicx
+
+TOP = Path(__file__).parent.parent
+DOCUMENTS = [TOP / "README.md", *sorted((TOP / "docs").glob("*.md"))]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+PRINTS = re.compile(r"^ *print\(.*\)  # (.*)$", re.MULTILINE)
+LINK = re.compile(r"\]\(([^)#]+)[^)]*\)")
+TARGET = re.compile(r"`make (\w+)`")
+SECTION = re.compile(r"^## (\w+)\n(.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
+ROW = re.compile(r"^\| (`.*?) \|", re.MULTILINE)
+OPERATION = re.compile(r"`(\w+)\((.*?)\)`")
+
+TEXTS = {path.relative_to(TOP).as_posix(): path.read_text(encoding="utf-8") for path in DOCUMENTS}
+BLOCKS = [
+    pytest.param(language, block, id=f"{name}:{text[: found.start()].count(chr(10)) + 1}")
+    for name, text in TEXTS.items()
+    for found in FENCE.finditer(text)
+    for language, block in [found.groups()]
+]
+TYPES = ["AtomicInt", "AtomicFloat", "AtomicBool", "AtomicRef", "Counter"]
+
+
+def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=TOP, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+def check_python(block: str) -> None:
+    """The block runs alone, quietly, and each of its prints says what it prints."""
+    expected = PRINTS.findall(block)
+    assert len(expected) == block.count("print("), "a print without what it prints"
+    done = python("-W", "error", "-c", block)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == expected
+
+
+def check_command(command: str) -> None:
+    """The command is one that the checks run whole, or its own help knows it."""
+    if command.startswith("python3 -m venv .venv && "):
+        assert command in TEXTS["README.md"]  # whose two commands .ci/front.sh runs, as they stand there
+        return
+    program, *arguments = command.split()
+    assert program == "python" and arguments[:1] == ["-m"], command
+    done = python(*arguments, "--help")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("language", "block"), BLOCKS)
+def test_block(language: str, block: str) -> None:
+    assert language in ("python", "sh", "text"), "a block in a language that nothing checks"
+    if language == "python":
+        check_python(block)
+    elif language == "sh":
+        for command in block.splitlines():
+            check_command(command)
+
+
+def test_the_readme_shows_the_two_commands_on_its_first_screen() -> None:
+    first_screen = "\n".join(TEXTS["README.md"].splitlines()[:25])
+    language, block = FENCE.findall(first_screen)[0]
+    main, tests = block.splitlines()
+    assert language == "sh"
+    assert main.endswith("-m atomicx verify")
+    assert tests.endswith("-m pytest")
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_links_and_targets_exist(name: str) -> None:
+    folder = (TOP / name).parent
+    missing = [link for link in LINK.findall(TEXTS[name]) if not (folder / link).exists()]
+    rules = re.findall(r"^(\w[\w ]*):", (TOP / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    targets = {target for rule in rules for target in rule.split()}
+    missing += [target for target in TARGET.findall(TEXTS[name]) if target not in targets]
+    assert missing == []
+
+
+def operations_in_table(type_name: str) -> dict[str, str]:
+    """What docs/api.md says: each operation's name and parameters."""
+    sections = dict(SECTION.findall(TEXTS["docs/api.md"]))
+    rows = ROW.findall(sections[type_name])
+    return {name: parameters for row in rows for name, parameters in OPERATION.findall(row)}
+
+
+def parameters_of(method: Callable[..., object]) -> str:
+    signature = inspect.signature(method)
+    own = [parameter for name, parameter in signature.parameters.items() if name != "self"]
+    return ", ".join(str(parameter.replace(annotation=parameter.empty)) for parameter in own)
+
+
+@pytest.mark.parametrize("type_name", TYPES)
+def test_the_table_of_operations_is_the_types(type_name: str) -> None:
+    cell_type = getattr(atomicx, type_name)
+    methods = {name: getattr(cell_type, name) for name in dir(cell_type) if not name.startswith("_")}
+    signatures = {name: parameters_of(method) for name, method in methods.items()}
+    assert operations_in_table(type_name) == signatures
+
+
+def test_every_public_name_is_in_the_api() -> None:
+    named = set(re.findall(r"\w+", TEXTS["docs/api.md"]))
+    assert set(atomicx.__all__) <= named
+    assert {name for name in atomicx.__all__ if name.startswith(("Atomic", "Counter"))} == set(TYPES)

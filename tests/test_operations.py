@@ -1,0 +1,262 @@
+"""Every row of the tables, from every edge state, with every edge value, on both backends."""
+
+import threading
+from collections.abc import Iterator
+from itertools import product
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from model.check import check_operation, describe
+from model.edges import EDGES, Refusal, edge_arguments
+from model.kinds import DOUBLE, INT64, INT64_MAX, to_int64
+from model.operations import CellModel, Operation
+from model.tables import CELLS, COUNTER
+
+ROWS = [(model, operation) for model in CELLS for operation in model.operations]
+
+# What the built-in numbers and containers can do and a plain object cannot.
+OPERATORS = {name for builtin in (complex, float, int, set, list, dict) for name in dir(builtin)}
+OPERATORS -= {"__class_getitem__", *dir(object)}
+
+METHODS = [(model, operation) for model, operation in ROWS if operation.written is None]
+CONVERTING = [
+    (model, operation, position)
+    for model, operation in ROWS
+    for position, parameter in enumerate(operation.parameters)
+    if parameter.kind.runs_code
+]
+
+
+def name_of(value: object) -> str:
+    return value.name if isinstance(value, Operation) else str(value)
+
+
+@pytest.mark.parametrize("model", CELLS, ids=name_of)
+def test_every_method_has_its_row(backend: ModuleType, model: CellModel) -> None:
+    cell_type = getattr(backend, model.type_name)
+    methods = {name for name in dir(cell_type) if not name.startswith("_")}
+    assert methods == {operation.name for operation in model.operations if operation.is_public}
+
+
+@pytest.mark.parametrize("model", CELLS, ids=name_of)
+def test_every_operator_has_its_row(backend: ModuleType, model: CellModel) -> None:
+    """The operators and conversions are those of the table, and no others."""
+    cell_type = getattr(backend, model.type_name)
+    defined = {name for base in cell_type.__mro__ for name in vars(base)}
+    assert defined & OPERATORS == {operation.name for operation in model.operations} & OPERATORS
+
+
+@pytest.mark.parametrize(("model", "operation"), ROWS, ids=name_of)
+def test_edge_values(backend: ModuleType, model: CellModel, operation: Operation) -> None:
+    cell_type = getattr(backend, model.type_name)
+    for state in model.edge_states:
+        for args in edge_arguments(operation):
+            check_operation(model, operation, cell_type(state), state, args)
+
+
+@pytest.mark.parametrize("operation", COUNTER.operations, ids=name_of)
+def test_edge_values_after_a_drain(backend: ModuleType, operation: Operation) -> None:
+    """A counter that has counted as far as it can, and was drained, counts like a new one."""
+    for state in COUNTER.edge_states:
+        for args in edge_arguments(operation):
+            counter = backend.Counter(2**63 - 1)
+            assert counter.drain() == 2**63 - 1
+            counter.add(state)
+            check_operation(COUNTER, operation, counter, state, args)
+
+
+def count_of(argument: Any) -> int:
+    try:
+        return to_int64(argument)
+    except BaseException:
+        return 0
+
+
+def contended_counters(backend: ModuleType) -> list[Any]:
+    """Drained counters for which two threads have fought.
+
+    Without the GIL the C module's counter takes to its stripes when threads meet in it. They do not meet in
+    every counter: hence several.
+    """
+    # The twin has no stages to go through, and is slow.
+    number, times = (4, 100_000) if backend.__name__ == "atomicx._core" else (1, 1_000)
+    counters = [backend.Counter() for _ in range(number)]
+    start = threading.Barrier(2)
+
+    def count() -> None:
+        for counter in counters:
+            start.wait()
+            for _ in range(times):
+                counter.inc()
+
+    threads = [threading.Thread(target=count) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [counter.drain() for counter in counters] == [2 * times] * number
+    return counters
+
+
+@pytest.mark.parametrize("largest", [1000, INT64_MAX], ids=["small", "every"])
+@pytest.mark.parametrize("operation", COUNTER.operations, ids=name_of)
+def test_edge_values_after_contention(backend: ModuleType, operation: Operation, largest: int) -> None:
+    """A counter that was contended counts like a new one.
+
+    Small counts leave it in the stage that contention brought it to; the others take it on to the last one,
+    and from which state they do so is another for each counter.
+    """
+    for position, counter in enumerate(contended_counters(backend)):
+        for state in COUNTER.edge_states[position:] + COUNTER.edge_states[:position]:
+            for args in edge_arguments(operation):
+                if max(state, *map(count_of, args), 0) <= largest:
+                    counter.add(state)
+                    check_operation(COUNTER, operation, counter, state, args)
+                    counter.drain()
+
+
+@pytest.mark.parametrize("model", CELLS, ids=name_of)
+def test_construction(backend: ModuleType, model: CellModel) -> None:
+    """A new cell holds what `__init__` stores, or there is no cell."""
+    cell_type = getattr(backend, model.type_name)
+    init = model["__init__"]
+    construct = Operation("construct", init.parameters, init.step, cell_type.__init__)
+    for args in edge_arguments(construct):
+        check_operation(model, construct, cell_type.__new__(cell_type), model.zero, args)
+        try:
+            cell = cell_type(*args)
+        except BaseException as error:
+            with pytest.raises(type(error)):
+                construct.apply(model.zero, args)
+        else:
+            state, _ = construct.apply(model.zero, args)
+            assert model.same(state, cell.load()), describe(model, construct, model.zero, args)
+
+
+class Meddling:
+    """A number whose conversion first changes the very cell that waits for it."""
+
+    def __init__(self, cell: Any, change: Any, number: Any) -> None:
+        self.cell = cell
+        self.change = change
+        self.number = number
+
+    def convert(self) -> Any:
+        self.change(self.cell)
+        return self.number
+
+
+class MeddlingIndex(Meddling):
+    def __index__(self) -> Any:
+        return self.convert()
+
+
+class MeddlingFloat(Meddling):
+    def __float__(self) -> Any:
+        return self.convert()
+
+
+MEDDLING = {INT64: MeddlingIndex, DOUBLE: MeddlingFloat}
+PLAIN = {INT64: (0, 1, -1, 3, 2**63 - 1, -(2**63)), DOUBLE: (0.0, -0.0, 1.5, -1.0)}
+
+
+def plain_arguments(operation: Operation) -> Iterator[tuple[Any, ...]]:
+    return product(*(PLAIN[parameter.kind] for parameter in operation.parameters))
+
+
+def meddle(
+    operation: Operation, position: int, plain: tuple[Any, ...], cell: Any, change: Any
+) -> tuple[Any, ...]:
+    """The plain arguments, one of them an object that runs `change` when it is converted."""
+    meddling = MEDDLING[operation.parameters[position].kind](cell, change, plain[position])
+    return (*plain[:position], meddling, *plain[position + 1 :])
+
+
+@pytest.mark.parametrize(("model", "operation", "position"), CONVERTING, ids=name_of)
+def test_conversion_that_changes_the_cell(
+    backend: ModuleType, model: CellModel, operation: Operation, position: int
+) -> None:
+    """The operation comes after the conversion, whole: it finds what the conversion left."""
+    cell_type = getattr(backend, model.type_name)
+    for before, after in product(model.edge_states[:3], model.edge_states):
+        for plain in plain_arguments(operation):
+            cell = cell_type(before)
+
+            # __init__ is the store that every type has, Counter too.
+            def change(cell: Any, after: Any = after) -> None:
+                cell.__init__(after)
+
+            args = meddle(operation, position, plain, cell, change)
+            check_operation(model, operation, cell, after, args, means=plain)
+
+
+@pytest.mark.parametrize(("model", "operation", "position"), CONVERTING, ids=name_of)
+def test_conversion_that_runs_the_same_operation(
+    backend: ModuleType, model: CellModel, operation: Operation, position: int
+) -> None:
+    """The operation inside the conversion is whole before the one outside begins."""
+    cell_type = getattr(backend, model.type_name)
+    for before in model.edge_states:
+        for plain in plain_arguments(operation):
+            try:
+                between, _ = operation.apply(before, plain)
+            except (OverflowError, ValueError):
+                continue
+            if between != between:
+                continue  # A computed NaN: its bits are not the model's to know.
+            cell = cell_type(before)
+
+            def change(cell: Any, before: Any = before, plain: tuple[Any, ...] = plain) -> None:
+                check_operation(model, operation, cell, before, plain)
+
+            args = meddle(operation, position, plain, cell, change)
+            check_operation(model, operation, cell, between, args, means=plain)
+
+
+@pytest.mark.parametrize(("model", "operation", "position"), CONVERTING, ids=name_of)
+def test_conversion_that_changes_the_cell_and_raises(
+    backend: ModuleType, model: CellModel, operation: Operation, position: int
+) -> None:
+    """Only the change that the conversion made is left behind."""
+    cell_type = getattr(backend, model.type_name)
+    refusal = Refusal("after the change")
+    for after in model.edge_states:
+        for plain in plain_arguments(operation):
+            cell = cell_type(model.zero)
+
+            def change(cell: Any, after: Any = after) -> None:
+                cell.__init__(after)
+                raise refusal.with_traceback(None)
+
+            args = meddle(operation, position, plain, cell, change)
+            with pytest.raises(Refusal) as raised:
+                operation.call(cell, args)
+            assert raised.value is refusal
+            assert model.same(after, cell.load())
+
+
+@pytest.mark.parametrize(("model", "operation"), METHODS, ids=name_of)
+def test_number_of_arguments(backend: ModuleType, model: CellModel, operation: Operation) -> None:
+    cell = getattr(backend, model.type_name)(model.edge_states[1])
+    method = getattr(cell, operation.name)
+    valid = [next(iter(EDGES[parameter.kind])) for parameter in operation.parameters]
+    wrong = [valid[:count] for count in range(operation.fewest)] + [[*valid, 0], [*valid, 0, 0]]
+    for args in wrong:
+        with pytest.raises(TypeError):
+            method(*args)
+    assert model.same(model.edge_states[1], cell.load())
+
+
+@pytest.mark.parametrize(("model", "operation"), METHODS, ids=name_of)
+def test_arguments_are_positional(backend: ModuleType, model: CellModel, operation: Operation) -> None:
+    cell = getattr(backend, model.type_name)(model.edge_states[1])
+    method = getattr(cell, operation.name)
+    valid = [next(iter(EDGES[parameter.kind])) for parameter in operation.parameters]
+    for position, parameter in enumerate(operation.parameters):
+        with pytest.raises(TypeError):
+            method(*valid[:position], **{parameter.name: valid[position]})
+    with pytest.raises(TypeError):
+        method(*valid, nonsense=1)
+    assert model.same(model.edge_states[1], cell.load())

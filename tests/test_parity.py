@@ -1,0 +1,151 @@
+"""The C module and the pure-Python twin, member by member. That they do the same is for the other tests."""
+
+import copy
+import importlib
+import inspect
+import os
+import pickle
+import weakref
+from collections.abc import Callable
+from types import BuiltinFunctionType, MethodDescriptorType, ModuleType, WrapperDescriptorType
+from typing import Any
+
+import pytest
+
+from atomicx import _reference as twin
+
+pytestmark = pytest.mark.skipif(
+    os.environ.get("ATOMICX_PURE") == "1",
+    reason="ATOMICX_PURE=1 leaves out the C module, and so the comparison",
+)
+
+TYPES = ["AtomicBool", "AtomicFloat", "AtomicInt", "AtomicRef", "Counter"]
+# How a class statement differs from a type made in C; and what the twin's cells keep.
+MADE_BY_CLASS = {
+    "__slots__",
+    "__weakref__",
+    "__signature__",
+    "__annotations__",
+    "__annotate__",
+    "__annotate_func__",
+}
+MADE_BY_CLASS |= {"__annotations_cache__", "__firstlineno__", "__static_attributes__"}
+
+
+@pytest.fixture(scope="module")
+def core() -> ModuleType:
+    return importlib.import_module("atomicx._core")
+
+
+def members(cls: type) -> set[str]:
+    names = set(dir(cls)) - set(dir(object)) - MADE_BY_CLASS
+    return {name for name in names if not name.startswith(("_Cell__", "_Guard__"))}
+
+
+def parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Without annotations: a text signature has none."""
+    found = inspect.signature(function).parameters.values()
+    return [parameter.replace(annotation=inspect.Parameter.empty) for parameter in found]
+
+
+def test_both_have_the_same_names(core: ModuleType) -> None:
+    names = {name for name in dir(core) if not name.startswith("_")}
+    assert names - {"compiler"} == set(twin.__all__)
+    assert isinstance(core.compiler, str)
+    assert core.compiler
+
+
+@pytest.mark.parametrize("name", [*TYPES, "Guard"])
+def test_members(core: ModuleType, name: str) -> None:
+    assert members(getattr(core, name)) == members(getattr(twin, name))
+
+
+MEMBERS = [(name, member) for name in [*TYPES, "Guard"] for member in sorted(members(getattr(twin, name)))]
+METHODS = [
+    (name, member)
+    for name, member in [*MEMBERS, *((name, "__reduce__") for name in [*TYPES, "Guard"])]
+    if callable(getattr(getattr(twin, name), member))
+]
+
+
+@pytest.mark.parametrize(("name", "member"), METHODS)
+def test_method(core: ModuleType, name: str, member: str) -> None:
+    ours, theirs = getattr(getattr(twin, name), member), getattr(getattr(core, name), member)
+    if isinstance(theirs, WrapperDescriptorType):
+        # An operator or a call: the interpreter names its parameters and documents it.
+        assert member.startswith("__")
+        if member != "__call__":
+            assert len(parameters(ours)) == len(parameters(theirs))
+        return
+    assert isinstance(theirs, (MethodDescriptorType, BuiltinFunctionType))
+    assert parameters(ours) == parameters(theirs)
+    assert inspect.getdoc(ours) == inspect.getdoc(theirs)
+    assert ours.__name__ == theirs.__name__ == member
+    assert ours.__qualname__.split(".")[-1] == theirs.__qualname__.split(".")[-1]
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_type(core: ModuleType, name: str) -> None:
+    ours, theirs = getattr(twin, name), getattr(core, name)
+    assert inspect.getdoc(ours) == inspect.getdoc(theirs)
+    assert parameters(ours) == parameters(theirs)
+    for cls in (ours, theirs):
+        assert (cls.__module__, cls.__name__, cls.__qualname__) == ("atomicx", name, name)
+
+
+class WithInit:
+    def __init__(self, first: int, second: int) -> None: ...
+
+
+@pytest.mark.parametrize("name", TYPES)
+@pytest.mark.parametrize("body", [{}, {"__init__": WithInit.__init__}, {"__slots__": ("more",)}], ids=str)
+def test_subclass(core: ModuleType, name: str, body: dict[str, Any]) -> None:
+    ours, theirs = (type("Derived", (getattr(module, name),), dict(body)) for module in (twin, core))
+    assert parameters(ours) == parameters(theirs)
+    assert hasattr(ours.__new__(ours), "__dict__") == hasattr(theirs.__new__(theirs), "__dict__")
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_instance(core: ModuleType, name: str) -> None:
+    for module in (twin, core):
+        cell = getattr(module, name)()
+        assert not hasattr(cell, "__dict__")
+        with pytest.raises(AttributeError):
+            cell.attribute = 1
+        assert weakref.ref(cell)() is cell
+        assert not callable(cell)
+
+
+def refusals(thing: object) -> list[tuple[type[BaseException], str]]:
+    attempts: list[Callable[[object], object]] = [copy.copy, copy.deepcopy]
+    attempts += [lambda thing, protocol=protocol: pickle.dumps(thing, protocol) for protocol in range(6)]
+    refused = []
+    for attempt in attempts:
+        with pytest.raises(TypeError) as caught:
+            attempt(thing)
+        refused.append((caught.type, str(caught.value)))
+    return refused
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_refusal_to_pickle_and_copy(core: ModuleType, name: str) -> None:
+    assert refusals(getattr(twin, name)()) == refusals(getattr(core, name)())
+
+
+def test_guard(core: ModuleType) -> None:
+    ours, theirs = twin.AtomicInt().track(), core.AtomicInt().track()
+    assert inspect.getdoc(type(ours)) == inspect.getdoc(type(theirs))
+    assert refusals(ours) == refusals(theirs)
+    for guard in (ours, theirs):
+        assert weakref.ref(guard)() is guard
+        assert not hasattr(guard, "__dict__")
+    assert (twin.Guard.__module__, core.Guard.__module__) == ("atomicx._reference", "atomicx._core")
+
+
+def test_function(core: ModuleType) -> None:
+    ours, theirs = twin.enable_deferred_refcount, core.enable_deferred_refcount
+    assert parameters(ours) == parameters(theirs)
+    assert inspect.getdoc(ours) == inspect.getdoc(theirs)
+    assert ours.__module__ == theirs.__module__ == "atomicx"
+    assert ours.__name__ == theirs.__name__
+    assert ours.__qualname__ == theirs.__qualname__

@@ -1,0 +1,210 @@
+"""What type checkers make of the public API. They read this file, and nothing runs it."""
+
+# pyright: reportUnusedExpression=false
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from typing_extensions import assert_type
+
+import atomicx
+from atomicx import (
+    AtomicBool,
+    AtomicFloat,
+    AtomicInt,
+    AtomicRef,
+    Counter,
+    FloatCell,
+    IntCell,
+    enable_deferred_refcount,
+)
+
+
+class Index:
+    def __index__(self) -> int:
+        return 1
+
+
+def front() -> None:
+    assert_type(atomicx.backend, str)
+    assert_type(atomicx.__version__, str)
+    assert_type(enable_deferred_refcount([1]), list[int])
+
+
+def integers(cell: AtomicInt) -> None:
+    AtomicInt(), AtomicInt(5), AtomicInt(True), AtomicInt(Index())
+    assert_type(cell.load(), int)
+    cell.store(Index())
+    assert_type(cell.exchange(1), int)
+    assert_type(cell.compare_and_set(1, 2), bool)
+    assert_type(cell.compare_exchange(1, 2), int)
+    cell.inc()
+    cell.dec()
+    cell.add(True)
+    assert_type(cell.fetch_add(), int)
+    assert_type(cell.fetch_add(1), int)
+    assert_type(cell.fetch_sub(), int)
+    assert_type(cell.fetch_and(1), int)
+    assert_type(cell.fetch_or(1), int)
+    assert_type(cell.fetch_xor(1), int)
+    assert_type(cell.fetch_max(1), int)
+    assert_type(cell.fetch_min(1), int)
+    assert_type(cell.add_fetch(), int)
+    assert_type(cell.sub_fetch(), int)
+    assert_type(cell.try_add(1, 10), bool)
+    assert_type(cell.fetch_inc_mod(3), int)
+    assert_type(cell.advance(1), int)
+    assert_type(cell.update(lambda value: value + 1), int)
+    assert_type(cell.fetch_update(lambda value: Index()), int)
+    assert_type(int(cell), int)
+    assert_type(bool(cell), bool)
+    cell += 1
+    cell -= Index()
+    cell &= 1
+    cell |= 1
+    cell ^= 1
+    assert_type(cell, AtomicInt)
+
+
+class Requests(AtomicInt):
+    def __init__(self, name: str) -> None:
+        super().__init__(0)
+        self.name = name
+
+
+def guards(cell: AtomicInt, requests: Requests) -> None:
+    guard = cell.track()
+    with guard as entered:
+        assert_type(entered, AtomicInt)
+    with requests.track() as entered_requests:
+        assert_type(entered_requests.name, str)
+
+    @cell.track()
+    def handle(path: str, *, retries: int = 0) -> bytes:
+        return path.encode() * retries
+
+    @guard
+    async def fetch(path: str) -> bytes:
+        return path.encode()
+
+    assert_type(handle("/", retries=1), bytes)
+    callback: Callable[[str], Awaitable[bytes]] = fetch
+    assert_type(asyncio.run(fetch("/")), bytes)
+    del callback
+
+
+def subclasses(requests: Requests) -> None:
+    requests += 1
+    assert_type(requests, Requests)
+    assert_type(requests.name, str)
+
+
+def floats(cell: AtomicFloat) -> None:
+    AtomicFloat(), AtomicFloat(5), AtomicFloat(Decimal(5)), AtomicFloat(Fraction(1, 2)), AtomicFloat(Index())
+    assert_type(cell.load(), float)
+    cell.store(1)
+    assert_type(cell.exchange(1.5), float)
+    assert_type(cell.compare_and_set(1, 2), bool)
+    assert_type(cell.compare_exchange(1, 2), float)
+    cell.add(0.5)
+    assert_type(cell.fetch_add(1), float)
+    assert_type(cell.fetch_sub(1), float)
+    assert_type(cell.add_fetch(1), float)
+    assert_type(cell.sub_fetch(1), float)
+    assert_type(cell.fetch_max(1), float)
+    assert_type(cell.fetch_min(1), float)
+    assert_type(cell.update(lambda value: value / 2), float)
+    assert_type(cell.fetch_update(lambda value: Decimal(value)), float)
+    assert_type(float(cell), float)
+    assert_type(bool(cell), bool)
+    cell += 0.5
+    cell -= 1
+    assert_type(cell, AtomicFloat)
+
+
+def booleans(cell: AtomicBool) -> None:
+    AtomicBool(), AtomicBool(True)
+    assert_type(cell.load(), bool)
+    cell.store(False)
+    assert_type(cell.exchange(True), bool)
+    assert_type(cell.compare_and_set(True, False), bool)
+    assert_type(cell.compare_exchange(True, False), bool)
+    assert_type(cell.test_and_set(), bool)
+    cell.clear()
+    assert_type(bool(cell), bool)
+
+
+def references(config: AtomicRef[dict[str, int]]) -> None:
+    assert_type(config.load(), dict[str, int])
+    config.store({})
+    assert_type(config.exchange({"a": 1}), dict[str, int])
+    # Compared by identity: whatever was loaded elsewhere may be asked for.
+    assert_type(config.compare_and_set(None, {}), bool)
+    assert_type(config.compare_exchange(object(), {}), dict[str, int])
+    assert_type(config.update(lambda old: {**old, "b": 2}), dict[str, int])
+    assert_type(config.fetch_update(lambda old: {**old, "b": 2}), dict[str, int])
+
+
+def empty_references() -> None:
+    assert_type(AtomicRef(5), AtomicRef[int])
+    maybe: AtomicRef[int | None] = AtomicRef()
+    assert_type(maybe.load(), int | None)
+    maybe.store(5)
+    also: AtomicRef[str | None] = AtomicRef[str | None]()
+    assert_type(also.exchange("x"), str | None)
+    assert_type(AtomicRef(), AtomicRef[Any | None])
+    assert_type(AtomicRef[float](5).load(), float)
+    assert_type(AtomicRef(None), AtomicRef[None])
+
+
+class Latest(AtomicRef[bytes]): ...
+
+
+class Choice(AtomicRef[int | None]): ...
+
+
+class Setting(AtomicRef[int]):
+    def __init__(self, name: str) -> None:
+        super().__init__(0)
+        self.name = name
+
+
+def derived_references(latest: Latest) -> None:
+    assert_type(latest.load(), bytes)
+    assert_type(Choice(), Choice)
+    assert_type(Setting("limit"), Setting)
+    assert_type(Setting("limit").load(), int)
+
+
+def counters(counter: Counter) -> None:
+    Counter(), Counter(5)
+    counter.inc()
+    counter.add(5)
+    assert_type(counter.load(), int)
+    assert_type(counter.drain(), int)
+    assert_type(int(counter), int)
+    assert_type(bool(counter), bool)
+    counter += Index()
+    assert_type(counter, Counter)
+
+
+def count_anywhere(cell: IntCell) -> IntCell:
+    cell.inc()
+    cell += 1
+    with cell.track() as entered:
+        assert_type(entered.load(), int)
+    return cell
+
+
+def add_anywhere(cell: FloatCell) -> float:
+    cell += 1
+    return cell.update(lambda value: value * 2) + float(cell)
+
+
+def protocols(requests: Requests) -> None:
+    count_anywhere(AtomicInt())
+    count_anywhere(requests)
+    add_anywhere(AtomicFloat())

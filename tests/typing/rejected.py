@@ -1,0 +1,89 @@
+"""What type checkers refuse. An ignore that nothing needs is an error, so each line here must be refused.
+
+They read this file, and nothing runs it.
+"""
+# pyright: reportUnusedExpression=false
+# ruff: noqa: B015, B018
+
+import atomicx
+from atomicx import AtomicBool, AtomicFloat, AtomicInt, AtomicRef, Counter, FloatCell, IntCell
+
+
+def integers(cell: AtomicInt) -> None:
+    AtomicInt(1.5)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    AtomicInt("1")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    AtomicInt(None)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    AtomicInt(value=1)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    AtomicInt(1, 2)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    cell.store()  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    cell.store(value=1)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    cell.add()  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    cell.inc(1)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    cell.fetch_max()  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    cell.try_add(1)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    cell.update(5)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    cell.update(lambda: 5)  # type: ignore[misc,arg-type] # pyright: ignore[reportArgumentType]
+    cell.update(str)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    cell += 0.5  # type: ignore[arg-type] # pyright: ignore[reportOperatorIssue]
+
+
+def no_hidden_reads(cell: AtomicInt, number: AtomicFloat) -> None:
+    cell + 1  # type: ignore[operator] # pyright: ignore[reportOperatorIssue]
+    1 + cell  # type: ignore[operator] # pyright: ignore[reportOperatorIssue]
+    cell < 1  # type: ignore[operator] # pyright: ignore[reportOperatorIssue]
+    "x" * cell  # type: ignore[operator] # pyright: ignore[reportOperatorIssue]
+    [1][cell]  # type: ignore[call-overload] # pyright: ignore[reportCallIssue, reportArgumentType]
+    number + 1.0  # type: ignore[operator] # pyright: ignore[reportOperatorIssue]
+    cell *= 2  # type: ignore[operator,assignment] # pyright: ignore[reportOperatorIssue]
+
+
+def floats(cell: AtomicFloat) -> None:
+    AtomicFloat("1")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    cell.fetch_add()  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    cell.add(None)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    cell.inc()  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
+    int(cell)  # type: ignore[call-overload] # pyright: ignore[reportArgumentType]
+
+
+def booleans(cell: AtomicBool) -> None:
+    AtomicBool(1)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    cell.store(None)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    cell.test_and_set(True)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+
+
+def references(cell: AtomicRef[int], truth: AtomicRef[bool]) -> None:
+    cell.store("1")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    cell.store(None)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    cell.compare_and_set(1, "2")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    cell.update(str)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    number: AtomicRef[int] = truth  # type: ignore[assignment] # pyright: ignore[reportAssignmentType]
+    wider: AtomicRef[object] = cell  # type: ignore[assignment] # pyright: ignore[reportAssignmentType]
+    never_none: AtomicRef[int] = AtomicRef()  # type: ignore[assignment] # pyright: ignore[reportAssignmentType]
+    del number, wider, never_none
+
+
+def counters(counter: Counter) -> None:
+    counter.dec()  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
+    counter.add(1.0)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    counter -= 1  # type: ignore[operator,assignment] # pyright: ignore[reportOperatorIssue]
+    counter.store(1)  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
+
+
+def guards(cell: AtomicInt) -> None:
+    cell.track()(5)  # type: ignore[type-var] # pyright: ignore[reportArgumentType]
+
+    @cell.track()
+    def handle(path: str) -> None: ...
+
+    handle(5)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+
+
+def protocols(counter: Counter) -> None:
+    integer: IntCell = AtomicFloat()  # type: ignore[assignment] # pyright: ignore[reportAssignmentType]
+    number: FloatCell = AtomicInt()  # type: ignore[assignment] # pyright: ignore[reportAssignmentType]
+    counting: IntCell = counter  # type: ignore[assignment] # pyright: ignore[reportAssignmentType]
+    del integer, number, counting
+
+
+def front() -> None:
+    atomicx.Mutex  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
