@@ -1,0 +1,121 @@
+"""Each allocation of every operation fails: the operation happens whole, or not at all with MemoryError."""
+
+import gc
+import pickle
+from collections.abc import Callable
+from types import FunctionType, ModuleType
+from typing import Any
+
+from lifecycle.programs.memory import leaks
+from support.child import program
+from support.exercises import Exercise, Refusing, exercises, same_integer
+from support.native import native
+from support.race import race
+
+SPARE_NUMBERS = 150
+MOST_ALLOCATIONS = 300
+SWEEPS = 8
+COUNTS = 20_000
+
+
+def without_allocation_of_its_own(backend: str) -> str | None:
+    if backend.endswith("_reference"):
+        return "the twin is Python code, in which the interpreter allocates anywhere: no promise"
+    return None
+
+
+def spare_numbers() -> list[Any]:
+    """Takes the numbers that the interpreter keeps to be used again: while this list lives, a new one has to
+    be allocated."""
+    return [number for count in range(SPARE_NUMBERS) for number in (10**12 + count, count + 0.5)]
+
+
+def runs_python(exercise: Exercise) -> bool:
+    """Where it runs Python code, an interpreter without memory makes mistakes of its own."""
+    _, call, arguments = exercise.bound()
+    return call is pickle.dumps or any(
+        isinstance(part, FunctionType | Refusing) for part in (call, *arguments)
+    )
+
+
+def attempt(exercise: Exercise, n: int, forever: bool) -> tuple[int, str]:
+    """Fails the n-th allocation. Returns how many were refused, and what is wrong, if anything."""
+    allocator = native("allocator")
+    cell, call, arguments = exercise.bound()
+    before = cell.load()
+    spare = spare_numbers()
+    wrong = ""
+    try:
+        allocator.failing(n, forever, call, *arguments)
+    except MemoryError:
+        if cell.load() != before:
+            wrong = f"{exercise}: allocation {n} failed, and {before!r} became {cell.load()!r}"
+    except BaseException as failure:
+        if exercise.raises is None or not isinstance(failure, exercise.raises):
+            raise
+    del spare
+    return allocator.refusals(), wrong
+
+
+def sweep(exercise: Exercise, forever: bool) -> list[str]:
+    """Fails the first allocation, the second, and so on until none is left. Returns what is wrong."""
+    found = []
+    for n in range(MOST_ALLOCATIONS):
+        refused, wrong = attempt(exercise, n, forever)
+        found.append(wrong)
+        if not refused:
+            return [wrong for wrong in found if wrong]
+    return [f"{exercise}: never came to an end"]
+
+
+def of_c_alone(module: ModuleType) -> list[Exercise]:
+    return [exercise for exercise in exercises(module) if not runs_python(exercise)]
+
+
+def careless_operation() -> Exercise:
+    """The control: it changes the value, and only then makes the result."""
+    return Exercise("SplitInt", "fetch_add", lambda: native("broken").SplitInt(10**12), None, (same_integer,))
+
+
+@program(unless=without_allocation_of_its_own, dev=False)
+def an_operation_happens_whole_or_not_at_all(module: ModuleType) -> None:
+    assert sweep(careless_operation(), forever=False), "the control was not caught"
+    wrong = [
+        message
+        for exercise in of_c_alone(module)
+        for forever in (False, True)
+        for message in sweep(exercise, forever)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@program(unless=without_allocation_of_its_own, dev=False)
+def a_failed_operation_leaks_nothing(module: ModuleType) -> None:
+    gc.freeze()
+
+    def failing(exercise: Exercise) -> Callable[[], None]:
+        return lambda: [sweep(exercise, forever) for forever in (False, True)] and None
+
+    found = [str(exercise) for exercise in of_c_alone(module) if leaks(failing(exercise), runs=SWEEPS)]
+    assert not found, f"leaks: {found}"
+
+
+@program(unless=without_allocation_of_its_own, dev=False)
+def a_counter_without_memory_for_stripes_counts_on(module: ModuleType) -> None:
+    """A counter that is contended wants more memory. Where there is none it goes on as it is."""
+    allocator = native("allocator")
+    counter = module.Counter()
+    allocator.failing(0, True, counter.inc)
+
+    def count() -> None:
+        for _ in range(COUNTS):
+            allocator.failing(0, True, counter.inc)
+
+    def count_with_memory() -> None:
+        for _ in range(COUNTS):
+            counter.inc()
+
+    race(count, count)
+    assert counter.load() == 1 + 2 * COUNTS, counter.load()
+    race(count_with_memory, count)
+    assert counter.load() == 1 + 4 * COUNTS, counter.load()

@@ -1,0 +1,129 @@
+"""Memory: nothing leaks however often it is done, and an allocation that fails leaves everything whole."""
+
+import ctypes
+import gc
+import sys
+import weakref
+from collections.abc import Callable
+from types import ModuleType
+
+from support.child import program
+from support.exercises import exercises, uncovered
+
+RUNS = 100
+TRIES = 4
+
+
+def blocks() -> int:
+    return sys.getallocatedblocks()
+
+
+def references() -> int:
+    """All references in the interpreter: only debug builds count them."""
+    total = getattr(sys, "gettotalrefcount", None)
+    return total() if total else 0
+
+
+def growth(run: Callable[[], None], measure: Callable[[], int], runs: int = RUNS) -> int:
+    """By how much the measure grew over so many runs. The smallest of some tries, nearest to zero: what the
+    interpreter caches for itself grows once, a leak every time."""
+    grown = []
+    for _ in range(TRIES):
+        gc.collect()
+        before = measure()
+        for _ in range(runs):
+            run()
+        gc.collect()
+        grown.append(measure() - before)
+        if abs(grown[-1]) < runs // 4:
+            break
+    return min(grown, key=abs)
+
+
+def leaks(run: Callable[[], None], runs: int = RUNS) -> bool:
+    """A suspect is measured again with more runs: an allocator may fill up at first, a leak goes on."""
+    return any(
+        all(abs(growth(run, measure, count)) >= count // 2 for count in (runs, 10 * runs))
+        for measure in (blocks, references)
+    )
+
+
+def leaking_a_block() -> None:
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(object()))
+
+
+KEPT = object()
+
+
+def leaking_a_reference() -> None:
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(KEPT))
+
+
+def references_to_lasting_things(module: ModuleType) -> dict[str, int]:
+    """The counts of the things that operations hand out or make, which outlive every run."""
+    things = {name: getattr(module, name) for name in ("AtomicInt", "AtomicFloat", "AtomicRef", "Counter")}
+    things |= {"None": None, "True": True, "False": False, "NotImplemented": NotImplemented, "KEPT": KEPT}
+    return {name: sys.getrefcount(thing) for name, thing in things.items()}
+
+
+@program(dev=False)
+def every_operation_is_exercised(module: ModuleType) -> None:
+    assert not uncovered(module), uncovered(module)
+
+
+@program(dev=False)
+def blocks_and_references_stay_flat(module: ModuleType) -> None:
+    # What exists already is none of the collections' business, and would make them slow.
+    gc.freeze()
+    assert leaks(leaking_a_block), "a planted leak of blocks was not seen"
+    assert leaks(leaking_a_reference) or not references(), "a planted leak of references was not seen"
+    found = [str(exercise) for exercise in exercises(module) if leaks(exercise.run)]
+    assert not found, f"leaks: {found}"
+
+
+@program(dev=False)
+def lasting_things_keep_their_counts(module: ModuleType) -> None:
+    """A reference to None or to a type that leaks takes no memory, and is seen by its count alone."""
+
+    gc.freeze()
+
+    def moved(run: Callable[[], None]) -> dict[str, int]:
+        run()
+        gc.collect()
+        before = references_to_lasting_things(module)
+        for _ in range(RUNS):
+            run()
+        gc.collect()
+        after = references_to_lasting_things(module)
+        moves = {name: after[name] - before[name] for name in after}
+        return {name: move for name, move in moves.items() if abs(move) > RUNS // 2}
+
+    assert moved(leaking_a_reference) == {"KEPT": RUNS}, "a planted leak was not seen"
+    wrong = {str(exercise): moved(exercise.run) for exercise in exercises(module)}
+    wrong = {name: things for name, things in wrong.items() if things}
+    assert not wrong, wrong
+
+
+def holding(module: ModuleType, base: type) -> Callable[[], None]:
+    """Makes a subclass with an instance that holds cells and itself, and drops it all."""
+
+    def once() -> None:
+        class Sub(base):
+            pass
+
+        thing = Sub([Sub])
+        integer = module.AtomicInt()
+        reference = module.AtomicRef((integer.track(), weakref.ref(thing)))
+        reference.__init__([reference, thing])
+        thing.me = [thing, reference]
+
+    return once
+
+
+@program(dev=False)
+def what_cells_hold_is_released(module: ModuleType) -> None:
+    """Free-threaded 3.13 itself leaks with every class, so the measure is what a subclass of list leaks."""
+    gc.freeze()
+    grown = growth(holding(module, module.AtomicRef), blocks)
+    allowed = growth(holding(module, list), blocks)
+    assert grown < allowed + RUNS // 2, f"{grown} blocks, where a list leaves {allowed}"

@@ -1,0 +1,24 @@
+"""Each program of programs/ in an interpreter of its own, over both backends.
+
+Here a hang, a crash at exit, a leak or a message on standard error is a failure, not a broken test run.
+"""
+
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from support.child import Program, programs, run
+
+PROGRAMS = [
+    program
+    for path in sorted((Path(__file__).parent / "programs").glob("*.py"))
+    for program in programs(f"lifecycle.programs.{path.stem}")
+]
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+def test_program(backend: ModuleType, program: Program) -> None:
+    if reason := program.unless(backend.__name__):
+        pytest.skip(reason)
+    run(program, backend.__name__)
