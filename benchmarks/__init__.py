@@ -1,0 +1,1 @@
+"""What atomicx costs, beside what it replaces. See docs/performance.md and `python -m benchmarks --help`."""
