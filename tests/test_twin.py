@@ -44,7 +44,7 @@ INT_OPERATIONS: dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.fixture(autouse=True)
-    """A chain that lost its newest version sends operations round for ever: then the run ends, and tells."""
+def watchdog(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
     """A chain that lost its newest version sends operations round for ever: end the run, and say where."""
     with capfd.disabled():
         stderr = os.dup(2)

@@ -33,6 +33,20 @@ static PyTypeObject *add_type(PyObject *module, PyType_Spec *spec)
     return type;
 }
 
+/* Says of the public function what the types' specs say: that it is found in atomicx. */
+static int publish_function(PyObject *module, const char *name)
+{
+    PyObject *function = PyObject_GetAttrString(module, name);
+    PyObject *home = PyUnicode_FromString("atomicx");
+    int status = -1;
+    if (function != NULL && home != NULL) {
+        status = PyObject_SetAttrString(function, "__module__", home);
+    }
+    Py_XDECREF(home);
+    Py_XDECREF(function);
+    return status;
+}
+
 static int module_exec(PyObject *module)
 {
     for (size_t i = 0; i < Py_ARRAY_LENGTH(public_types); i++) {
@@ -43,7 +57,7 @@ static int module_exec(PyObject *module)
         Py_DECREF(type);
     }
     state_of(module)->guard = add_type(module, &guard_spec);
-    if (state_of(module)->guard == NULL) {
+    if (state_of(module)->guard == NULL || publish_function(module, "enable_deferred_refcount") < 0) {
         return -1;
     }
     return PyModule_AddStringConstant(module, "compiler", AX_COMPILER);
