@@ -1,0 +1,63 @@
+"""`python -m atomicx`: what is installed here, and whether it keeps its promises."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command. Returns the exit status; argparse exits with 2 itself on wrong usage."""
+    # Whatever a command needs is imported when it runs, so that `info` is quick and needs nothing.
+    parser = argparse.ArgumentParser(prog="python -m atomicx", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    info = commands.add_parser("info", help="version, backend, interpreter, and what is lock-free here")
+    info.add_argument("--json", action="store_true", help="as JSON")
+    verify = commands.add_parser("verify", help="litmus tests with real threads, on this interpreter")
+    _add_verify(verify)
+    options = parser.parse_args(arguments)
+    if options.command == "info":
+        from ._info import as_text, facts
+
+        print(json.dumps(facts(), indent=2) if options.json else as_text(facts()))
+        return 0
+    from .verify.cli import UsageError, verify_command
+
+    try:
+        return verify_command(options)
+    except UsageError as error:
+        verify.error(str(error))
+    except KeyboardInterrupt:
+        # Before the run began, or while its report was written.
+        return 130
+
+
+def _add_verify(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Run litmus tests with real threads. Each row is run beside a control that is broken on purpose,"
+        " and passes only if the control was caught."
+        " Exit status: 0 PASS, 1 FAIL, 3 INCONCLUSIVE, 130 after Ctrl-C."
+    )
+    parser.add_argument("--seconds", type=_positive, default=20.0, help="for all rows together (default: 20)")
+    parser.add_argument("--only", metavar="PATTERN", help="rows whose name matches: `ref-*`, or a part of it")
+    parser.add_argument("--seed", type=int, help="of the noise (default: another one each time)")
+    parser.add_argument("--subject", metavar="PACKAGE:FACTORY", help="try these cells, not atomicx's own")
+    parser.add_argument("--list", action="store_true", help="show the rows, and run nothing")
+    parser.add_argument("--json", action="store_true", help="the report as JSON")
+    parser.add_argument("--verbose", action="store_true", help="every outcome of every row")
+
+
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""What an idiom is: a small class whose two methods are two threads' parts, and what should come of them.
+
+    @idiom("self.n += 1", instead="AtomicInt.inc()")
+    class AttributeAdd:
+        def __init__(self) -> None:
+            self.n = 0
+
+        def a(self) -> None:
+            self.n += 1
+
+        b = a
+
+        def holds(self, a: None, b: None) -> bool:
+            return self.n == 2
+
+It holds if the two could have run one after the other. `raises` are exceptions with which a part may end in
+that case; they are its results then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+Program = TypeVar("Program", bound=type)
+
+FAQ = "Python FAQ, What kinds of global value mutation are thread-safe?"
+GUARANTEES = "Python documentation, Thread Safety Guarantees"
+BOTH = f"{FAQ}; {GUARANTEES}"
+
+
+@dataclass(frozen=True)
+class Idiom:
+    """One row of the table. `contract` says where the language promises that it is atomic, if it does."""
+
+    code: str
+    program: type[Any]
+    instead: str
+    contract: str
+    note: str
+    raises: tuple[type[BaseException], ...]
+
+    @property
+    def threads(self) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+        return self.program.a, self.program.b
+
+    def holds(self, state: Any, results: tuple[Any, ...]) -> bool:
+        return bool(state.holds(*results))
+
+
+IDIOMS: list[Idiom] = []
+
+
+def idiom(
+    code: str,
+    *,
+    instead: str = "",
+    contract: str = "",
+    note: str = "",
+    raises: tuple[type[BaseException], ...] = (),
+) -> Callable[[Program], Program]:
+    """Put a class into the table. Returns it as it is."""
+
+    def enter(program: Program) -> Program:
+        IDIOMS.append(Idiom(code, program, instead, contract, note, raises))
+        return program
+
+    return enter

@@ -1,0 +1,414 @@
+"""What each cell is supposed to do: one table a type, one row an operation.
+
+A row is a name, a pure step `(state, *arguments) -> (new state, result)`, and examples of arguments, from
+which the driver in `atomicx.verify.drive` makes its random programs. A step that raises leaves the state
+alone, and the error is the result: `("raises", "OverflowError")`.
+
+Write a `Model` for an object of your own in the same way, and `check_linearizable` checks that:
+
+    STACK = Model("Stack", (), (
+        Operation("push", lambda items, item: ((*items, item), None), ((1,), (2,))),
+        Operation("pop", lambda items: (items[:-1], items[-1]), ((),)),
+    ))
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import struct
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+INT64_MIN = -(2**63)
+INT64_MAX = 2**63 - 1
+
+Arguments = tuple[Any, ...]
+Step = Callable[..., tuple[Any, Any]]
+
+
+class _Itself:
+    def __repr__(self) -> str:
+        return "itself"
+
+
+ITSELF = _Itself()
+"""The result of an operation that returns the object it was called on, as `+=` does."""
+
+
+def raises(error: BaseException) -> tuple[str, str]:
+    """The result of an operation that raised."""
+    return "raises", type(error).__name__
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One row: what the operation is called, what it does, and arguments worth trying."""
+
+    name: str
+    step: Step
+    arguments: tuple[Arguments, ...] = ()
+    written: Callable[..., Any] | None = None
+    """How the operation is written where that is no method call: `operator.iadd`, `int`."""
+
+    def apply(self, state: Any, arguments: Arguments) -> tuple[Any, Any]:
+        """The state after the operation, and its result; an error is a result and changes nothing."""
+        try:
+            new_state, result = self.step(state, *arguments)
+        except Exception as error:
+            return state, raises(error)
+        return new_state, result
+
+    def call(self, target: Any, arguments: Arguments) -> Any:
+        """Does the operation on a real object. Raises what it raises."""
+        if self.written is not None:
+            return self.written(target, *arguments)
+        return getattr(target, self.name)(*arguments)
+
+
+def same_value(one: Any, other: Any) -> bool:
+    """The same type and value: True is not 1, and 0.0 is not 0."""
+    return one is other or (type(one) is type(other) and bool(one == other))
+
+
+def _itself(state: Any) -> Any:
+    return state
+
+
+@dataclass(frozen=True)
+class Model:
+    """A sequential specification: an initial state and a table of operations.
+
+    `same` decides whether two results agree, and `key` gives a hashable stand-in for a state, by which
+    the search remembers where it has been; the state itself serves where it is hashable.
+    """
+
+    name: str
+    initial: Any
+    operations: tuple[Operation, ...]
+    same: Callable[[Any, Any], bool] = same_value
+    key: Callable[[Any], Hashable] = _itself
+    rows: dict[str, Operation] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.rows.update((row.name, row) for row in self.operations)
+
+    def __getitem__(self, name: str) -> Operation:
+        """The row of this name. Raises LookupError, which names the model, where there is none."""
+        try:
+            return self.rows[name]
+        except KeyError:
+            raise LookupError(f"the model {self.name} has no operation {name!r}") from None
+
+
+# Conversions: what a cell makes of an argument before the operation happens.
+
+
+def int64(number: Any) -> int:
+    """An integer that fits in 64 bits. Raises TypeError or OverflowError."""
+    integer = operator.index(number)
+    if not INT64_MIN <= integer <= INT64_MAX:
+        raise OverflowError("does not fit in a signed 64-bit integer")
+    return integer
+
+
+def double(number: Any) -> float:
+    """A float of the same bits. Unlike float() it takes numbers only. Raises TypeError or OverflowError."""
+    return math.ldexp(number, 0)
+
+
+def truth(value: Any) -> bool:
+    """True or False, and nothing else. Raises TypeError."""
+    if value is True or value is False:
+        return bool(value)
+    raise TypeError("takes only True and False")
+
+
+def bits(number: float) -> bytes:
+    """The eight bytes of a double, by which AtomicFloat compares."""
+    return struct.pack("<d", number)
+
+
+def same_double(one: Any, other: Any) -> bool:
+    """Agreement by bits; which NaN comes out of arithmetic is nobody's promise, so they all agree."""
+    if type(one) is float and type(other) is float:
+        return bits(one) == bits(other) or (math.isnan(one) and math.isnan(other))
+    return same_value(one, other)
+
+
+def same_object(one: Any, other: Any) -> bool:
+    """Identity; and for errors, which are results of the checker's own making, equality."""
+    return one is other or (type(one) is tuple and one[:1] == ("raises",) and bool(one == other))
+
+
+# Functions for update(). They are pure, as the model runs them too, and once more each time it backtracks.
+
+
+def twice(value: Any) -> Any:
+    return value * 2
+
+
+def minus_one(value: Any) -> Any:
+    return value - 1
+
+
+def refuse(value: Any) -> Any:
+    """Raises, and so leaves the cell alone."""
+    raise ValueError(value)
+
+
+def _exchange_rows(
+    convert: Callable[[Any], Any], equal: Callable[[Any, Any], bool], values: tuple[Any, ...]
+) -> tuple[Operation, ...]:
+    """load, store, exchange and both compare-and-swaps, which every cell but Counter has."""
+    one = tuple((value,) for value in values)
+    two = tuple((expected, desired) for expected in values for desired in values)
+
+    def compare_and_set(state: Any, expected: Any, desired: Any) -> tuple[Any, bool]:
+        expected, desired = convert(expected), convert(desired)
+        return (desired, True) if equal(state, expected) else (state, False)
+
+    def compare_exchange(state: Any, expected: Any, desired: Any) -> tuple[Any, Any]:
+        expected, desired = convert(expected), convert(desired)
+        return (desired if equal(state, expected) else state), state
+
+    return (
+        Operation("load", lambda state: (state, state), ((),)),
+        Operation("store", lambda state, value: (convert(value), None), one),
+        Operation("exchange", lambda state, value: (convert(value), state), one),
+        Operation("compare_and_set", compare_and_set, two),
+        Operation("compare_exchange", compare_exchange, two),
+    )
+
+
+def _update_rows(
+    convert: Callable[[Any], Any], functions: tuple[Callable[[Any], Any], ...]
+) -> tuple[Operation, ...]:
+    pool = tuple((function,) for function in functions)
+
+    def update(state: Any, function: Callable[[Any], Any]) -> tuple[Any, Any]:
+        new = convert(function(state))
+        return new, new
+
+    return (
+        Operation("update", update, pool),
+        Operation("fetch_update", lambda state, function: (convert(function(state)), state), pool),
+    )
+
+
+# AtomicInt and SharedInt
+
+
+def _int_add_fetch(state: int, delta: Any = 1) -> tuple[int, int]:
+    new = int64(state + int64(delta))
+    return new, new
+
+
+def _int_sub_fetch(state: int, delta: Any = 1) -> tuple[int, int]:
+    new = int64(state - int64(delta))
+    return new, new
+
+
+def _int_try_add(state: int, delta: Any, limit: Any) -> tuple[int, bool]:
+    delta, limit = int64(delta), int64(limit)
+    total = state + delta
+    fits = INT64_MIN <= total <= INT64_MAX and (total <= limit if delta >= 0 else total >= limit)
+    return (total, True) if fits else (state, False)
+
+
+def _int_fetch_inc_mod(state: int, modulus: Any) -> tuple[int, int]:
+    modulus = int64(modulus)
+    if modulus < 1:
+        raise ValueError("modulus must be at least 1")
+    index = state if 0 <= state < modulus else 0
+    return (index + 1) % modulus, index
+
+
+def _int_advance(state: int, candidate: Any) -> tuple[int, int]:
+    new = int64(max(int64(candidate), state + 1))
+    return new, new
+
+
+def _enter(cell: Any) -> Any:
+    return cell.track().__enter__()
+
+
+def _leave(cell: Any) -> Any:
+    return cell.track().__exit__(None, None, None)
+
+
+_DELTAS = ((1,), (2,), (-3,))
+_MASKS = ((1,), (6,), (-2,))
+_LEVELS = ((-1,), (2,), (4,))
+
+ATOMIC_INT = Model(
+    "AtomicInt",
+    0,
+    (
+        *_exchange_rows(int64, operator.eq, (0, 1, 2)),
+        Operation("inc", lambda state: (int64(state + 1), None), ((),)),
+        Operation("dec", lambda state: (int64(state - 1), None), ((),)),
+        Operation("add", lambda state, delta: (int64(state + int64(delta)), None), (*_DELTAS, (INT64_MAX,))),
+        Operation("fetch_add", lambda state, delta=1: (int64(state + int64(delta)), state), ((), *_DELTAS)),
+        Operation("fetch_sub", lambda state, delta=1: (int64(state - int64(delta)), state), ((), *_DELTAS)),
+        Operation("fetch_and", lambda state, mask: (state & int64(mask), state), _MASKS),
+        Operation("fetch_or", lambda state, mask: (state | int64(mask), state), _MASKS),
+        Operation("fetch_xor", lambda state, mask: (state ^ int64(mask), state), _MASKS),
+        Operation("fetch_max", lambda state, level: (max(state, int64(level)), state), _LEVELS),
+        Operation("fetch_min", lambda state, level: (min(state, int64(level)), state), _LEVELS),
+        Operation("add_fetch", _int_add_fetch, ((), *_DELTAS)),
+        Operation("sub_fetch", _int_sub_fetch, ((), *_DELTAS)),
+        Operation("try_add", _int_try_add, ((1, 2), (2, 3), (-1, 0), (2**64, 0))),
+        Operation("fetch_inc_mod", _int_fetch_inc_mod, ((2,), (3,), (0,))),
+        Operation("advance", _int_advance, ((-5,), (3,), (INT64_MAX,))),
+        *_update_rows(int64, (twice, minus_one, refuse)),
+        Operation("track().__enter__", lambda state: (int64(state + 1), ITSELF), ((),), _enter),
+        Operation("track().__exit__", lambda state: (int64(state - 1), None), ((),), _leave),
+        Operation(
+            "__iadd__", lambda state, delta: (int64(state + int64(delta)), ITSELF), _DELTAS, operator.iadd
+        ),
+        Operation(
+            "__isub__", lambda state, delta: (int64(state - int64(delta)), ITSELF), _DELTAS, operator.isub
+        ),
+        Operation("__iand__", lambda state, mask: (state & int64(mask), ITSELF), _MASKS, operator.iand),
+        Operation("__ior__", lambda state, mask: (state | int64(mask), ITSELF), _MASKS, operator.ior),
+        Operation("__ixor__", lambda state, mask: (state ^ int64(mask), ITSELF), _MASKS, operator.ixor),
+        Operation("__int__", lambda state: (state, state), ((),), int),
+        Operation("__bool__", lambda state: (state, state != 0), ((),), bool),
+    ),
+)
+
+
+# AtomicFloat and SharedFloat
+
+
+def _same_bits(one: float, other: float) -> bool:
+    return bits(one) == bits(other)
+
+
+def _maximum(state: float, level: float) -> float:
+    return level if level > state or (math.isnan(state) and not math.isnan(level)) else state
+
+
+def _minimum(state: float, level: float) -> float:
+    return level if level < state or (math.isnan(state) and not math.isnan(level)) else state
+
+
+def _float_add_fetch(state: float, delta: Any) -> tuple[float, float]:
+    new = state + double(delta)
+    return new, new
+
+
+def _float_sub_fetch(state: float, delta: Any) -> tuple[float, float]:
+    new = state - double(delta)
+    return new, new
+
+
+# Powers of two, so that sums are exact and the order of the additions cannot hide a lost one.
+_FLOAT_DELTAS = ((1.0,), (0.5,), (-4.0,))
+_FLOAT_LEVELS = ((-1.0,), (2.0,), (math.inf,))
+
+ATOMIC_FLOAT = Model(
+    "AtomicFloat",
+    0.0,
+    (
+        *_exchange_rows(double, _same_bits, (0.0, -0.0, 1.5)),
+        Operation("add", lambda state, delta: (state + double(delta), None), _FLOAT_DELTAS),
+        Operation("fetch_add", lambda state, delta: (state + double(delta), state), _FLOAT_DELTAS),
+        Operation("fetch_sub", lambda state, delta: (state - double(delta), state), _FLOAT_DELTAS),
+        Operation("add_fetch", _float_add_fetch, _FLOAT_DELTAS),
+        Operation("sub_fetch", _float_sub_fetch, _FLOAT_DELTAS),
+        Operation("fetch_max", lambda state, level: (_maximum(state, double(level)), state), _FLOAT_LEVELS),
+        Operation("fetch_min", lambda state, level: (_minimum(state, double(level)), state), _FLOAT_LEVELS),
+        *_update_rows(double, (twice, minus_one, refuse)),
+        Operation(
+            "__iadd__", lambda state, delta: (state + double(delta), ITSELF), _FLOAT_DELTAS, operator.iadd
+        ),
+        Operation(
+            "__isub__", lambda state, delta: (state - double(delta), ITSELF), _FLOAT_DELTAS, operator.isub
+        ),
+        Operation("__float__", lambda state: (state, state), ((),), float),
+        Operation("__bool__", lambda state: (state, state != 0.0), ((),), bool),
+    ),
+    same_double,
+    bits,
+)
+
+
+ATOMIC_BOOL = Model(
+    "AtomicBool",
+    False,
+    (
+        *_exchange_rows(truth, operator.is_, (False, True)),
+        Operation("test_and_set", lambda state: (True, state), ((),)),
+        Operation("clear", lambda state: (False, None), ((),)),
+        Operation("__bool__", lambda state: (state, state), ((),), bool),
+    ),
+)
+
+
+# AtomicRef: by identity; an object's own == is never asked.
+
+
+class Thing:
+    """An object to refer to, equal to all its like: only identity tells two of them apart."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Thing)
+
+    def __hash__(self) -> int:
+        return 0
+
+
+_A, _B = Thing("A"), Thing("B")
+
+
+def swap_things(value: Any) -> Any:
+    return _B if value is _A else _A
+
+
+ATOMIC_REF = Model(
+    "AtomicRef",
+    None,
+    (*_exchange_rows(_itself, operator.is_, (None, _A, _B)), *_update_rows(_itself, (swap_things, refuse))),
+    same_object,
+    id,
+)
+
+
+# Counter. Sequentially it is this; while operations overlap, `check_counter` says what its loads may return.
+
+
+def _count(number: Any) -> int:
+    count = int64(number)
+    if count < 0:
+        raise ValueError("a Counter only counts up")
+    return count
+
+
+_COUNTS = ((1,), (2,), (5,), (-1,))
+
+COUNTER = Model(
+    "Counter",
+    0,
+    (
+        Operation("inc", lambda state: (int64(state + 1), None), ((),)),
+        Operation("add", lambda state, count: (int64(state + _count(count)), None), _COUNTS),
+        Operation("load", lambda state: (state, state), ((),)),
+        Operation("drain", lambda state: (0, state), ((),)),
+        Operation(
+            "__iadd__", lambda state, count: (int64(state + _count(count)), ITSELF), _COUNTS, operator.iadd
+        ),
+        Operation("__int__", lambda state: (state, state), ((),), int),
+        Operation("__bool__", lambda state: (state, state != 0), ((),), bool),
+    ),
+)
+
+MODELS = {model.name: model for model in (ATOMIC_INT, ATOMIC_FLOAT, ATOMIC_BOOL, ATOMIC_REF, COUNTER)}

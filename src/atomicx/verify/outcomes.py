@@ -1,0 +1,82 @@
+"""What came of a litmus test, as a table for people and as an assertion for pytest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .engine import Result, run
+from .litmus import FORBIDDEN, Litmus
+
+
+def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
+    """Lines of aligned columns; those at the indexes `right` are aligned to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+    def line(row: Sequence[str]) -> str:
+        cells = (
+            cell.rjust(width) if index in right else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        return "  ".join(cells).rstrip()
+
+    return [line(row) for row in rows]
+
+
+def outcome_rows(result: Result) -> list[tuple[str, str, str, str]]:
+    """Outcome, samples, expectation and note of everything that came, for a table."""
+    return [
+        (
+            result.test.show(outcome),
+            f"{count:,}",
+            expected.grade.value.upper() if expected.grade is FORBIDDEN else expected.grade.value,
+            expected.note,
+        )
+        for outcome, count, expected in result.graded
+    ]
+
+
+def outcome_table(result: Result) -> str:
+    """The result of a run: a heading, and a line an outcome."""
+    share = f"{result.caught:,} forbidden of {result.samples:,} samples"
+    heading = f"{result.test.name}: {share}, seed {result.seed}"
+    if not result.counts:
+        return heading
+    rows = [("outcome", "samples", "expectation", ""), *outcome_rows(result)]
+    return "\n".join([heading, *(f"  {line}" for line in columns(rows, right=(1,)))])
+
+
+def assert_outcomes(
+    test: Litmus | type[Any],
+    *,
+    control: Litmus | type[Any] | None = None,
+    seconds: float | None = None,
+    samples: int | None = None,
+    seed: int | str | None = None,
+) -> Result:
+    """Run a litmus test, for pytest: AssertionError, with the table, if a forbidden outcome came.
+
+    `control` is the same test of something broken. It is run in the same conditions, and AssertionError
+    is raised if nothing forbidden comes of it: then that nothing came of the test says nothing either. An
+    actor that raises fails the assertion as well. Ctrl-C passes through. Returns the result of the test.
+    """
+    result = _finished(run(test, seconds=seconds, samples=samples, seed=seed))
+    if result.forbidden:
+        raise AssertionError(outcome_table(result))
+    if not result.samples:
+        raise AssertionError(f"{result.test.name}: not one sample was taken")
+    if control is not None:
+        broken = _finished(run(control, seconds=seconds, samples=samples, seed=seed, stop_when_caught=1))
+        if not broken.forbidden:
+            silent = f"the control stayed silent, so that this run of {result.test.name} says nothing"
+            raise AssertionError(f"{silent}\n{outcome_table(broken)}")
+    return result
+
+
+def _finished(result: Result) -> Result:
+    if result.interrupted:
+        raise KeyboardInterrupt
+    failure = result.failure
+    if failure is not None:
+        raise AssertionError(f"{result.test.name}, seed {result.seed}: {failure}") from failure.error
+    return result

@@ -1,0 +1,262 @@
+"""Litmus tests as text: a few statements an actor, and every outcome that some order of them gives.
+
+    Program("x = 0", ("a = x.fetch_add(1)", "b = x.fetch_add(1)"), "c = x.load()")
+
+A statement is one operation on a cell, and the names before the equals signs make the outcome: `a=0 b=1
+c=2`. The acceptable outcomes are not written down but found: the statements are run in every order that
+keeps each actor's own, one after the other, on cells that know nothing of threads. What none of
+these orders gives, no sequentially consistent cell gives, and so it is forbidden. An outcome that comes only
+when the actors take turns is called interesting: it shows that they overlapped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import groupby, repeat, starmap
+from operator import itemgetter
+from types import CodeType
+from typing import Any
+
+from .litmus import ACCEPTABLE, FORBIDDEN, INTERESTING, Expectation, Litmus, plain_actor
+from .models import minus_one, twice
+
+# Makes one state's cells: called once for a state, it gives the function that makes a cell of a value.
+Maker = Callable[[], Callable[[Any], Any]]
+
+_TARGET = re.compile(r"(\w+) = (.+)")
+_METHOD = re.compile(r"\b([xy])\.(\w+)")
+_IN_PLACE = re.compile(r"[xy] ([-+&|^])= ")
+_IN_PLACE_METHODS = {"+": "__iadd__", "-": "__isub__", "&": "__iand__", "|": "__ior__", "^": "__ixor__"}
+
+
+IMPOSSIBLE = FORBIDDEN("in no order")
+
+
+class Token:
+    """An object to refer to, equal to nothing but itself."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+class Mortal:
+    """An object that knows whether it was freed: who holds it may rely on its being alive."""
+
+    __slots__ = ("freed",)
+
+    def __init__(self) -> None:
+        self.freed = False
+
+    def __del__(self) -> None:
+        self.freed = True
+
+
+def life(mortal: Any) -> str:
+    """Whether an object was freed under its holder."""
+    if mortal is None:
+        return "none"
+    return "freed" if mortal.freed else "alive"
+
+
+# An allocator reuses a page once it has handed out the rest of it: a page holds few objects of this size.
+PAINT_BYTES = 2000
+LOADS = 256
+REPAINTS = 32
+
+
+_initial = itemgetter(0)
+
+
+def red() -> str:
+    """An object of some size, new and freed at once when nobody holds it."""
+    return "red".ljust(PAINT_BYTES)
+
+
+def blue() -> str:
+    """Another, of the same size."""
+    return "blue".ljust(PAINT_BYTES)
+
+
+def colors(load: Callable[[], str]) -> str:
+    """The initials of what many loads returned, from a loop in C: hardly any time passes outside of loads."""
+    return "".join(sorted(set(map(_initial, starmap(load, repeat((), LOADS))))))
+
+
+def repaint(store: Callable[[str], None], store_elsewhere: Callable[[str], None]) -> None:
+    """Each red object that is dropped makes room for a blue one, which goes elsewhere."""
+    for _ in range(REPAINTS):
+        store(red())
+        store_elsewhere(blue())
+
+
+def attempt(operation: Callable[..., Any], *arguments: Any) -> Any:
+    """The operation's result, or the name of the exception that it raised."""
+    try:
+        return operation(*arguments)
+    except (OverflowError, ValueError) as error:
+        return type(error).__name__
+
+
+def append_one(items: tuple[int, ...]) -> tuple[int, ...]:
+    """Purely, for `update`."""
+    return (*items, 1)
+
+
+def append_two(items: tuple[int, ...]) -> tuple[int, ...]:
+    """Purely, for `update`."""
+    return (*items, 2)
+
+
+VOCABULARY: dict[str, Any] = {
+    "A": Token("A"),
+    "B": Token("B"),
+    "C": Token("C"),
+    "MAX": 2**63 - 1,
+    "Mortal": Mortal,
+    "append_one": append_one,
+    "append_two": append_two,
+    "attempt": attempt,
+    "blue": blue,
+    "colors": colors,
+    "life": life,
+    "minus_one": minus_one,
+    "red": red,
+    "repaint": repaint,
+    "twice": twice,
+}
+
+
+@dataclass(frozen=True)
+class Program:
+    """Cells to start with, two to four actors, and what is read when they have ended.
+
+    `start` names the cells x and y. Statements are parted by semicolons.
+    """
+
+    start: str
+    actors: tuple[str, ...]
+    finally_: str = ""
+
+    def __str__(self) -> str:
+        parts = [f"{self.start} :", " || ".join(self.actors)]
+        return " ".join([*parts, f": {self.finally_}"] if self.finally_ else parts)
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The operations that a cell must have to run it."""
+        text = "; ".join((*self.actors, self.finally_))
+        in_place = {_IN_PLACE_METHODS[sign] for sign in _IN_PLACE.findall(text)}
+        return frozenset({name for _, name in _METHOD.findall(text)} | in_place)
+
+    def renamed(self, names: dict[str, str]) -> Program:
+        """The same with other names for its operations."""
+
+        def rename(text: str) -> str:
+            return _METHOD.sub(lambda found: f"{found[1]}.{names.get(found[2], found[2])}", text)
+
+        return Program(self.start, tuple(map(rename, self.actors)), rename(self.finally_))
+
+    def outcomes(self, alone: Callable[[Any], Any]) -> dict[tuple[Any, ...], Expectation]:
+        """What may come out, by trying every order on cells that `alone` makes and one thread uses."""
+        threads = [_compiled(actor) for actor in self.actors]
+        last = _compiled(self.finally_)
+        found: dict[tuple[Any, ...], Expectation] = {}
+        for order in _orders(tuple(map(len, threads))):
+            names = dict(VOCABULARY)
+            for cell, value in self._cells:
+                names[cell] = alone(eval(value, names))
+            following = [iter(thread) for thread in threads]
+            for statement in [*(next(following[index]) for index in order), *last]:
+                exec(statement, names)
+            outcome = tuple(names[name] for name in self._names)
+            turns = sum(1 for _ in groupby(order))
+            if turns <= len(threads):
+                found[outcome] = ACCEPTABLE("one after the other")
+            else:
+                found.setdefault(outcome, INTERESTING("in turns"))
+        return found
+
+    def litmus(self, name: str, maker: Maker, outcomes: dict[tuple[Any, ...], Expectation]) -> Litmus:
+        """The test of the cells that `maker` makes, with these outcomes."""
+        values = ", ".join(f"make({value})" for _, value in self._cells)
+        namespace: dict[str, Any] = {"maker": maker, **VOCABULARY}
+        source = ["def setup():", "    make = maker()", f"    return ({values},)"]
+        for index, actor in enumerate(self.actors):
+            source += self._function(f"actor{index}(cells)", _statements(actor), _targets(actor))
+        received = "".join(f", result{index}" for index in range(len(self.actors)))
+        statements = [
+            f"({', '.join(names)},) = result{index}"
+            for index, names in enumerate(map(_targets, self.actors))
+            if names
+        ]
+        statements += _statements(self.finally_)
+        source += self._function(f"observe(cells{received})", statements, self._names)
+        exec("\n".join(source), namespace)
+        return Litmus(
+            name=name,
+            setup=namespace["setup"],
+            actors=tuple(
+                plain_actor(text, namespace[f"actor{index}"]) for index, text in enumerate(self.actors)
+            ),
+            outcomes=outcomes,
+            observe=namespace["observe"],
+            description=str(self),
+            show=self.show,
+            unlisted=IMPOSSIBLE,
+        )
+
+    def show(self, outcome: tuple[Any, ...]) -> str:
+        """An outcome for people: `a=0 b=1`."""
+        return " ".join(f"{name}={value!r}" for name, value in zip(self._names, outcome, strict=True))
+
+    @property
+    def _cells(self) -> list[tuple[str, str]]:
+        return [_split(statement) for statement in _statements(self.start)]
+
+    @property
+    def _names(self) -> list[str]:
+        return [name for text in (*self.actors, self.finally_) for name in _targets(text)]
+
+    def _function(self, signature: str, statements: list[str], returned: list[str]) -> list[str]:
+        unpack = ", ".join(cell for cell, _ in self._cells)
+        body = [f"({unpack},) = cells", *statements]
+        if returned:
+            body.append(f"return ({', '.join(returned)},)")
+        return [f"def {signature}:", *(f"    {line}" for line in body)]
+
+
+def _statements(text: str) -> list[str]:
+    return [statement.strip() for statement in text.split(";") if statement.strip()]
+
+
+def _compiled(text: str) -> list[CodeType]:
+    return [compile(statement, "<litmus>", "exec") for statement in _statements(text)]
+
+
+def _split(statement: str) -> tuple[str, str]:
+    found = _TARGET.fullmatch(statement)
+    if found is None:
+        raise ValueError(f"not of the form `name = value`: {statement!r}")
+    return found[1], found[2]
+
+
+def _targets(text: str) -> list[str]:
+    return [found[1] for found in map(_TARGET.fullmatch, _statements(text)) if found]
+
+
+def _orders(lengths: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """Every order in which threads of so many steps can take them: whose step is next, and next."""
+    if not any(lengths):
+        yield ()
+    for index, length in enumerate(lengths):
+        if length:
+            rest = (*lengths[:index], length - 1, *lengths[index + 1 :])
+            for order in _orders(rest):
+                yield (index, *order)

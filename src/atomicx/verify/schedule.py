@@ -1,0 +1,306 @@
+"""Every schedule of a small Python program: what can come of it, whatever the order of its threads?
+
+    def add(box):
+        box.value += 1
+
+    def both_counted(box, results):
+        assert box.value == 2
+
+    exploration = explore(Box, [add, add], both_counted)
+    print(exploration)                      # the schedule that loses one, line by line
+
+Two or three functions run on real threads, of which one runs at a time, and a switch may come before any
+bytecode that another thread could notice. All schedules with up to `preemptions` preemptions are tried,
+those with fewer first, so that the failure it shows has as few as possible; a switch where a thread ends or
+waits for a lock is no preemption. One call into C is one step: that is just what the GIL guarantees. So a
+pass is a proof within the bounds: about bytecodes and the order of threads, with a GIL; not about C code, and
+not about what the memory of a free-threaded build may reorder.
+
+Madan Musuvathi and Shaz Qadeer (Iterative context bounding, PLDI 2007) found that most errors of this kind
+need no more than two preemptions.
+
+The tracer is `sys.settrace`, set in the explored threads alone; that of the calling thread is untouched. A
+tool that traces by the same means, like coverage.py's tracers, does not see what the explored threads do.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from types import CodeType
+from typing import Any
+
+from .litmus import FORBIDDEN, Litmus, as_litmus
+from .schedule_view import columns
+from .stepping import Body, Branch, Crew, Execution, NotDeterministic, Plan, Step
+from .visibility import Scope, checked, every, noticeable
+
+__all__ = [
+    "Exploration",
+    "Failure",
+    "NotDeterministic",
+    "assert_all_schedules",
+    "checked",
+    "every",
+    "explore",
+    "explore_litmus",
+    "noticeable",
+    "replay",
+]
+
+Check = Callable[[Any, tuple[Any, ...]], Any]
+Switches = Callable[[CodeType], bytes]
+
+LETTERS = "abcd"
+MOST_EXECUTIONS = 50_000
+MOST_STEPS = 10_000
+HANG_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A schedule that breaks the program. `replay` runs it again from `schedule`."""
+
+    reason: str
+    schedule: str
+    preemptions: int
+    steps: tuple[Step, ...]
+    names: tuple[str, ...]
+    error: BaseException | None = field(default=None, compare=False)
+
+    def __str__(self) -> str:
+        times = "1 preemption" if self.preemptions == 1 else f"{self.preemptions} preemptions"
+        shown = columns(self.steps, [f"{LETTERS[n]}: {name}" for n, name in enumerate(self.names)])
+        return f"schedule {self.schedule} ({times})\n\n{shown}\n\n{self.reason}"
+
+
+@dataclass(frozen=True)
+class Exploration:
+    """What came of it. `complete` says that every schedule within the bound was tried, and none failed."""
+
+    executions: int
+    complete: bool
+    preemptions: int | None
+    failure: Failure | None
+    longest: int
+
+    @property
+    def ok(self) -> bool:
+        """No failure; it is proof only if `complete`."""
+        return self.failure is None
+
+    def __str__(self) -> str:
+        bound = "any number of" if self.preemptions is None else f"up to {self.preemptions}"
+        if self.failure is not None:
+            return f"fails in execution {self.executions}: {self.failure}"
+        extent = "all" if self.complete else "NOT ALL"
+        schedules = f"{self.executions} schedules: {extent} with {bound} preemptions"
+        return f"holds in {schedules}, {self.longest} steps or fewer"
+
+
+def explore(
+    setup: Callable[[], Any],
+    threads: Sequence[Body],
+    check: Check | None = None,
+    *,
+    preemptions: int | None = 2,
+    most_executions: int = MOST_EXECUTIONS,
+    raises: tuple[type[BaseException], ...] = (),
+    step_into: Iterable[Any] = (),
+    one_step: Iterable[Any] = (),
+    switches: Switches = noticeable,
+    most_steps: int = MOST_STEPS,
+    hang_seconds: float = HANG_SECONDS,
+) -> Exploration:
+    """Run `threads` in every schedule with at most `preemptions` preemptions (None: any number).
+
+    `setup()` makes a fresh state, each thread is called with it, and when all have ended `check(state,
+    results)` raises or returns False if something is wrong; its value is else ignored. The results are in the
+    order of the threads. An exception that a thread raises is its result if its type is in `raises`, and a
+    failure otherwise. So is a deadlock, a thread that makes more than `most_steps` steps, and one whose next
+    step does not come within `hang_seconds`, as when it waits for a lock that existed before.
+
+    The standard library and atomicx itself, the pure-Python twin too, are not stepped through: their
+    operations are one step each. `step_into` names modules, packages, functions or files that are
+    stepped through all the same, `one_step` others that are not. `switches` says before which bytecodes
+    another thread may come: `noticeable`, `every`, or `checked`: those before which this version of CPython
+    would switch with its GIL, and so too few for a proof that is to hold on the next version.
+
+    Returns at the first failure, or when all is explored, or after `most_executions`. The garbage
+    collector is off while a schedule runs. Raises NotDeterministic if the same schedule does not do the
+    same again, ValueError unless there are two to four threads.
+    """
+    _demand_threads(threads)
+    program = _Program(setup, threads, check, raises, most_steps, preemptions)
+    # A stack for each number of preemptions: depth first, and the fewest preemptions first.
+    stacks: list[list[Branch]] = [
+        [Branch(((thread, None),), 0, None) for thread in reversed(range(len(threads)))]
+    ]
+    executions = longest = 0
+    crew = Crew(threads, Scope(step_into, one_step, switches), hang_seconds)
+    try:
+        with crew.patches:
+            for stack in stacks:
+                while stack:
+                    if executions >= most_executions:
+                        return Exploration(executions, False, preemptions, None, longest)
+                    execution = program.run(crew, stack.pop())
+                    executions += 1
+                    longest = max(longest, len(execution.trail))
+                    failure = program.failure(execution)
+                    if failure is not None:
+                        return Exploration(executions, False, preemptions, failure, longest)
+                    for branch in execution.branches:
+                        if branch.preemptions == len(stacks):
+                            # The loop over the stacks comes to it when the present one is empty.
+                            stacks.append([])
+                        stacks[branch.preemptions].append(branch)
+    finally:
+        crew.close()
+    return Exploration(executions, True, preemptions, None, longest)
+
+
+def replay(
+    setup: Callable[[], Any],
+    threads: Sequence[Body],
+    check: Check | None,
+    schedule: str,
+    *,
+    raises: tuple[type[BaseException], ...] = (),
+    step_into: Iterable[Any] = (),
+    one_step: Iterable[Any] = (),
+    switches: Switches = noticeable,
+    most_steps: int = MOST_STEPS,
+    hang_seconds: float = HANG_SECONDS,
+) -> Failure | None:
+    """Run one schedule, as a Failure names it: its failure again, or None if it no longer fails.
+
+    `schedule` is a row of letters, one a thread: `a3ba` lets a make three steps, then b run until it ends or
+    waits, and then a. Where the row ends, the first thread that can goes on. Steps are bytecodes, so
+    a schedule is for one program on one version of Python. Raises ValueError if it does not fit.
+    """
+    _demand_threads(threads)
+    plan = _parse(schedule, len(threads))
+    program = _Program(setup, threads, check, raises, most_steps, 0)
+    crew = Crew(threads, Scope(step_into, one_step, switches), hang_seconds)
+    try:
+        with crew.patches:
+            try:
+                execution = program.run(crew, Branch(plan, sum(steps is not None for _, steps in plan), None))
+            except NotDeterministic as error:
+                raise ValueError(f"the schedule {schedule} does not fit this program: {error}") from None
+    finally:
+        crew.close()
+    return program.failure(execution)
+
+
+def assert_all_schedules(
+    setup: Callable[[], Any], threads: Sequence[Body], check: Check | None = None, **options: Any
+) -> Exploration:
+    """`explore`, for tests: raises AssertionError with the schedule that fails, or if not all were tried."""
+    exploration = explore(setup, threads, check, **options)
+    if exploration.failure is not None or not exploration.complete:
+        raise AssertionError(str(exploration))
+    return exploration
+
+
+def explore_litmus(test: Litmus | type[Any], **options: Any) -> Exploration:
+    """Explore a litmus test instead of sampling it: no schedule may lead to a forbidden outcome."""
+    test = as_litmus(test)
+
+    def check(state: Any, results: tuple[Any, ...]) -> None:
+        outcome = test.outcome(state, results)
+        expected = test.expectation(outcome)
+        if expected.grade is FORBIDDEN:
+            raise AssertionError(f"{test.name}: {test.show(outcome)} is forbidden: {expected.note}")
+
+    # The body of a plain actor is made anywhere; one that has to be made on its thread is not for exploring.
+    bodies = [_named(actor.prepare(), actor.name) for actor in test.actors]
+    return explore(test.setup, bodies, check, **options)
+
+
+def _named(body: Body, name: str) -> Body:
+    return body if getattr(body, "__name__", None) == name else _Named(body, name)
+
+
+class _Named:
+    def __init__(self, body: Body, name: str) -> None:
+        self._body = body
+        self.__name__ = name
+
+    def __call__(self, state: Any) -> Any:
+        return self._body(state)
+
+
+def _demand_threads(threads: Sequence[Body]) -> None:
+    if not 2 <= len(threads) <= len(LETTERS):
+        raise ValueError(f"two to {len(LETTERS)} threads, not {len(threads)}")
+
+
+@dataclass(frozen=True)
+class _Program:
+    setup: Callable[[], Any]
+    threads: Sequence[Body]
+    check: Check | None
+    raises: tuple[type[BaseException], ...]
+    most_steps: int
+    bound: int | None
+
+    def run(self, crew: Crew, branch: Branch) -> Execution:
+        """Run one plan, and what it leaves open in the first order there is; check what came of it."""
+        execution = Execution(branch, self.bound, self.most_steps, len(self.threads))
+        state = self.setup()
+        crew.run(execution, state)
+        if execution.diverged is not None:
+            raise NotDeterministic(f"schedule {_written(branch.plan)}: {execution.diverged}")
+        execution.verdict = self._verdict(execution, state)
+        return execution
+
+    def _verdict(self, execution: Execution, state: Any) -> tuple[str, BaseException | None] | None:
+        for thread, error in sorted(execution.errors.items()):
+            if not isinstance(error, self.raises):
+                return f"{LETTERS[thread]} raised {_described(error)}", error
+        if execution.trouble is not None:
+            return execution.trouble, None
+        if self.check is None:
+            return None
+        results = tuple(
+            execution.errors[n] if n in execution.errors else execution.results[n]
+            for n in range(len(self.threads))
+        )
+        try:
+            if self.check(state, results) is False:
+                return f"the check returned False; the threads returned {results!r}", None
+        except Exception as error:
+            return f"the check raised {_described(error)}", error
+        return None
+
+    def failure(self, execution: Execution) -> Failure | None:
+        if execution.verdict is None:
+            return None
+        reason, error = execution.verdict
+        plan = tuple(execution.segments) or execution.plan
+        return Failure(
+            reason,
+            _written(plan),
+            sum(steps is not None for _, steps in plan),
+            tuple(execution.trail),
+            tuple(getattr(thread, "__name__", repr(thread)) for thread in self.threads),
+            error,
+        )
+
+
+def _described(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _written(plan: Plan) -> str:
+    return "".join(LETTERS[thread] + ("" if steps is None else str(steps)) for thread, steps in plan)
+
+
+def _parse(schedule: str, threads: int) -> Plan:
+    if not re.fullmatch(rf"([{LETTERS[:threads]}]\d*)+", schedule):
+        raise ValueError(f"{schedule!r} is no schedule of {threads} threads")
+    pairs = re.findall(r"([a-z])(\d*)", schedule)
+    return tuple((LETTERS.index(letter), int(steps) if steps else None) for letter, steps in pairs)

@@ -1,0 +1,90 @@
+"""Draws a schedule: the lines of source in the order in which they ran, a column for each thread."""
+
+from __future__ import annotations
+
+import dis
+import linecache
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from types import CodeType
+
+from .stepping import Step
+
+WIDEST = 110
+NARROWEST_COLUMN = 28
+
+
+@dataclass
+class _Row:
+    """What a thread did of one line, without interruption."""
+
+    thread: int
+    code: CodeType
+    line: int | None
+    offsets: list[int] = field(default_factory=list)
+
+    def is_same_line(self, other: _Row) -> bool:
+        return (self.thread, self.code, self.line) == (other.thread, other.code, other.line)
+
+
+def columns(steps: Iterable[Step], headings: Sequence[str]) -> str:
+    """The schedule in columns. A line that was interrupted shows which of its bytecodes ran where."""
+    rows = _rows(steps)
+    width = max(NARROWEST_COLUMN, (WIDEST - 2 * (len(headings) - 1)) // len(headings))
+    files = {os.path.basename(row.code.co_filename) for row in rows}
+    lines = ["  ".join(heading.ljust(width) for heading in headings).rstrip()]
+    split = _split(rows)
+    for number, row in enumerate(rows):
+        indent = " " * ((width + 2) * row.thread)
+        place = f"{row.line}" if len(files) == 1 else f"{os.path.basename(row.code.co_filename)}:{row.line}"
+        source = linecache.getline(row.code.co_filename, row.line or 0).strip() or f"in {row.code.co_name}"
+        # A long line may use the columns to its right: nothing else stands in its row.
+        lines.append(f"{indent}{place:>4}  {source}")
+        if number in split:
+            lines += [f"{indent}        {name}" for name in _names(row)]
+    return "\n".join(lines)
+
+
+def _rows(steps: Iterable[Step]) -> list[_Row]:
+    rows: list[_Row] = []
+    for step in steps:
+        row = _Row(step.thread, step.code, _line(step.code, step.offset))
+        if not rows or not rows[-1].is_same_line(row):
+            rows.append(row)
+        rows[-1].offsets.append(step.offset)
+    return rows
+
+
+def _split(rows: list[_Row]) -> set[int]:
+    """The rows that another thread came between."""
+    split: set[int] = set()
+    previous: dict[int, int] = {}
+    for number, row in enumerate(rows):
+        before = previous.get(row.thread)
+        if before is not None and before != number - 1 and rows[before].is_same_line(row):
+            split.update((before, number))
+        previous[row.thread] = number
+    return split
+
+
+@lru_cache(maxsize=256)
+def _lines(code: CodeType) -> tuple[tuple[int, int, int | None], ...]:
+    return tuple(code.co_lines())
+
+
+def _line(code: CodeType, offset: int) -> int | None:
+    for start, end, line in _lines(code):
+        if start <= offset < end:
+            return line
+    return None
+
+
+def _names(row: _Row) -> list[str]:
+    wanted = set(row.offsets)
+    return [
+        f"{instruction.opname} {instruction.argrepr}".rstrip()
+        for instruction in dis.get_instructions(row.code)
+        if instruction.offset in wanted
+    ]

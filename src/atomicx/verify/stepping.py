@@ -1,0 +1,339 @@
+"""Runs threads one bytecode at a time, by a plan: the machine under `atomicx.verify.schedule`.
+
+Each function runs on a real thread of its own, but only the thread that has the baton runs. Before every
+bytecode that others could notice, the thread asks whether to go on or to hand the baton over. So one
+execution is determined by a plan: a sequence of segments, each a thread and the number of steps it makes
+before it is preempted, or None if it runs until it ends or blocks.
+
+While a plan runs, every point where another thread could have been let in is noted as a branch: the plan
+that does that. Running every branch, and theirs, runs every schedule once.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from types import CodeType
+from typing import Any, NamedTuple
+
+from .locks import Block, Patches
+from .tracing import Tracer
+from .visibility import Scope
+
+Segment = tuple[int, "int | None"]
+Plan = tuple[Segment, ...]
+Body = Callable[[Any], Any]
+
+
+class Step(NamedTuple):
+    """A bytecode that a thread was about to execute."""
+
+    thread: int
+    code: CodeType
+    offset: int
+
+
+class Branch(NamedTuple):
+    """A plan to be run, how many preemptions it has, and the step before which its last preemption is."""
+
+    plan: Plan
+    preemptions: int
+    before: Step | None
+
+
+class NotDeterministic(RuntimeError):
+    """The same plan led elsewhere: the program depends on something else than the order of its threads."""
+
+
+class Abort(BaseException):
+    """Unwinds a thread whose execution is over. No Exception, so that no program catches it as its own."""
+
+
+@dataclass
+class Execution:
+    """One run of the program: what it is to do, and what it did."""
+
+    branch: Branch
+    bound: int | None
+    most_steps: int
+    bodies: int
+    position: int = 0
+    steps: int = 0
+    trail: list[Step] = field(default_factory=list)
+    segments: list[Segment] = field(default_factory=list)
+    branches: list[Branch] = field(default_factory=list)
+    finished: set[int] = field(default_factory=set)
+    waiting: dict[int, Block] = field(default_factory=dict)
+    results: dict[int, Any] = field(default_factory=dict)
+    errors: dict[int, BaseException] = field(default_factory=dict)
+    unwound_steps: int = 0
+    trouble: str | None = None
+    diverged: str | None = None
+    verdict: tuple[str, BaseException | None] | None = None
+
+    @property
+    def plan(self) -> Plan:
+        return self.branch.plan
+
+    def enabled(self) -> list[int]:
+        """The threads that could run."""
+        return [
+            thread
+            for thread in range(self.bodies)
+            if thread not in self.finished and (thread not in self.waiting or self.waiting[thread].over())
+        ]
+
+    def before(self, step: Step) -> int:
+        """Which thread goes on, when one is about to make a step."""
+        current = step.thread
+        if self.position >= len(self.plan) - 1:
+            # Beyond the last preemption of the plan. To preempt a thread that made no step changes nothing.
+            if self.steps and (self.bound is None or self.branch.preemptions < self.bound):
+                begun = (*self.segments, (current, self.steps))
+                for other in self.enabled():
+                    if other != current:
+                        plan = (*begun, (other, None))
+                        self.branches.append(Branch(plan, self.branch.preemptions + 1, step))
+            return current
+        _, steps = self.plan[self.position]
+        if steps is None or self.steps < steps:
+            return current
+        is_last = self.position == len(self.plan) - 2
+        if is_last and self.branch.before is not None and self.branch.before != step:
+            self.diverged = f"the last preemption was to come before {self.branch.before}, not {step}"
+        self.segments.append((current, self.steps))
+        return self._planned()
+
+    def after(self, current: int) -> int | None:
+        """Which thread goes on, when one has ended or is blocked; None if none can."""
+        self.segments.append((current, None))
+        if self.position < len(self.plan) - 1:
+            if self.plan[self.position][1] is not None:
+                self.diverged = f"thread number {current} could not make as many steps as planned"
+            return self._planned()
+        enabled = self.enabled() or self._out_of_time()
+        if not enabled:
+            if len(self.finished) < self.bodies:
+                self.trouble = "deadlock: those that have not ended wait for each other"
+            return None
+        self.position += 1
+        self.steps = 0
+        begun = tuple(self.segments)
+        self.branches += [
+            Branch((*begun, (other, None)), self.branch.preemptions, None) for other in enabled[1:]
+        ]
+        return enabled[0]
+
+    def _out_of_time(self) -> list[int]:
+        """When nobody can go on, who waits with a time limit can."""
+        return [thread for thread, block in sorted(self.waiting.items()) if block.give_up_waiting()][:1]
+
+    def _planned(self) -> int:
+        self.position += 1
+        self.steps = 0
+        thread, _ = self.plan[self.position]
+        if thread not in (self.enabled() or self._out_of_time()):
+            self.diverged = f"thread number {thread} was to go on, but cannot"
+        return thread
+
+
+class _Worker:
+    """The thread that runs one body, again and again. It has the baton when its gate has been opened."""
+
+    def __init__(self, crew: Crew, number: int, body: Body) -> None:
+        self.crew = crew
+        self.number = number
+        self.body = body
+        # A queue of one: it wakes who waits in half the time that a lock takes.
+        self.gate: SimpleQueue[None] = SimpleQueue()
+        # In the program, and not in what makes it wait or end.
+        self.inside = False
+        self.thread = threading.Thread(target=self.run, name=f"explored {number}", daemon=True)
+
+    def run(self) -> None:
+        crew, number = self.crew, self.number
+        while True:
+            self.gate.get()
+            if crew.closing:
+                return
+            execution, state = crew.execution, crew.state
+            try:
+                if crew.unwinding:
+                    raise Abort
+                crew.tracer.enter()
+                self.inside = True
+                execution.results[number] = self.body(state)
+            except Abort:
+                pass
+            except BaseException as error:
+                execution.errors[number] = error
+            self.inside = False
+            # Kept no longer than the main thread keeps it, so that what it holds ends at the same time again.
+            del state
+            crew.end(execution, number)
+
+
+class Crew:
+    """The threads of one exploration. `close` ends them."""
+
+    def __init__(self, bodies: Sequence[Body], scope: Scope, hang_seconds: float) -> None:
+        self.scope = scope
+        self.hang_seconds = hang_seconds
+        self.patches = Patches(self)
+        self.execution: Execution = Execution(Branch((), 0, None), 0, 0, 0)
+        self.state: Any = None
+        self.current: int | None = None
+        self.hung: int | None = None
+        self.closing = False
+        self.unwinding = False
+        # Wakes the main thread: all have ended, or nobody goes on; when unwinding, one more has ended.
+        self.over: SimpleQueue[None] = SimpleQueue()
+        self.tracer = Tracer(scope, self.on_step)
+        self.workers = [_Worker(self, number, body) for number, body in enumerate(bodies)]
+        for worker in self.workers:
+            worker.thread.start()
+        self.by_ident = {worker.thread.ident: worker for worker in self.workers}
+        self.tracer.start()
+
+    def run(self, execution: Execution, state: Any) -> None:
+        """Run the program once. The execution tells how it went."""
+        self.execution = execution
+        self.state = state
+        collecting = gc.isenabled()
+        # The collector may run anybody's code at any time; then the same plan would not do the same again.
+        gc.disable()
+        try:
+            self.pass_to(execution.plan[0][0])
+            self._wait(execution)
+        finally:
+            self._unwind(execution)
+            self.current = None
+            self.state = None
+            if collecting:
+                gc.enable()
+
+    def _wait(self, execution: Execution) -> None:
+        progress = -1
+        while not self._is_over():
+            if len(execution.trail) == progress:
+                break
+            progress = len(execution.trail)
+        else:
+            return
+        self.hung = self.current
+        execution.trouble = (
+            f"hangs: its next step did not come within {self.hang_seconds:g} s{self._whereabouts()}"
+        )
+
+    def _is_over(self) -> bool:
+        try:
+            self.over.get(timeout=self.hang_seconds)
+        except Empty:
+            return False
+        return True
+
+    def _whereabouts(self) -> str:
+        ident = self.workers[self.hung].thread.ident if self.hung is not None else None
+        frame = sys._current_frames().get(ident) if ident is not None else None
+        return f", in {frame.f_code.co_name} at {frame.f_code.co_filename}:{frame.f_lineno}" if frame else ""
+
+    def _unwind(self, execution: Execution) -> None:
+        """Let the threads that are left end, one after the other, and raise Abort in those that do not."""
+        self.unwinding = True
+        rest = [number for number in range(execution.bodies) if number not in execution.finished]
+        # The one that hangs may be waiting for what the others hold, so it is the last. It does not wait for
+        # its gate.
+        for number in sorted(rest, key=lambda number: number == self.hung):
+            self.current = number
+            if number != self.hung:
+                self.workers[number].gate.put(None)
+            if not self._is_over():
+                # It cannot be stopped. Should it come back, it must not do another step as one of ours.
+                self.closing = True
+        self.unwinding = False
+
+    def close(self) -> None:
+        """End the threads. One that hangs is left behind; it is a daemon."""
+        self.closing = True
+        for worker in self.workers:
+            worker.gate.put(None)
+        for worker in self.workers:
+            worker.thread.join(0 if worker.number == self.hung else self.hang_seconds)
+        self.tracer.stop()
+
+    # What follows is called by the thread that has the baton.
+
+    def pass_to(self, number: int) -> None:
+        self.current = number
+        self.workers[number].gate.put(None)
+
+    def on_step(self, code: CodeType, offset: int) -> None:
+        """Called before each step: the place where others may come first."""
+        worker = self.by_ident.get(threading.get_ident())
+        if worker is None or not worker.inside:
+            return
+        execution = self.execution
+        if self.unwinding or self.closing:
+            # To its end if it comes to one: raising here could leave a lock held for good, as the interpreter
+            # calls the exit of a with statement from outside of it.
+            execution.unwound_steps += 1
+            if execution.unwound_steps > execution.most_steps:
+                raise Abort
+            return
+        step = Step(worker.number, code, offset)
+        if len(execution.trail) >= execution.most_steps:
+            execution.trouble = f"does not end within {execution.most_steps} steps"
+            self._give_up(worker)
+            raise Abort
+        self._continue_with(worker, execution.before(step))
+        execution.steps += 1
+        execution.trail.append(step)
+
+    def block(self, block: Block) -> None:
+        """Returns when the current thread goes on because `block` is over."""
+        worker = self.by_ident.get(threading.get_ident())
+        if worker is None:
+            raise RuntimeError(
+                "the lock is held by a thread of an explored program, which will not release it"
+            )
+        if self.unwinding or self.closing:
+            raise Abort
+        execution = self.execution
+        execution.waiting[worker.number] = block
+        worker.inside = False
+        self._continue_with(worker, execution.after(worker.number))
+        worker.inside = True
+        if self.unwinding:
+            raise Abort
+        del execution.waiting[worker.number]
+        # To take what it waited for is the first step of its new segment.
+        execution.steps += 1
+
+    def end(self, execution: Execution, number: int) -> None:
+        """The last that a thread does in an execution."""
+        execution.finished.add(number)
+        if self.unwinding:
+            self.over.put(None)
+            return
+        following = execution.after(number)
+        if following is None or execution.diverged is not None:
+            self.over.put(None)
+        else:
+            self.pass_to(following)
+
+    def _continue_with(self, worker: _Worker, number: int | None) -> None:
+        """Hand the baton over, and wait until it comes back."""
+        if number is None or self.execution.diverged is not None:
+            self._give_up(worker)
+        elif number != worker.number:
+            self.pass_to(number)
+            worker.gate.get()
+
+    def _give_up(self, worker: _Worker) -> None:
+        """This execution is over for all: let the main thread unwind them."""
+        self.over.put(None)
+        worker.gate.get()

@@ -1,0 +1,120 @@
+"""Calls back before bytecodes: by `sys.monitoring` where there is that (3.12), by `sys.settrace` before.
+
+Since 3.12 `sys.settrace` stands on `sys.monitoring` too, but does not serve: 3.12.1 dies in exceptions that
+pass code with opcode events, and 3.13 sends none while code runs for the first time.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from types import CodeType, FrameType
+from typing import Any
+
+from .visibility import Scope
+
+OnStep = Callable[[CodeType, int], None]
+
+
+class SettraceTracer:
+    """One trace function for each thread that enters."""
+
+    def __init__(self, scope: Scope, on_step: OnStep) -> None:
+        self._scope = scope
+        self._on_step = on_step
+        # One object, so that `enter` recognizes it: each look-up of a method makes another.
+        self._trace = self._call
+
+    def start(self) -> None:
+        pass
+
+    def enter(self) -> None:
+        # The function is gone when an exception has come out of it.
+        if sys.gettrace() is not self._trace:
+            sys.settrace(self._trace)
+
+    def stop(self) -> None:
+        pass
+
+    def _call(self, frame: FrameType, event: str, _: Any) -> Any:
+        if self._scope.visible(frame.f_code) is None:
+            return None
+        frame.f_trace_opcodes = True
+        frame.f_trace_lines = False
+        return self._local
+
+    def _local(self, frame: FrameType, event: str, _: Any) -> Any:
+        if event == "opcode":
+            code, offset = frame.f_code, frame.f_lasti
+            visible = self._scope.visible(code)
+            if visible is not None and visible[offset >> 1]:
+                self._on_step(code, offset)
+        return self._local
+
+
+if sys.version_info >= (3, 12):
+    _monitoring = sys.monitoring
+    _NAME = "atomicx.verify.schedule"
+    # The first ones belong, by convention, to debuggers, coverage and profilers.
+    _TOOLS = (4, 3, 5, 2, 1, 0)
+
+    class MonitoringTracer:
+        """Events of the code in scope alone. They come from every thread: `on_step` tells them apart."""
+
+        def __init__(self, scope: Scope, on_step: OnStep) -> None:
+            self._scope = scope
+            self._on_step = on_step
+            self._tool = 0
+            self._codes: list[CodeType] = []
+            # What each thread knows is its own: without the GIL, looking something up in another thread's
+            # dict can take ten times as long as all the rest of a step.
+            self._known = threading.local()
+
+        def start(self) -> None:
+            free = [tool for tool in _TOOLS if _monitoring.get_tool(tool) is None]
+            if not free:
+                raise RuntimeError("every tool of sys.monitoring is in use: nothing is left to explore with")
+            events = _monitoring.events
+            self._tool = free[0]
+            _monitoring.use_tool_id(self._tool, _NAME)
+            _monitoring.register_callback(self._tool, events.PY_START, self._on_start)
+            _monitoring.register_callback(self._tool, events.INSTRUCTION, self._on_instruction)
+            _monitoring.set_events(self._tool, events.PY_START)
+
+        def enter(self) -> None:
+            if not hasattr(self._known, "visible"):
+                self._known.visible = {}
+
+        def stop(self) -> None:
+            events = _monitoring.events
+            _monitoring.set_events(self._tool, events.NO_EVENTS)
+            for code in self._codes:
+                _monitoring.set_local_events(self._tool, code, events.NO_EVENTS)
+            for event in (events.PY_START, events.INSTRUCTION):
+                _monitoring.register_callback(self._tool, event, None)
+            _monitoring.free_tool_id(self._tool)
+
+        def _on_start(self, code: CodeType, offset: int) -> None:
+            if self._scope.visible(code) is None:
+                return
+            wanted = _monitoring.events.INSTRUCTION
+            if _monitoring.get_local_events(self._tool, code) != wanted:
+                self._codes.append(code)
+                _monitoring.set_local_events(self._tool, code, wanted)
+
+        def _on_instruction(self, code: CodeType, offset: int) -> None:
+            try:
+                known = self._known.visible
+            except AttributeError:
+                # Not an explored thread: the setup or the check, or somebody else altogether.
+                return
+            visible = known.get(id(code))
+            if visible is None:
+                visible = known[id(code)] = self._scope.visible(code) or b""
+            if visible and visible[offset >> 1]:
+                self._on_step(code, offset)
+
+    Tracer = MonitoringTracer
+else:
+    Tracer = SettraceTracer

@@ -1,0 +1,182 @@
+"""Which bytecodes of which code other threads could notice, or be noticed by.
+
+A switch before a bytecode that touches only the frame's own locals and stack leads nowhere that a switch
+before the next one does not lead. So such bytecodes get no switch, which makes the schedules fewer by an
+order of magnitude and loses none of their outcomes. Two exceptions, both of them rare: such a bytecode may
+drop the last reference to an object whose destructor, written in C, does what others notice (those written
+in Python are stepped through themselves), and somebody may read a frame's locals from outside.
+`every_bytecode` is there for them.
+
+A bytecode of an unknown name counts as noticeable: that costs time, and no schedule.
+"""
+
+from __future__ import annotations
+
+import dis
+import os
+import sys
+import sysconfig
+from collections.abc import Callable, Iterable
+from types import CodeType, ModuleType
+from typing import Any
+
+_OWN_FRAME_ONLY = {
+    *("LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_AND_CLEAR", "LOAD_FAST_LOAD_FAST", "LOAD_FAST_BORROW"),
+    *("LOAD_FAST_BORROW_LOAD_FAST_BORROW", "STORE_FAST", "STORE_FAST_STORE_FAST", "STORE_FAST_LOAD_FAST"),
+    *("STORE_FAST_MAYBE_NULL", "DELETE_FAST", "LOAD_CONST", "LOAD_SMALL_INT", "LOAD_CONST_IMMORTAL"),
+    *("LOAD_CONST_MORTAL", "LOAD_COMMON_CONSTANT", "LOAD_ASSERTION_ERROR", "RETURN_CONST", "RETURN_VALUE"),
+    # These handle the cell, not what is in it.
+    *("LOAD_CLOSURE", "MAKE_CELL", "COPY_FREE_VARS", "MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE"),
+    *("POP_TOP", "POP_ITER", "DUP_TOP", "DUP_TOP_TWO", "ROT_TWO", "ROT_THREE", "ROT_FOUR", "ROT_N"),
+    *("COPY", "SWAP", "PUSH_NULL", "NOP", "NOT_TAKEN", "CACHE", "RESUME", "RESUME_CHECK", "PRECALL"),
+    *(
+        "KW_NAMES",
+        "GEN_START",
+        "IS_OP",
+        "BUILD_TUPLE",
+        "BUILD_LIST",
+        "BUILD_SLICE",
+    ),
+    *("JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT", "JUMP_BACKWARD_JIT"),
+    *("JUMP_BACKWARD_NO_JIT", "JUMP_ABSOLUTE", "JUMP", "JUMP_NO_INTERRUPT"),
+    *("POP_JUMP_IF_NONE", "POP_JUMP_IF_NOT_NONE", "POP_JUMP_FORWARD_IF_NONE", "POP_JUMP_FORWARD_IF_NOT_NONE"),
+    *("POP_JUMP_BACKWARD_IF_NONE", "POP_JUMP_BACKWARD_IF_NOT_NONE"),
+    *("SETUP_FINALLY", "POP_BLOCK", "POP_EXCEPT", "PUSH_EXC_INFO", "RERAISE"),
+}
+if sys.version_info >= (3, 13):
+    # Before, these ask the object for its truth; since then TO_BOOL has done so.
+    _OWN_FRAME_ONLY |= {"POP_JUMP_IF_TRUE", "POP_JUMP_IF_FALSE"}
+
+_ANNOUNCES = "EXTENDED_ARG"
+
+
+def noticeable(code: CodeType) -> bytes:
+    """For each bytecode, counted in units of two bytes, 1 if others could notice it, or 0."""
+    raw = code.co_code
+    flags = bytearray(len(raw) // 2)
+    for unit in reversed(range(len(flags))):
+        name = dis.opname[raw[2 * unit]]
+        # What is announced decides; only the announcement may get an event.
+        flags[unit] = flags[unit + 1] if name == _ANNOUNCES else name not in _OWN_FRAME_ONLY
+    return bytes(flags)
+
+
+# A frame looks for a request to give up the GIL when it begins, and after these.
+_CHECKED_AFTER = {
+    *("RESUME", "GEN_START", "JUMP_BACKWARD", "JUMP_BACKWARD_JIT", "JUMP_BACKWARD_NO_JIT", "JUMP_ABSOLUTE"),
+    *("CALL", "CALL_KW", "CALL_FUNCTION_EX", "CALL_FUNCTION", "CALL_FUNCTION_KW", "CALL_METHOD"),
+}
+
+
+_JUMPS = {*dis.hasjrel, *dis.hasjabs}
+
+
+def checked(code: CodeType) -> bytes:
+    """For each bytecode 1 if this interpreter may give up the GIL before it, as far as it is known to.
+
+    CPython has looked only at the ends of calls and of loops, and where functions begin, since 3.10. Nothing
+    promises that; and a call into C may give it up itself, as those that wait do.
+    """
+    raw = code.co_code
+    names = [dis.opname[raw[unit]] for unit in range(0, len(raw), 2)]
+    flags = bytearray(len(names))
+    after_check = True
+    for unit, name in enumerate(names):
+        if name == "CACHE":
+            continue
+        # An announcement and what it announces are one bytecode.
+        if name != _ANNOUNCES:
+            flags[unit] |= after_check
+            after_check = name in _CHECKED_AFTER
+        elif after_check:
+            flags[unit] = 1
+    for jump in dis.get_instructions(code):
+        # 3.10 looks after each conditional jump that is taken, later versions after those to what came before.
+        if jump.opcode in _JUMPS and (jump.argval <= jump.offset or sys.version_info < (3, 11)):
+            flags[jump.argval // 2] = 1
+    return bytes(flags)
+
+
+def every(code: CodeType) -> bytes:
+    """Each bytecode, whether others could notice it or not."""
+    return b"\1" * (len(code.co_code) // 2)
+
+
+def _folders(*names: str) -> tuple[str, ...]:
+    paths = (sysconfig.get_path(name) for name in names)
+    return tuple(os.path.join(path, "") for path in paths if path)
+
+
+_PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
+_VERIFY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
+_LIBRARY = _folders("stdlib", "platstdlib")
+_INSTALLED = _folders("purelib", "platlib")
+
+
+def file_or_folder(what: Any) -> str:
+    """Where the code of a module, a package (with all in it) or a function comes from."""
+    if isinstance(what, str):
+        return what
+    if isinstance(what, ModuleType):
+        file = what.__file__
+        if file is None:
+            raise TypeError(f"{what.__name__} has no file")
+        return os.path.join(os.path.dirname(file), "") if hasattr(what, "__path__") else file
+    code = getattr(what, "__code__", None)
+    if isinstance(code, CodeType):
+        return code.co_filename
+    raise TypeError(f"{what!r} is neither a module, nor a function, nor the name of a file")
+
+
+class Scope:
+    """Whose bytecodes are steps. All others run as a part of the step that called them.
+
+    Not stepped through: the standard library, and atomicx itself, so that an operation of the pure-Python
+    twin is one step, as one in C is; unless `step_into` names a module, a package, a function (then its file)
+    or a file. And `one_step` names more of what is not.
+    """
+
+    def __init__(
+        self,
+        step_into: Iterable[Any] = (),
+        one_step: Iterable[Any] = (),
+        flags: Callable[[CodeType], bytes] = noticeable,
+    ) -> None:
+        self._stepped = tuple(map(file_or_folder, step_into))
+        self._whole = tuple(map(file_or_folder, one_step))
+        self._flags_of = flags
+        # By identity: code objects that are equal may have been compiled from different places.
+        self._known: dict[int, tuple[CodeType, bytes | None]] = {}
+
+    def visible(self, code: CodeType) -> bytes | None:
+        """Which bytecodes of `code` are steps; None if it is not stepped through."""
+        known = self._known.get(id(code))
+        if known is not None:
+            return known[1]
+        flags = self._flags(code)
+        self._known[id(code)] = code, flags
+        return flags
+
+    def _flags(self, code: CodeType) -> bytes | None:
+        if not self._is_stepped(code.co_filename):
+            return None
+        return self._flags_of(code)
+
+    def _is_stepped(self, filename: str) -> bool:
+        if any(_within(filename, place) for place in self._stepped):
+            return True
+        if any(_within(filename, place) for place in self._whole):
+            return False
+        if filename.startswith("<frozen "):
+            return False
+        if filename.startswith(_PACKAGE):
+            # The programs that this package brings along are steps; the machine that steps is not.
+            return filename.startswith(_VERIFY) and os.path.basename(filename) in _PROGRAMS
+        return filename.startswith(_INSTALLED) or not filename.startswith(_LIBRARY)
+
+
+_PROGRAMS = {"programs.py", "catalogue.py", "controls.py", "idioms_of_numbers.py", "idioms_of_containers.py"}
+
+
+def _within(filename: str, place: str) -> bool:
+    return filename == place or (place.endswith(os.sep) and filename.startswith(place))

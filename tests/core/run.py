@@ -1,0 +1,147 @@
+"""Builds and runs the checks of the C core as shipped; a front door for people, tests and the mutant gate.
+
+    python tests/core/run.py explore [--deep] [--only TEXT] [--self-test]
+    python tests/core/run.py threads          the core under ThreadSanitizer, and its planted race
+    python tests/core/run.py herd [OUTPUT]    the litmus tests under RC11, by herd7; or judges its output
+
+Each ends with status 0 if it passed. `--core FOLDER` takes the sources of the core from somewhere else.
+"""
+
+import argparse
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+CORE = HERE.parent.parent / "csrc" / "core"
+LITMUS = HERE / "litmus"
+
+WARNINGS = "-Wall -Wextra -Wshadow -Wstrict-prototypes -Wno-missing-field-initializers"
+# Fibers jump between stacks, which the checks of _FORTIFY_SOURCE take for an error.
+EXPLORER_FLAGS = '-O1 -g -U_FORTIFY_SOURCE -DAX_ATOMIC_BACKEND="ax_atomic_explorer.h"'
+HAMMER_FLAGS = "-O1 -g -pthread -fsanitize=thread"
+HAMMER_SECONDS = 120
+RACE = "WARNING: ThreadSanitizer: data race"
+
+
+class CheckFailed(Exception):
+    """A check of the core did not pass; the message says which and why."""
+
+
+def compiler() -> list[str]:
+    """The C compiler: $CC, or the system's. Raises RuntimeError if there is none."""
+    for name in (os.environ.get("CC", ""), "cc", "gcc", "clang"):
+        command = shlex.split(name)
+        if command and shutil.which(command[0]):
+            return command
+    raise RuntimeError("there is no C compiler: set CC, or install gcc or clang")
+
+
+def compile_c(core: Path, target: Path, sources: list[Path], flags: str) -> Path:
+    command = [*compiler(), "-std=c11", *WARNINGS.split(), *shlex.split(flags, posix=False)]
+    command += [f"-I{HERE}", f"-I{core}", *map(str, sources), "-o", str(target)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{target.name} did not compile:\n{done.stderr}")
+    return target
+
+
+def build_harness(folder: Path) -> list[Path]:
+    """The part of the explorer that knows nothing of the core: who builds it often compiles this once."""
+    return [
+        compile_c(CORE, folder / f"{name}.o", [HERE / f"{name}.c"], f"-c {EXPLORER_FLAGS}")
+        for name in ("explore", "explorer", "subject")
+    ]
+
+
+def build_explorer(core: Path, folder: Path, harness: list[Path] | None = None) -> Path:
+    sources = [*HERE.glob("subject_*.c"), HERE / "objects.c", core / "ax_counter.c"]
+    return compile_c(
+        core, folder / "explore", [*sources, *(harness or build_harness(folder))], EXPLORER_FLAGS
+    )
+
+
+def build_hammer(core: Path, folder: Path) -> Path:
+    return compile_c(core, folder / "hammer", [HERE / "hammer.c", core / "ax_counter.c"], HAMMER_FLAGS)
+
+
+def output_of(*command: str | Path) -> tuple[int, str]:
+    done = subprocess.run(
+        list(map(str, command)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=HAMMER_SECONDS,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def threads(core: Path, folder: Path) -> str:
+    """Runs the core under ThreadSanitizer. It must be silent there, and see the planted race."""
+    hammer = build_hammer(core, folder)
+    _, planted = output_of(hammer, "--planted")
+    if RACE not in planted:
+        raise CheckFailed(
+            f"ThreadSanitizer missed the planted race, so its silence means nothing:\n{planted}"
+        )
+    status, said = output_of(hammer)
+    if status or RACE in said:
+        raise CheckFailed(f"status {status}:\n{said}")
+    return f"{said}the planted race was reported\n"
+
+
+def run_herd() -> str:
+    if shutil.which("herd7") is None:
+        raise RuntimeError("there is no herd7: install herdtools7")
+    files = sorted(map(str, LITMUS.glob("*.litmus")))
+    return subprocess.run(
+        ["herd7", "-model", "rc11.cat", *files], stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
+
+
+def judge_herd(output: str) -> str:
+    """What is ordered never happens, and the same with a weaker order sometimes does."""
+    observed = dict(re.findall(r"^Observation (\S+) (\w+)", output, re.MULTILINE))
+    expected = {
+        path.stem: "Never" if path.stem.endswith("-ordered") else "Sometimes"
+        for path in LITMUS.glob("*.litmus")
+    }
+    lines = [f"{name}: {observed.get(name)}, expected {expected[name]}\n" for name in sorted(expected)]
+    if observed != expected:
+        raise CheckFailed(f"other outcomes than expected:\n{''.join(lines)}")
+    return "".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("check", choices=["explore", "threads", "herd"])
+    parser.add_argument("output", nargs="?", type=Path, help="herd: what herd7 printed, run elsewhere")
+    parser.add_argument("--core", type=Path, default=CORE)
+    options, rest = parser.parse_known_args()
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            if options.check == "explore":
+                explorer = build_explorer(options.core, Path(folder))
+                return subprocess.run([explorer, *rest], check=False).returncode
+            if rest:
+                parser.error(f"unknown arguments: {' '.join(rest)}")
+            if options.check == "threads":
+                print(threads(options.core, Path(folder)), end="")
+            else:
+                print(judge_herd(options.output.read_text() if options.output else run_herd()), end="")
+        except CheckFailed as failure:
+            print(f"FAILED {options.check}: {failure}", file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

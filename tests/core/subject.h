@@ -1,0 +1,71 @@
+/* subject.h: what one algorithm of the core gives the explorer, and the linearizability check they share.
+ *
+ * A script says what each thread calls. A subject turns a call into operations of the core as shipped, and
+ * says by a model of its own, written without the core, what a sequential object would answer.
+ */
+#ifndef SUBJECT_H
+#define SUBJECT_H
+
+#include "explorer.h"
+
+enum { END, LOAD, FIRST_KIND }; /* a call's kind: END ends a thread's calls, the others are the subject's */
+
+typedef struct {
+    int kind;
+    int64_t a, b;
+} Call;
+
+/* What a call answered; what an operation does not answer is 0. */
+typedef struct {
+    bool ok;
+    int64_t value; /* what it found */
+    int64_t after; /* what it left */
+} Outcome;
+
+typedef enum { FIRST, STRIPED, LAST } Stage;
+
+typedef struct {
+    const char *name;
+    Call threads[EXPLORER_THREADS][EXPLORER_CALLS];
+    int64_t initial;
+    int64_t drained;   /* counter: what was counted and drained before */
+    Stage stage;       /* counter: where it starts */
+    size_t stripes;    /* counter: how many the system wants */
+    int blocks;        /* counter: how many blocks there are to allocate */
+    int preemptions;   /* 0: any number; else only schedules with at most so many */
+    bool deep;         /* takes long */
+    const char *fails; /* NULL, or a control: a part of the failure that must be found */
+} Script;
+
+typedef struct {
+    const char *name;
+    const char *const *kinds; /* their names */
+    void (*reset)(const Script *script);
+    void (*perform)(const Call *call); /* between subject_begin and subject_end */
+    Outcome (*model)(int64_t *state, const Call *call);
+    void (*finish)(const Script *script);
+    void (*invoked)(int call);
+    void (*stepped)(int call);
+    const void *ghost;
+    size_t ghost_size;
+    const Script *scripts;
+    size_t count;
+} Subject;
+
+extern const Subject int_subject, float_subject, ref_subject, counter_subject;
+bool int_pair(size_t index, Script *script); /* the scripts of all pairs of operations; false past the last */
+
+/* Around an operation, by the thread that does it. */
+int subject_begin(const Call *call);
+void subject_end(int id, Outcome outcome);
+
+const Call *subject_call(int id);
+Outcome subject_outcome(int id);
+
+/* Fails unless some order of the calls, which keeps each call that returned before another started before
+ * it, makes the model give every outcome, and leaves it in the final state. */
+void subject_linearizable(const Subject *subject, int64_t initial, int64_t final);
+
+void subject_explore(const Subject *subject, const Script *script, Explorer search, ExplorerResult *result);
+
+#endif

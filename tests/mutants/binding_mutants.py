@@ -1,0 +1,302 @@
+"""Bugs of the extension, and of the core in it, claimed by tests of behaviour, stress and lifecycle."""
+
+from mutants.mutant import Mutant
+
+CELL = "csrc/binding/cell.c"
+PY = "csrc/binding/ax_py.h"
+INT = "csrc/binding/type_int.c"
+FLOAT = "csrc/binding/type_float.c"
+BOOL = "csrc/binding/type_bool.c"
+REF = "csrc/binding/type_ref.c"
+COUNTER = "csrc/binding/type_counter.c"
+GUARD = "csrc/binding/type_guard.c"
+
+
+def tested(name: str, file: str, old: str, new: str, *tests: str) -> Mutant:
+    return Mutant(name, file, old, new, "pytest", tests)
+
+
+def lives(program: str) -> str:
+    return f"tests/lifecycle/test_lifecycle.py::test_program[c-{program}]"
+
+
+FLAT = lives("memory.blocks_and_references_stay_flat")
+
+CONVERSION = [
+    tested(
+        "binding: store does not look whether its value was converted",
+        INT,
+        """    int64_t value;
+    if (!as_int64(argument, &value)) {
+        return NULL;
+    }
+    ax_int_store(word_of(self), value);
+""",
+        """    int64_t value = 0;
+    (void)as_int64(argument, &value);
+    PyErr_Clear();
+    ax_int_store(word_of(self), value);
+""",
+        "tests/test_int.py::test_message_of_a_value_that_does_not_fit",
+        "tests/test_operations.py::test_edge_values",
+    ),
+    tested(
+        "binding: an int that is too large is stored as -1",
+        CELL,
+        "    if (converted == -1 && (overflow || PyErr_Occurred())) {",
+        "    if (converted == -1 && !overflow && PyErr_Occurred()) {",
+        "tests/test_operations.py::test_edge_values",
+    ),
+    tested(
+        "binding: an in-place operator answers NotImplemented",
+        INT,
+        """ would rebind the name. */
+    if (!as_int64(argument, &operand)) {
+        return NULL;
+""",
+        """ would rebind the name. */
+    if (!as_int64(argument, &operand)) {
+        PyErr_Clear();
+        Py_RETURN_NOTIMPLEMENTED;
+""",
+        "tests/test_int.py::test_in_place_operator_never_rebinds_the_name",
+    ),
+    tested(
+        "binding: AtomicBool takes any int",
+        BOOL,
+        "    if (!PyBool_Check(object)) {",
+        "    if (!PyLong_Check(object)) {",
+        "tests/test_operations.py::test_edge_values",
+    ),
+    tested(
+        "binding: Counter counts down",
+        COUNTER,
+        "    if (value < 0) {",
+        "    if (value < INT64_MIN / 2) {",
+        "tests/test_counter.py::test_negative_counts_are_refused",
+    ),
+    tested(
+        "binding: fetch_inc_mod takes modulus 0",
+        INT,
+        "    if (answer.modulus < 1) {",
+        "    if (answer.modulus < 0) {",
+        "tests/test_int.py::test_message_of_a_modulus",
+    ),
+]
+
+LOOPS = [
+    tested(
+        "binding: update ignores whether its swap succeeded",
+        INT,
+        "ax_int_compare_exchange(word_of(self), &expected, desired)) {\n            return true;",
+        "ax_int_compare_exchange(word_of(self), &expected, desired) || true) {\n            return true;",
+        "tests/test_int.py::test_update_starts_over_when_the_cell_changed",
+    ),
+    tested(
+        "binding: a float's update ignores whether its swap succeeded",
+        FLOAT,
+        "ax_float_compare_exchange(word_of(self), &expected, desired)) {",
+        "ax_float_compare_exchange(word_of(self), &expected, desired) || true) {",
+        "tests/stress/test_numbers.py::test_number",
+    ),
+    Mutant(
+        "binding: an update that defeats itself cannot be interrupted",
+        CELL,
+        "    return PyErr_CheckSignals() == 0;",
+        "    return true;",
+        "pytest",
+        [lives("signals.updates_that_defeat_themselves_can_be_interrupted")],
+        hangs=True,
+    ),
+    tested(
+        "binding: a guard does not count down",
+        GUARD,
+        "    if (!guard_apply(self, ax_int_step_sub)) {",
+        "    if (false) {",
+        "tests/test_guard.py::test_with_block",
+        "tests/test_guard.py::test_decorated_function",
+    ),
+    tested(
+        "binding: a guard that cannot count up lets its block run",
+        GUARD,
+        "    return guard_apply(self, ax_int_step_add) ? Py_NewRef(cell_of(self)) : NULL;",
+        "    (void)guard_apply(self, ax_int_step_add);\n    PyErr_Clear();\n"
+        "    return Py_NewRef(cell_of(self));",
+        "tests/test_guard.py::test_overflow_on_entry_keeps_the_block_out",
+    ),
+    tested(
+        "binding: a counter that is initialised again keeps its count",
+        COUNTER,
+        "    (void)ax_counter_drain(counter_of(self), no_answer, NULL);",
+        "    (void)no_answer;\n",
+        "tests/test_counter.py::test_init_again_starts_over",
+    ),
+]
+
+REFERENCES = [
+    tested(
+        "binding: update leaks a result that is no int",
+        INT,
+        "    bool converted = as_int64(returned, desired);\n    Py_DECREF(returned);\n",
+        "    bool converted = as_int64(returned, desired);\n"
+        "    if (converted) {\n        Py_DECREF(returned);\n    }\n",
+        FLAT,
+    ),
+    tested(
+        "binding: an update of an int that raises leaks its function's argument",
+        INT,
+        "            Py_XDECREF(*previous);\n",
+        "",
+        FLAT,
+    ),
+    tested(
+        "binding: an update that starts over leaks its first result",
+        INT,
+        "        Py_DECREF(*result);\n        if (!before_retry()) {",
+        "        if (!before_retry()) {",
+        FLAT,
+    ),
+    tested(
+        "binding: a compare_exchange that fails leaks what it wanted to store",
+        REF,
+        "    if (witness != expected) {\n        Py_DECREF(desired);\n    }\n",
+        "",
+        "tests/test_ref.py::test_a_failed_swap_keeps_neither_operand",
+        FLAT,
+    ),
+    tested(
+        "binding: a swap that fails drops the expected object",
+        REF,
+        "    Py_DECREF(swapped ? expected : desired);",
+        "    Py_DECREF(expected);",
+        "tests/stress/test_ref.py::test_reference_counts_stay_exact",
+    ),
+    tested(
+        "binding: an update that raises leaks the object it began with",
+        REF,
+        "        if (*result == NULL) {\n            Py_DECREF(*previous);\n",
+        "        if (*result == NULL) {\n",
+        "tests/test_ref.py::test_update_passes_exceptions_through",
+        FLAT,
+    ),
+    tested(
+        "binding: a stored object is not counted",
+        REF,
+        "    Py_DECREF(ax_ref_exchange(slot_of(self), Py_NewRef(object)));",
+        "    Py_DECREF(ax_ref_exchange(slot_of(self), object));",
+        "tests/test_ref.py::test_the_cell_keeps_its_object_and_dies_with_it",
+    ),
+    tested(
+        "binding: a replaced object is released before the swap is whole",
+        REF,
+        "    Py_DECREF(ax_ref_exchange(slot_of(self), Py_NewRef(object)));",
+        "    ax_pointer *slot = slot_of(self);\n"
+        "    Py_DECREF((PyObject *)ax_pointer_load(slot));\n"
+        "    (void)ax_ref_exchange(slot, Py_NewRef(object));",
+        "tests/test_ref.py::test_the_destructor_of_a_replaced_object_finds_the_new_one",
+    ),
+    tested(
+        "binding: the collector leaves NULL in a cell",
+        REF,
+        "    ref_replace(self, Py_None);\n    return 0;\n}\n\n/* The trashcan",
+        "    Py_XDECREF((PyObject *)ax_pointer_exchange(slot_of(self), NULL));\n"
+        "    return 0;\n}\n\n/* The trashcan",
+        lives("cycles.the_collector_clears_while_threads_read"),
+        lives("collector.a_dying_cell_is_used_by_what_it_drops"),
+    ),
+    tested(
+        "binding: the collector is not told what a cell holds",
+        REF,
+        "    Py_VISIT(object);\n",
+        "    (void)object;\n",
+        "tests/test_ref.py::test_the_collector_knows_the_cell",
+        "tests/test_ref.py::test_cycle_through_a_cell_is_collected",
+    ),
+    tested(
+        "binding: a dying cell leaks its object",
+        REF,
+        "    Py_XDECREF((PyObject *)ax_pointer_exchange(slot_of(self), NULL));\n    cell_end_dealloc(self);",
+        "    cell_end_dealloc(self);",
+        "tests/test_ref.py::test_the_cell_keeps_its_object_and_dies_with_it",
+    ),
+    tested(
+        "binding: a long chain of cells is released by recursion",
+        REF,
+        "    Py_TRASHCAN_BEGIN(self, ref_dealloc)\n    cell_begin_dealloc(self);",
+        "    cell_begin_dealloc(self);",
+        lives("memory.what_cells_hold_is_released"),
+    ),
+    tested(
+        "binding: weak references outlive their cell",
+        CELL,
+        "    PyObject_ClearWeakRefs(self);\n",
+        "",
+        "tests/test_cells.py::test_weak_reference",
+    ),
+    tested(
+        "binding: a cell leaks its type",
+        CELL,
+        "    type->tp_free(self);\n    Py_DECREF(type);\n",
+        "    type->tp_free(self);\n",
+        lives("memory.lasting_things_keep_their_counts"),
+        lives("imports.a_module_that_nobody_uses_is_freed"),
+    ),
+    tested(
+        "binding: the collector is not told a cell's type",
+        CELL,
+        "    Py_VISIT(Py_TYPE(self));\n",
+        "    (void)self, (void)visit, (void)arg;\n",
+        lives("cycles.cycles_through_subclasses_of_numbers_are_collected"),
+        lives("imports.a_module_that_nobody_uses_is_freed"),
+    ),
+    tested(
+        "binding: a counter leaks its stripes",
+        COUNTER,
+        "    ax_counter_free(counter_of(self), &counter_system);\n",
+        "",
+        FLAT,
+    ),
+    tested(
+        "binding: importing the module turns the GIL on",
+        PY,
+        " {Py_mod_gil, Py_MOD_GIL_NOT_USED},",
+        "",
+        lives("imports.the_gil_stays_off"),
+    ),
+]
+
+# Free-threaded 3.13 alone: its reference counts, and what a reader can do with an object that is going.
+WITHOUT_THE_GIL = [
+    tested(
+        "no GIL: no second look at the slot",
+        "csrc/core/ax_ref.h",
+        "        if (ax_pointer_load(slot) == found) {",
+        "        if (true) {",
+        "tests/stress/test_phantom.py",
+    ),
+    tested(
+        "no GIL: an object of count zero is taken",
+        PY,
+        "        if (shared == 0 || shared == _Py_REF_MERGED) {",
+        "        if (false) {",
+        "tests/stress/test_phantom.py",
+        "tests/stress/test_ref.py",
+    ),
+    tested(
+        "no GIL: objects are not marked before they are shared",
+        PY,
+        "    while ((shared & _Py_REF_SHARED_FLAG_MASK) == 0 &&",
+        "    while (false && (shared & _Py_REF_SHARED_FLAG_MASK) == 0 &&",
+        "tests/stress/test_phantom.py",
+        "tests/stress/test_ref.py",
+    ),
+    tested(
+        "no GIL: the cells take the plain accesses of a build with the GIL",
+        PY,
+        "#define AX_SERIALIZED 0",
+        "#define AX_SERIALIZED 1",
+        "tests/stress/test_numbers.py",
+    ),
+]
+
+MUTANTS = CONVERSION + LOOPS + REFERENCES + WITHOUT_THE_GIL

@@ -1,0 +1,278 @@
+"""Plants each bug of the catalogue in a copy of the tree, and fails if the layer that claims it is silent.
+
+    python tests/mutants/gate.py [--only TEXT] [--layer LAYER] [--jobs 2] [--write]
+
+The layers: `explorer` runs tests/core's exhaustive explorer on the mutated core, `threads` its
+ThreadSanitizer run, `pytest` builds the extension and runs the tests that the mutant names. Each layer
+must pass on the tree as it is first. A mutant that is caught is killed; one that is not survives, and the
+status is 1. --write makes docs/mutants.md from a run of all; without it such a run fails where that file does
+not name the same mutants.
+
+Run it with a free-threaded CPython 3.13: what the GIL hides is not there to be seen by the tests. It takes
+pytest, what the tests import, and a C compiler. Nothing is written into the checkout but by --write.
+"""
+
+import argparse
+import atexit
+import functools
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parent.parent
+TOP = TESTS.parent
+sys.path.insert(0, str(TESTS))
+
+from core import run as core_run  # noqa: E402
+from mutants.catalogue import MUTANTS  # noqa: E402
+from mutants.mutant import Layer, Mutant, StaleMutant  # noqa: E402
+
+LAYERS: list[Layer] = ["explorer", "threads", "pytest"]
+COPIED = ["csrc", "src", "tests", "pyproject.toml"]
+TABLE = TOP / "docs" / "mutants.md"
+PYTEST_SECONDS = 240
+HANG_SECONDS = 30  # the same test takes a second or two where nothing hangs
+PYTEST_FAILED = 1
+
+
+class Unusable(Exception):
+    """The layer could not say anything: it was not built, or did not run."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    mutant: Mutant
+    killer: str  # what caught it; empty if it survived
+    seconds: float  # from the start of the built layer to its end
+
+
+def copy(folder: Path) -> Path:
+    tree = folder / "tree"
+    ignored = shutil.ignore_patterns("__pycache__", "*.so", "*.pyd", ".*cache", ".hypothesis")
+    for name in COPIED:
+        source = TOP / name
+        if source.is_dir():
+            shutil.copytree(source, tree / name, ignore=ignored)
+        else:
+            shutil.copy(source, tree / name)
+    return tree
+
+
+def build_extension(tree: Path) -> None:
+    """Compiles tree's extension into its package, for this interpreter, with little optimization."""
+    sources = sorted(map(str, (tree / "csrc").glob("*/*.c")))
+    include = sysconfig.get_path("include")
+    command = [*core_run.compiler(), "-shared", "-fPIC", "-std=c11", "-O1", "-g", "-fvisibility=hidden"]
+    command += [f"-I{folder}" for folder in (include, tree / "csrc/core", tree / "csrc/binding")]
+    target = tree / "src/atomicx" / f"_core{sysconfig.get_config_var('EXT_SUFFIX')}"
+    done = subprocess.run(
+        [*command, *sources, "-o", str(target)], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise Unusable(f"the extension did not compile:\n{done.stderr}")
+
+
+def run_pytest(tree: Path, tests: list[str], hangs: bool = False) -> tuple[str, float]:
+    build_extension(tree)
+    seconds = HANG_SECONDS if hangs else PYTEST_SECONDS
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(tree / "src"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "ATOMICX_PURE": "0",
+    }
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+    start = time.monotonic()
+    # A process group of its own: a test that hangs may have children.
+    with subprocess.Popen(
+        command,
+        cwd=tree,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            said, _ = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            if hangs:
+                return f"{tests[0]}, which hangs", time.monotonic() - start
+            raise Unusable(f"these tests did not end in {seconds} s: {' '.join(tests)}") from None
+    took = time.monotonic() - start
+    if process.returncode == 0:
+        return "", took
+    if process.returncode < 0:
+        return f"a crash of the tests by signal {-process.returncode}", took
+    failures = [line.removeprefix("FAILED ") for line in said.splitlines() if line.startswith("FAILED ")]
+    if process.returncode != PYTEST_FAILED or not failures:
+        raise Unusable(f"pytest ended with status {process.returncode}:\n{said[-3000:]}")
+    return failures[0].split(" - ")[0], took
+
+
+@functools.cache
+def harness() -> list[Path]:
+    folder = tempfile.mkdtemp(prefix="atomicx-mutant-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return core_run.build_harness(Path(folder))
+
+
+def run_explorer(tree: Path, folder: Path, scripts: str) -> tuple[str, float]:
+    explorer = core_run.build_explorer(tree / "csrc/core", folder, harness())
+    start = time.monotonic()
+    status, said = core_run.output_of(explorer, "--fail-fast", "--only", scripts)
+    took = time.monotonic() - start
+    if status == 0:
+        return "", took
+    if status < 0:
+        return f"a crash of the explorer by signal {-status}", took
+    failures = [line.removeprefix("FAILED ") for line in said.splitlines() if line.startswith("FAILED ")]
+    if not failures:
+        raise Unusable(f"the explorer ended with status {status}:\n{said[-3000:]}")
+    return failures[0], took
+
+
+def run_threads(tree: Path, folder: Path) -> tuple[str, float]:
+    start = time.monotonic()
+    try:
+        core_run.threads(tree / "csrc/core", folder)
+    except core_run.CheckFailed as failure:
+        if "missed the planted race" in str(failure):
+            raise Unusable(str(failure)) from None
+        killer = "a data race" if core_run.RACE in str(failure) else str(failure).splitlines()[-1]
+        return killer, time.monotonic() - start
+    return "", time.monotonic() - start
+
+
+def run_layer(
+    layer: Layer, tree: Path, folder: Path, tests: list[str], hangs: bool = False
+) -> tuple[str, float]:
+    """What the layer found wrong in the tree ("" if nothing), and in how many seconds.
+
+    The tests are node ids for pytest, and for the explorer what the names of its scripts begin with.
+    """
+    try:
+        if layer == "explorer":
+            return run_explorer(tree, folder, *tests)
+        if layer == "threads":
+            return run_threads(tree, folder)
+        return run_pytest(tree, tests, hangs)
+    except (RuntimeError, subprocess.TimeoutExpired) as error:
+        raise Unusable(str(error)) from None
+
+
+def try_mutant(mutant: Mutant) -> Verdict:
+    with tempfile.TemporaryDirectory(prefix="atomicx-mutant-") as name:
+        folder = Path(name)
+        tree = copy(folder)
+        file = tree / mutant.file
+        file.write_text(mutant.planted(file.read_text()))
+        killer, seconds = run_layer(mutant.layer, tree, folder, list(mutant.tests), mutant.hangs)
+    return Verdict(mutant, killer, seconds)
+
+
+def check_baseline(layer: Layer, mutants: list[Mutant]) -> None:
+    """Without a mutant the layer must find nothing, or its finds would mean nothing."""
+    tests = sorted({test for mutant in mutants if mutant.layer == layer for test in mutant.tests})
+    tests = [""] if layer == "explorer" else tests
+    with tempfile.TemporaryDirectory(prefix="atomicx-mutant-") as name:
+        folder = Path(name)
+        found, seconds = run_layer(layer, copy(folder), folder, tests)
+    if found:
+        raise Unusable(f"the layer {layer} fails without a mutant: {found}")
+    print(f"baseline {layer}: nothing found in {seconds:.1f} s", flush=True)
+
+
+def table(verdicts: list[Verdict]) -> str:
+    lines = [
+        "# Mutants",
+        "",
+        "Generated by `python tests/mutants/gate.py --write` on a free-threaded CPython 3.13; do not edit.",
+        "Each row is a bug that was planted in a copy of the sources, alone, and what caught it. The gate",
+        "fails if one survives. Seconds: from the start of the layer, once built, to its first finding.",
+        "",
+        f"{len(verdicts)} mutants, {sum(not verdict.killer for verdict in verdicts)} survivors.",
+        "",
+        "| Mutant | File | Layer | Killed by | Seconds |",
+        "|---|---|---|---|---|",
+    ]
+    for verdict in verdicts:
+        mutant = verdict.mutant
+        killer = verdict.killer or "**survived**"
+        killer = killer.replace("|", "\\|")
+        lines.append(
+            f"| {mutant.name} | `{mutant.file}` | {mutant.layer} | {killer} | {verdict.seconds:.1f} |"
+        )
+    return "\n".join([*lines, ""])
+
+
+def named_in_table() -> list[str]:
+    rows = [line for line in TABLE.read_text().splitlines() if line.startswith("| ") and "`" in line]
+    return [row.split(" | ")[0].removeprefix("| ") for row in rows]
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", default="", help="only mutants whose name contains this text")
+    parser.add_argument("--layer", choices=LAYERS, action="append", help="only this layer; may be repeated")
+    parser.add_argument("--jobs", type=int, default=2, help="mutants at a time (default: 2)")
+    parser.add_argument("--write", action="store_true", help="write docs/mutants.md")
+    parser.add_argument("--list", action="store_true")
+    options = parser.parse_args()
+    if options.write and (options.only or options.layer):
+        parser.error("--write takes a run of all mutants")
+    return options
+
+
+def main() -> int:
+    options = parse()
+    layers: list[Layer] = options.layer or LAYERS
+    chosen = [mutant for mutant in MUTANTS if mutant.layer in layers and options.only in mutant.name]
+    if options.list:
+        print("\n".join(f"{mutant.layer}: {mutant.name}" for mutant in chosen))
+        return 0
+    if not chosen:
+        print("no mutant is chosen", file=sys.stderr)
+        return 2
+    layers = [layer for layer in LAYERS if any(mutant.layer == layer for mutant in chosen)]
+    if "pytest" in layers and getattr(sys, "_is_gil_enabled", lambda: True)():
+        print("the layer pytest needs a free-threaded interpreter", file=sys.stderr)
+        return 2
+    start = time.monotonic()
+    verdicts: list[Verdict] = []
+    try:
+        for mutant in chosen:
+            mutant.planted((TOP / mutant.file).read_text())
+        for layer in layers:
+            check_baseline(layer, chosen)
+        with ThreadPoolExecutor(options.jobs) as pool:
+            for verdict in pool.map(try_mutant, chosen):
+                verdicts.append(verdict)
+                killer = verdict.killer or "SURVIVED"
+                print(f"{verdict.mutant.name}: {killer} ({verdict.seconds:.1f} s)", flush=True)
+    except (StaleMutant, Unusable) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    survivors = sum(not verdict.killer for verdict in verdicts)
+    print(f"{len(verdicts)} mutants, {survivors} survivors, {time.monotonic() - start:.0f} s")
+    if options.write:
+        TABLE.write_text(table(verdicts))
+    elif len(chosen) == len(MUTANTS) and named_in_table() != [mutant.name for mutant in MUTANTS]:
+        print(f"{TABLE.relative_to(TOP)} names other mutants: run this with --write", file=sys.stderr)
+        return 1
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,364 @@
+"""`python -m atomicx verify`: its verdicts, its exit statuses, and what it prints."""
+
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from atomicx.__main__ import main
+from atomicx.verify import campaign, catalogue, cli, engine, report
+from atomicx.verify.campaign import RULE_OF_THREE, Campaign, Trial, Verdict
+from atomicx.verify.catalogue import INT, ROWS, Control, Row
+from atomicx.verify.programs import Program
+from atomicx.verify.subject import find
+
+EXCHANGES = Program("x = 0", ("a = x.exchange(1)", "b = x.exchange(2)"), "z = x.load()")
+
+
+class Deaf:
+    """Wrong at once, with and without other threads: no run needs any luck to see it."""
+
+    def __init__(self, value=0):
+        self.value = value
+
+    def inc(self):
+        self.value += 1
+
+    def exchange(self, value):
+        return -1
+
+    def load(self):
+        return self.value
+
+
+class Raising(Deaf):
+    def exchange(self, value):
+        raise RuntimeError("borrowed already")
+
+
+class Reference:
+    """A reference with the names of others, and not all operations."""
+
+    def __init__(self, value):
+        self._value = value
+
+    def get(self):
+        return self._value
+
+    def get_and_set(self, value):
+        raise AssertionError("never called here")
+
+    def compare_and_set(self, expected, desired):
+        return False
+
+
+def row(name, control=Deaf, hidden=lambda: None, program=EXCHANGES):
+    return Row(f"int-{name}", INT, program, Control("deaf", lambda: control), hidden)
+
+
+PASSES, SILENT = row("passes"), row("silent", control=INT.make)
+HIDDEN = row("hidden", hidden=lambda: "nothing to see")
+
+
+@pytest.fixture
+def verify(monkeypatch, capsys):
+    """Runs `verify` in this process over these rows; returns the exit status and what it printed."""
+
+    def run(*arguments, rows=(PASSES,)):
+        monkeypatch.setattr(cli, "ROWS", rows)
+        status = main(["verify", "--seconds", "0.2", *arguments])
+        return status, capsys.readouterr().out
+
+    return run
+
+
+HERE = f"{__name__}:"
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch):
+    monkeypatch.setitem(sys.modules, __name__, sys.modules.get(__name__) or importlib.import_module(__name__))
+
+
+# Verdicts
+
+
+def test_pass(verify):
+    status, text = verify()
+    assert status == 0
+    assert "PASS: 1 PASS\n" in text
+    assert report.NOT_CLAIMED in text
+
+
+def test_fail_shows_the_outcomes_and_how_to_run_it_again(verify):
+    status, text = verify("--subject", f"{HERE}Deaf", "--seed", "11")
+    assert status == 1
+    assert "int-passes: FAIL: forbidden outcomes came" in text
+    assert "a=-1 b=-1 z=0" in text and "FORBIDDEN" in text
+    again = f"python -m atomicx verify --only int-passes --seed 11 --seconds 0.2 --subject {HERE}Deaf"
+    assert again in text
+    assert "FAIL: 1 FAIL\n" in text
+
+
+def test_fail_when_an_actor_raises(verify):
+    status, text = verify("--subject", f"{HERE}Raising")
+    assert status == 1
+    assert "RuntimeError: borrowed already" in text
+
+
+def test_fail_when_the_cell_cannot_be_read(verify, monkeypatch):
+    def fails(self):
+        raise RuntimeError("gone")
+
+    monkeypatch.setattr(Deaf, "load", fails)
+    status, text = verify("--subject", f"{HERE}Deaf")
+    assert status == 1
+    assert "RuntimeError: gone" in text
+
+
+def test_inconclusive_when_the_control_is_silent(verify):
+    status, text = verify(rows=(PASSES, SILENT))
+    assert status == 3
+    assert "int-silent: INCONCLUSIVE: the control stayed silent" in text
+    assert "INCONCLUSIVE: 1 PASS, 1 INCONCLUSIVE" in text
+
+
+def test_a_failure_outweighs_a_silent_control(verify):
+    assert verify("--subject", f"{HERE}Deaf", rows=(SILENT,))[0] == 1
+
+
+def test_inconclusive_when_the_samples_are_too_few():
+    class Counted:
+        def __init__(self, samples, caught=0):
+            self.samples, self.caught, self.failure = samples, caught, None
+            self.forbidden = {"wrong": caught} if caught else {}
+
+    def verdict(subject, control):
+        return Trial(PASSES, INT.make, _results={"subject": subject, "control": control}).verdict
+
+    control = Counted(2000, caught=2)
+    assert verdict(Counted(RULE_OF_THREE * 1000), control) is Verdict.PASS
+    assert verdict(Counted(RULE_OF_THREE * 1000 - 1), control) is Verdict.INCONCLUSIVE
+    assert verdict(Counted(10**9), Counted(10**9)) is Verdict.INCONCLUSIVE
+    assert verdict(Counted(10**9, caught=1), control) is Verdict.FAIL
+
+
+def test_what_is_hidden_is_named_and_does_no_harm(verify):
+    status, text = verify(rows=(PASSES, HIDDEN))
+    assert status == 0
+    assert "int-hidden: NOT OBSERVABLE: nothing to see" in text
+
+
+def test_nothing_that_passed_is_no_pass(verify):
+    assert verify(rows=(HIDDEN,))[0] == 3
+
+
+def test_the_broken_cell_of_the_package_fails():
+    """With real threads and the real catalogue: a split exchange is found."""
+    whole = Campaign([find("atomicx.verify.controls:SplitInt").trial(exchange_row(), 1)], 60, silent)
+    whole.run()
+    assert whole.verdict is Verdict.FAIL and whole.exit_status == 1
+
+
+def test_the_control_of_the_package_is_caught():
+    trial = Trial(exchange_row(), INT.make)
+    while trial.lacks_control:
+        trial.run_control(1.0)
+    assert trial.control.forbidden
+
+
+def exchange_row():
+    return next(row for row in ROWS if row.name == "int-exchange")
+
+
+def silent(share, trial):
+    pass
+
+
+# A campaign
+
+
+def test_every_row_gets_its_turn_and_progress_goes_up():
+    told = []
+    rows = [row(str(number)) for number in range(5)]
+    trials = [Trial(each, INT.make) for each in rows]
+    Campaign(trials, 0.5, lambda share, trial: told.append((share, trial.row.name))).run()
+    assert [name for _, name in told][:5] == [each.name for each in rows]
+    assert [share for share, _ in told] == sorted(share for share, _ in told)
+    assert all(0 <= share <= 1 for share, _ in told)
+    assert {trial.verdict for trial in trials} == {Verdict.PASS}
+
+
+def test_ctrl_c_keeps_what_there_is():
+    def progress(share, trial):
+        if trial is trials[1]:
+            raise KeyboardInterrupt
+
+    trials = [Trial(each, INT.make) for each in (PASSES, SILENT)]
+    whole = Campaign(trials, 0.5, progress)
+    whole.run()
+    assert whole.exit_status == 130
+    assert [trial.verdict for trial in trials] == [Verdict.PASS, Verdict.NOT_RUN]
+    assert "stopped by Ctrl-C; 1 PASS, 1 NOT RUN" in report.verdict_line(whole)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to send to a child there")
+def test_ctrl_c_prints_what_there_is_and_exits_with_130():
+    command = [sys.executable, "-m", "atomicx", "verify", "--seconds", "600"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env={**os.environ, "PYTHONUNBUFFERED": "1"}, **pipes) as child:
+        assert "int-add" in child.stderr.readline()
+        child.send_signal(signal.SIGINT)
+        text, errors = child.communicate()
+    assert child.returncode == 130
+    assert "stopped by Ctrl-C" in text and "int-add" in text
+    assert "Traceback" not in errors
+
+
+# The command line
+
+
+def test_list(verify):
+    status, text = verify("--list", rows=ROWS)
+    assert status == 0
+    assert [line.split()[0] for line in text.splitlines()] == ["row", *(row.name for row in ROWS)]
+    status, text = verify("--list", "--json", rows=ROWS)
+    assert [entry["name"] for entry in json.loads(text)] == [row.name for row in ROWS]
+
+
+def test_only(verify):
+    _, text = verify("--list", "--only", "ref-*", rows=ROWS)
+    assert {line.split("-")[0] for line in text.splitlines()[1:]} == {"ref"}
+    _, text = verify("--list", "--only", "witness", rows=ROWS)
+    assert {"int-witness", "ref-failure-witness"} <= {line.split()[0] for line in text.splitlines()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--only", "nothing"], "no row matches 'nothing'"),
+        (["--seconds", "0"], "'0' is not a number of seconds above 0"),
+        (["--seconds", "inf"], "'inf' is not a number of seconds above 0"),
+        (["--seconds", "x"], "'x' is not a number of seconds above 0"),
+        (["--seed", "x"], "invalid int value"),
+        (["--subject", "nowhere"], "'nowhere' is not of the form package:factory"),
+        (["--subject", "no_such_package:Thing"], "No module named 'no_such_package'"),
+        (["--subject", "json:nothing"], "has no attribute 'nothing'"),
+        (["--subject", "json:loads"], "json:loads(0) raised TypeError"),
+        (["--subject", "builtins:str"], "is a str without any of load, store"),
+    ],
+)
+def test_usage_errors(capsys, arguments, complaint):
+    with pytest.raises(SystemExit) as ended:
+        main(["verify", *arguments])
+    assert ended.value.code == 2
+    assert complaint in capsys.readouterr().err
+
+
+def test_a_command_is_demanded(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([])
+    assert ended.value.code == 2
+
+
+def test_json(verify):
+    status, text = verify("--json", "--seed", "4", rows=(PASSES, SILENT, HIDDEN))
+    told = json.loads(text)
+    assert status == told["exit_status"] == 3
+    assert (told["seed"], told["verdict"], told["interrupted"]) == (4, "INCONCLUSIVE", False)
+    passed, silent, hidden = told["rows"]
+    assert passed["verdict"] == "PASS"
+    assert passed["program"] == str(EXCHANGES)
+    assert passed["bound"] == RULE_OF_THREE / passed["result"]["samples"]
+    assert sum(each["samples"] for each in passed["result"]["outcomes"]) == passed["result"]["samples"]
+    assert passed["control"]["forbidden"] > 0
+    assert silent["control"]["forbidden"] == 0
+    assert (hidden["verdict"], hidden["reason"], hidden["result"]) == (
+        "NOT OBSERVABLE",
+        "nothing to see",
+        None,
+    )
+
+
+def test_json_of_a_failure(verify):
+    status, text = verify("--json", "--subject", f"{HERE}Deaf")
+    (failed,) = json.loads(text)["rows"]
+    assert (status, failed["verdict"], failed["bound"]) == (1, "FAIL", None)
+    assert failed["result"]["outcomes"][0]["grade"] == "forbidden"
+
+
+def test_verbose_shows_every_outcome(verify):
+    _, text = verify("--verbose")
+    assert str(EXCHANGES) in text and "one after the other" in text
+    assert "a=-1 b=-1 z=0" in text
+
+
+def test_progress_goes_to_stderr(monkeypatch, capsys):
+    monkeypatch.setattr(cli, "ROWS", (PASSES,))
+    main(["verify", "--seconds", "0.1", "--json"])
+    told = capsys.readouterr()
+    assert "int-passes" in told.err
+    json.loads(told.out)
+
+
+def test_the_seed_decides_the_noise_of_every_turn(monkeypatch, verify):
+    seeds = []
+
+    def run(test, *, seed, **options):
+        seeds.append(seed)
+        return engine.run(test, seed=seed, **options)
+
+    monkeypatch.setattr(campaign, "run", run)
+    verify("--seed", "9")
+    first = seeds[:2]
+    seeds.clear()
+    verify("--seed", "9")
+    assert first == seeds[:2] == ["9 int-passes control 1", "9 int-passes subject 2"]
+
+
+def test_drawn_by_rich_where_it_is_installed(capsys):
+    if not report.has_rich():
+        pytest.skip("rich, the extra cli, is not installed")
+    trials = [Trial(each, INT.make, hidden=each.hidden()) for each in (PASSES, SILENT, HIDDEN)]
+    whole = Campaign(trials, 0.2, silent)
+    whole.run()
+    report.draw(whole, 1, None, verbose=False)
+    text = capsys.readouterr().out
+    assert "int-passes" in text and report.verdict_line(whole) in text
+
+
+# Anybody's cells
+
+
+def test_a_reference_with_other_names():
+    subject = find(f"{HERE}Reference")
+    assert subject.kind is catalogue.REF
+    assert subject.names == {"load": "get", "exchange": "get_and_set", "compare_and_set": "compare_and_set"}
+
+
+def test_what_a_subject_lacks_is_named(verify):
+    rows = tuple(row for row in ROWS if row.name in ("ref-exchange", "ref-update"))
+    subject = find(f"{HERE}Reference")
+    exchange, update = (subject.trial(row, 1) for row in rows)
+    assert exchange.runs and exchange.missing is None
+    assert not update.runs and update.verdict is Verdict.NOT_RUN
+    assert update.reason == f"{HERE}Reference has no fetch_update, update"
+
+
+def test_atomicx_itself_is_a_subject_of_either_kind():
+    assert find("atomicx:AtomicInt").kind is INT
+    assert find("atomicx:AtomicRef").kind is catalogue.REF
+    for name, kind in (("atomicx:AtomicInt", INT), ("atomicx:AtomicRef", catalogue.REF)):
+        subject = find(name)
+        assert all(subject.trial(row, 1).missing is None for row in ROWS if row.kind is kind)
+
+
+def test_names_are_passed_on_to_the_program():
+    subject = find(f"{HERE}Reference")
+    row = next(row for row in ROWS if row.name == "ref-compare-and-set")
+    trial = subject.trial(row, 1)
+    assert str(row.program.renamed(trial.names)).endswith(": z = x.get()")

@@ -1,0 +1,72 @@
+"""`python -m atomicx info`, and that neither it nor the package imports more than it needs."""
+
+import json
+import subprocess
+import sys
+import sysconfig
+
+import pytest
+
+import atomicx
+from atomicx import _info
+from atomicx.__main__ import main
+
+
+def test_a_line_a_fact(capsys):
+    assert main(["info"]) == 0
+    lines = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
+    assert lines["version"] == atomicx.__version__
+    assert lines["backend"] == atomicx.backend
+    assert lines["gil"] in {"with the GIL", "without the GIL", "with the GIL, though built to run without"}
+    assert int(lines["cores"]) >= 1
+    assert (lines["compiler"] == "-") == (atomicx.backend == "python")
+    for name in ("AtomicInt", "AtomicFloat", "AtomicBool", "AtomicRef", "Counter"):
+        assert lines[f"lock-free {name}"].startswith(("yes", "no: "))
+
+
+def test_the_same_facts_as_json(capsys):
+    assert main(["info", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == _info.facts()
+
+
+@pytest.mark.parametrize(
+    ("backend", "gil", "answer"),
+    [
+        ("c", "with the GIL", "yes"),
+        ("c", "without the GIL", "yes"),
+        ("python", "with the GIL", "yes"),
+        ("python", "without the GIL", "no: each operation takes the mutex of a dict"),
+    ],
+)
+def test_what_is_lock_free(monkeypatch, backend, gil, answer):
+    monkeypatch.setattr(atomicx, "backend", backend)
+    assert set(_info.lock_free(gil).values()) == {answer}
+
+
+def test_every_type_is_told():
+    types = {name for name in atomicx.__all__ if name.startswith("Atomic")} | {"Counter"}
+    assert set(_info.TYPES) == types
+
+
+@pytest.mark.parametrize(
+    ("enabled", "free_threaded", "state"),
+    [
+        (None, 0, "with the GIL"),
+        (True, 0, "with the GIL"),
+        (True, 1, "with the GIL, though built to run without"),
+        (False, 1, "without the GIL"),
+    ],
+)
+def test_the_state_of_the_gil(monkeypatch, enabled, free_threaded, state):
+    monkeypatch.delattr(sys, "_is_gil_enabled", raising=False)
+    if enabled is not None:
+        monkeypatch.setattr(sys, "_is_gil_enabled", lambda: enabled, raising=False)
+    monkeypatch.setattr(sysconfig, "get_config_var", {"Py_GIL_DISABLED": free_threaded}.get)
+    assert _info.gil_state() == state
+
+
+@pytest.mark.parametrize("start", ["import atomicx", "from atomicx.__main__ import main; main(['info'])"])
+def test_the_checks_are_not_imported(start):
+    program = f"import sys\n{start}\nassert not [name for name in sys.modules if 'atomicx.verify' in name]"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,340 @@
+"""The linearizability checker against brute force, and both backends against the checker."""
+
+import random
+import sys
+from collections.abc import Callable
+from functools import partial
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from atomicx.verify.drive import exercise
+from atomicx.verify.history import UNKNOWN, Event, History, precedes
+from atomicx.verify.linearizability import Undecided, assert_linearizable, check_linearizable
+from atomicx.verify.models import (
+    ATOMIC_BOOL,
+    ATOMIC_FLOAT,
+    ATOMIC_INT,
+    ATOMIC_REF,
+    COUNTER,
+    ITSELF,
+    MODELS,
+    Model,
+)
+from model.tables import CELLS
+
+GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
+
+
+# The checker, against every permutation
+
+
+def brute_force(events: list[Event], model: Model) -> bool:
+    """Is there an order that respects precedence and explains each result? Tries them all."""
+    pending = [event for event in events if event.pending]
+    required = [event for event in events if not event.pending]
+    for choice in range(1 << len(pending)):
+        chosen = required + [event for number, event in enumerate(pending) if choice >> number & 1]
+        if any(explains(order, model) for order in permutations(chosen)):
+            return True
+    return False
+
+
+def explains(order: tuple[Event, ...], model: Model) -> bool:
+    for position, event in enumerate(order):
+        for later in order[position + 1 :]:
+            if precedes(later, event) or (later.thread == event.thread and later.invoked < event.invoked):
+                return False
+    state = model.initial
+    for event in order:
+        state, result = model[event.operation].apply(state, event.arguments)
+        if event.result is not UNKNOWN and not model.same(event.result, result):
+            return False
+    return True
+
+
+def random_history(model: Model, dice: random.Random) -> list[Event]:
+    """What some atomic cell, or with some results spoiled perhaps none, could have shown."""
+    threads = dice.randint(2, 3)
+    rows = [row for row in model.operations if row.arguments]
+    # Few kinds of operation, so that results can hang together.
+    rows = dice.sample(rows, min(len(rows), dice.randint(2, 4)))
+    free_at = [0] * threads
+    state: Any = model.initial
+    events = []
+    for number in range(dice.randint(2, 5)):
+        instant = 10 * (number + 1)
+        candidates = [thread for thread in range(threads) if free_at[thread] < instant]
+        if not candidates:
+            continue
+        thread = dice.choice(candidates)
+        invoked = dice.randint(max(free_at[thread], instant - 25), instant)
+        responded = instant + dice.randint(0, 25)
+        row = dice.choice(rows)
+        arguments = dice.choice(row.arguments)
+        state, result = row.apply(state, arguments)
+        event = Event(invoked, responded, thread, row.name, arguments, result)
+        if dice.random() < 0.1 and not any(event.pending for event in events):
+            # Nothing else of this thread can follow.
+            event, responded = event._replace(responded=None, result=UNKNOWN), 10**6
+        free_at[thread] = responded + 1
+        events.append(event)
+    if dice.random() < 0.7:
+        # Results of operations of one kind change places, as when an update is lost or done twice.
+        finished = [number for number, event in enumerate(events) if not event.pending]
+        if len(finished) >= 2:
+            one, other = dice.sample(finished, 2)
+            if events[one].operation == events[other].operation:
+                first, second = events[one].result, events[other].result
+                events[one] = events[one]._replace(result=second if dice.random() < 0.7 else first)
+                events[other] = events[other]._replace(result=first)
+    return events
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=lambda model: model.name)
+def test_the_search_agrees_with_every_permutation(model: Model) -> None:
+    seen = {True: 0, False: 0}
+    for seed in range(3000):
+        dice = random.Random(f"{model.name} {seed}")
+        events = random_history(model, dice)
+        expected = brute_force(events, model)
+        verdict = check_linearizable(History.of(events), model)
+        assert verdict.ok == expected, f"seed {seed}: brute force says {expected}\n{History.of(events)}"
+        seen[expected] += 1
+        if verdict.order is not None:
+            assert explains(verdict.order, model), "the order that it found is none"
+        else:
+            assert verdict.failing is not None
+            if len(events) <= 4:
+                check_failing(verdict.failing, History.of(events), model)
+    assert seen[True] > 200, seen
+    assert seen[False] > 40, seen
+
+
+def check_failing(failing: History, whole: History, model: Model) -> None:
+    """No order explains what shrinking left, whether what it left out happened, with any result, or not."""
+    required = list(failing.events)
+    free = [event for event in whole.events if event not in required]
+    assert len(required) + len(free) == len(whole)
+    for choice in range(1 << len(free)):
+        chosen = [event._replace(result=UNKNOWN) for number, event in enumerate(free) if choice >> number & 1]
+        orders = permutations([*required, *chosen])
+        assert not any(explains(order, model) for order in orders), str(failing)
+
+
+def test_the_report_shows_the_few_operations_that_matter() -> None:
+    events = [Event(10 * n, 10 * n + 5, 2, "fetch_or", (0,), 0) for n in range(30)]
+    events += [Event(400, 420, 0, "fetch_add", (1,), 0), Event(405, 425, 1, "fetch_add", (1,), 0)]
+    events += [Event(1000 + 10 * n, 1000 + 10 * n + 5, 2, "load", (), 1) for n in range(30)]
+    verdict = check_linearizable(History.of(events), ATOMIC_INT)
+    assert not verdict
+    report = str(verdict)
+    assert "NOT linearizable as AtomicInt, starting from 0: 62 operations of 3 threads" in report
+    assert report.count("fetch_add(1) -> 0") == 2
+    assert "fetch_or" not in report
+    assert "60 more" in report
+    with pytest.raises(AssertionError, match="NOT linearizable"):
+        assert_linearizable(History.of(events), ATOMIC_INT)
+
+
+def test_a_long_history_of_three_threads_is_searched_quickly() -> None:
+    dice = random.Random(5)
+    state: Any = 0
+    events = []
+    for number in range(3000):
+        row = ATOMIC_INT[dice.choice(("fetch_add", "exchange", "load"))]
+        arguments = dice.choice(row.arguments)
+        state, result = row.apply(state, arguments)
+        events.append(Event(10 * number - 9, 10 * number + 9, number % 3, row.name, arguments, result))
+    assert check_linearizable(History.of(events), ATOMIC_INT)
+
+
+def test_the_initial_state_can_be_given() -> None:
+    events = History.of([Event(0, 1, 0, "load", (), 7)])
+    assert not check_linearizable(events, ATOMIC_INT)
+    assert check_linearizable(events, ATOMIC_INT, initial=7)
+
+
+def test_a_search_that_takes_too_long_says_so() -> None:
+    events = [Event(0, 100, n, "store", (n,), None) for n in range(12)] + [Event(0, 100, 20, "load", (), -1)]
+    with pytest.raises(Undecided):
+        check_linearizable(History.of(events), ATOMIC_INT, most_states=1000)
+
+
+def test_truth_is_not_one_and_references_are_compared_by_identity() -> None:
+    one = History.of([Event(0, 1, 0, "compare_and_set", (0, 1), 1)])
+    assert not check_linearizable(one, ATOMIC_INT)
+    assert check_linearizable(History.of([one.events[0]._replace(result=True)]), ATOMIC_INT)
+    thing, twin = [1], [1]
+    store = Event(0, 1, 0, "store", (thing,), None)
+    assert check_linearizable(History.of([store, Event(2, 3, 0, "load", (), thing)]), ATOMIC_REF)
+    assert not check_linearizable(History.of([store, Event(2, 3, 0, "load", (), twin)]), ATOMIC_REF)
+    minus = History.of([Event(0, 1, 0, "load", (), -0.0)])
+    assert not check_linearizable(minus, ATOMIC_FLOAT)
+
+
+# The shipped models, against the tests' own table
+
+
+@pytest.mark.parametrize("table", CELLS, ids=str)
+def test_the_models_agree_with_the_tests_own_table(table: Any) -> None:
+    model = MODELS[table.type_name]
+    theirs = {row.name for row in table.operations} - {"__init__", "__repr__", "track"}
+    ours = {row.name for row in model.operations} - {"track().__enter__", "track().__exit__"}
+    assert ours == theirs
+    dice = random.Random(3)
+    for _ in range(4000):
+        row = model[dice.choice(sorted(ours))]
+        arguments = dice.choice(row.arguments)
+        state = dice.choice(table.edge_states)
+        new_state, result = row.apply(state, arguments)
+        try:
+            their_state, their_result = table[row.name].apply(state, arguments)
+        except Exception as error:
+            their_state, their_result = state, ("raises", type(error).__name__)
+        else:
+            if repr(their_result) == "SELF":
+                their_result = ITSELF
+        where = f"{row.name}{arguments} from {state!r}"
+        assert model.same(their_state, new_state) or repr(their_state) == repr(new_state), where
+        assert model.same(their_result, result) or repr(their_result) == repr(result), where
+
+
+# Real threads
+
+
+ATTEMPTS = 40
+
+
+def demand(make: Callable[[], Any], model: Model, overlapping: int, **options: Any) -> None:
+    """Exercise the cell until so many operations overlapped; less means nothing, and fails."""
+    seen = 0
+    for seed in range(ATTEMPTS):
+        report = exercise(make, model, seed=seed, overlap_floor=0, **options)
+        assert report.verdict is None, str(report)
+        assert report.trouble is None, str(report)
+        seen += report.overlapping
+        if seen >= overlapping:
+            return
+    pytest.fail(f"too little overlap to mean something: {seen} operations in {ATTEMPTS} runs")
+
+
+FACTORIES = {
+    "AtomicInt": ATOMIC_INT,
+    "AtomicFloat": ATOMIC_FLOAT,
+    "AtomicBool": ATOMIC_BOOL,
+    "AtomicRef": ATOMIC_REF,
+}
+EVERY_ROW = [(name, row.name) for name, model in FACTORIES.items() for row in model.operations]
+
+
+@pytest.mark.parametrize("name", FACTORIES)
+@pytest.mark.parametrize("threads", [2, 3])
+def test_random_programs_of_all_operations_are_linearizable(backend: Any, name: str, threads: int) -> None:
+    demand(getattr(backend, name), FACTORIES[name], 100, threads=threads, histories=2048)
+
+
+def test_each_operation_beside_loads_and_exchanges_is_linearizable(backend: Any) -> None:
+    """Three kinds of operation meet far more often than thirty do."""
+    for name, row in EVERY_ROW:
+        only = (row, "load", "exchange")
+        demand(getattr(backend, name), FACTORIES[name], 2, only=only, histories=256)
+
+
+class Slot:
+    """A cell that is not atomic: each operation is a read and a write, with a call between them.
+
+    With the GIL the interpreter looks for a switch where a function begins, and only there.
+    """
+
+    def __init__(self, value: Any = 0) -> None:
+        self.value = value
+
+    def load(self) -> Any:
+        return self.value
+
+    def store(self, value: Any) -> None:
+        self.value = value
+
+    def exchange(self, value: Any) -> Any:
+        previous = self.value
+        self.store(value)
+        return previous
+
+
+class SplitAdd(Slot):
+    def fetch_add(self, delta: int = 1) -> int:
+        previous = self.value
+        self.store(previous + delta)
+        return int(previous)
+
+
+class SplitSwap(Slot):
+    def compare_and_set(self, expected: int, desired: int) -> bool:
+        if self.load() != expected:
+            return False
+        self.store(desired)
+        return True
+
+
+class WrongWitness(Slot):
+    """Swaps well, but reads the witness a second time."""
+
+    def __init__(self, atomic_int: Callable[[], Any]) -> None:
+        self.cell = atomic_int()
+
+    def load(self) -> int:
+        return int(self.cell.load())
+
+    def exchange(self, value: int) -> int:
+        return int(self.cell.exchange(value))
+
+    def compare_exchange(self, expected: int, desired: int) -> int:
+        if self.cell.compare_and_set(expected, desired):
+            return expected
+        witness = self.load()
+        # The real one would say what it found: never the expected value, if it did not swap.
+        return witness
+
+
+@pytest.mark.parametrize(
+    ("broken", "only"),
+    [
+        (SplitAdd, ("fetch_add", "load")),
+        (SplitSwap, ("compare_and_set", "load")),
+        (Slot, ("exchange", "load")),
+        (WrongWitness, ("compare_exchange", "exchange")),
+    ],
+)
+def test_a_broken_cell_is_caught(backend: Any, broken: Any, only: tuple[str, ...]) -> None:
+    make = partial(broken, backend.AtomicInt) if broken is WrongWitness else broken
+    report = exercise(make, ATOMIC_INT, only=only, seconds=60, seed=3, overlap_floor=0)
+    assert report.bad, f"not caught: {report}"
+    assert report.verdict is not None
+    assert report.verdict.failing is not None
+    assert len(report.verdict.failing) <= 5, str(report)
+    assert "NOT linearizable" in str(report)
+
+
+def test_too_little_overlap_is_a_failure() -> None:
+    report = exercise(Slot, ATOMIC_INT, only=("load",), histories=64, seed=1, overlap_floor=1.01)
+    assert not report.ok
+    assert "too little overlap to mean something" in str(report)
+
+
+def test_a_cell_that_breaks_down_ends_the_run_with_its_reason() -> None:
+    class Dies(Slot):
+        def load(self) -> Any:
+            raise SystemExit("worn out")
+
+    report = exercise(Dies, ATOMIC_INT, only=("load",), histories=64, seed=1)
+    assert not report.ok
+    assert report.trouble is not None
+    assert "worn out" in str(report)
+
+
+def test_a_counter_alone_is_linearizable_with_the_gil() -> None:
+    assert COUNTER["drain"].apply(5, ()) == (0, 5)
+    with pytest.raises(ValueError, match="nothing to do"):
+        exercise(Slot, COUNTER, only=("nonsense",))
