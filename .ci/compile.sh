@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The C sources compile without a warning: by gcc and clang 19 against the headers of every interpreter, by
 # the gcc of the forky root against those of 3.14 and 3.15, these two also as free-threaded builds, which
-# have no interpreter here; and the core alone, which knows no Python. About N minutes.
+# have no interpreter here; and the core alone, which knows no Python. Less than a minute.
 . "$(dirname "$0")/lib.sh"
 
 copy "$work/compile"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The front door, as a newcomer meets it: the two commands in the README's first code block, taken from
-# there, each in a fresh copy of the tree. About N minutes.
+# there, each in a fresh copy of the tree. About four minutes.
 . "$(dirname "$0")/lib.sh"
 
 mapfile -t commands < <(awk '/^```sh$/ { inside = 1; next } /^```$/ { if (inside) exit } inside' "$top/README.md")
@@ -17,7 +17,12 @@ in_copy() {    # FOLDER COMMAND
   timeout --kill-after=30 1500 bash -euc "$2"
 }
 
+# Status 3 is INCONCLUSIVE, a control that stayed silent, as it may on a busy machine: more time, once.
+main_job() {
+  in_copy main "$main" || { (($? == 3)) && .venv/bin/python -m atomicx verify --seconds 120; }
+}
+
 job front-tests in_copy tests "$tests"
 finish
-job front-main in_copy main "$main"    # alone: it measures what threads do to each other
+job front-main main_job    # alone: it measures what threads do to each other
 finish

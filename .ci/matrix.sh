@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The tests on every interpreter that is promised, each with the C module and with the twin.
-# About N minutes. An interpreter that is missing fails the layer.
+# About 15 minutes. An interpreter that is missing fails the layer.
 . "$(dirname "$0")/lib.sh"
 
 here() {    # VERSION PYTHON [REQUIREMENT...]

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What can be said without running the code: format and lint, types and stubs, docstrings, and whether the
-# README's figures are those of the results files. About N minutes.
+# README's figures are those of the results files. About a minute.
 . "$(dirname "$0")/lib.sh"
 
 copy "$work/static"

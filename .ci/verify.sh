@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # `python -m atomicx verify` at its full length, without the GIL and with it: status 0 and PASS. One at a
-# time, since what it watches is two threads on two cores. About N minutes.
+# time, since what it watches is two threads on two cores. About a minute.
 . "$(dirname "$0")/lib.sh"
 
 verify() {    # VERSION PYTHON
@@ -9,7 +9,10 @@ verify() {    # VERSION PYTHON
   "$2" -m venv .venv
   ATOMICX_REQUIRE_C=1 .venv/bin/python -m pip install -qq .
   .venv/bin/python .ci/identity.py "$1" 0
-  timeout --kill-after=30 300 .venv/bin/python -m atomicx verify | tee verdict
+  # Status 3 is INCONCLUSIVE, a control that stayed silent, as it may on a busy machine: more time, once.
+  timeout --kill-after=30 300 .venv/bin/python -m atomicx verify >verdict ||
+    { (($? == 3)) && timeout --kill-after=30 300 .venv/bin/python -m atomicx verify --seconds 120 >verdict; }
+  cat verdict
   grep -q "^PASS" verdict
 }
 

@@ -17,7 +17,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     info.add_argument("--json", action="store_true", help="as JSON")
     verify = commands.add_parser("verify", help="litmus tests with real threads, on this interpreter")
     _add_verify(verify)
-    options = parser.parse_args(arguments)
+    commands.add_parser("idioms", help="which ordinary Python operations are atomic here", add_help=False)
+    # What comes after `idioms` is for its own parser, --help too.
+    options, rest = parser.parse_known_args(arguments)
+    if options.command == "idioms":
+        from .verify.idioms import main as idioms
+
+        return idioms(rest)
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if options.command == "info":
         from ._info import as_text, facts
 

@@ -154,7 +154,7 @@ REFERENCES = [
         INT,
         "        Py_DECREF(*result);\n        if (!before_retry()) {",
         "        if (!before_retry()) {",
-        FLAT,
+        "tests/test_retries.py",
     ),
     tested(
         "binding: a compare_exchange that fails leaks what it wanted to store",
@@ -180,10 +180,17 @@ REFERENCES = [
         FLAT,
     ),
     tested(
-        "binding: a stored object is not counted",
+        "binding: an update of a reference that starts over leaks the object it began with",
+        REF,
+        "        Py_DECREF(*previous);\n        Py_DECREF(*result);\n        if (!before_retry()) {",
+        "        Py_DECREF(*result);\n        if (!before_retry()) {",
+        "tests/test_retries.py",
+    ),
+    tested(
+        "binding: a stored object is counted twice",
         REF,
         "    Py_DECREF(ax_ref_exchange(slot_of(self), Py_NewRef(object)));",
-        "    Py_DECREF(ax_ref_exchange(slot_of(self), object));",
+        "    Py_DECREF(ax_ref_exchange(slot_of(self), Py_NewRef(Py_NewRef(object))));",
         "tests/test_ref.py::test_the_cell_keeps_its_object_and_dies_with_it",
     ),
     tested(
@@ -201,8 +208,7 @@ REFERENCES = [
         "    ref_replace(self, Py_None);\n    return 0;\n}\n\n/* The trashcan",
         "    Py_XDECREF((PyObject *)ax_pointer_exchange(slot_of(self), NULL));\n"
         "    return 0;\n}\n\n/* The trashcan",
-        lives("cycles.the_collector_clears_while_threads_read"),
-        lives("collector.a_dying_cell_is_used_by_what_it_drops"),
+        "tests/test_clearing.py",
     ),
     tested(
         "binding: the collector is not told what a cell holds",
@@ -222,9 +228,17 @@ REFERENCES = [
     tested(
         "binding: a long chain of cells is released by recursion",
         REF,
-        "    Py_TRASHCAN_BEGIN(self, ref_dealloc)\n    cell_begin_dealloc(self);",
-        "    cell_begin_dealloc(self);",
-        lives("memory.what_cells_hold_is_released"),
+        """    Py_TRASHCAN_BEGIN(self, ref_dealloc)
+    cell_begin_dealloc(self);
+    Py_XDECREF((PyObject *)ax_pointer_exchange(slot_of(self), NULL));
+    cell_end_dealloc(self);
+    Py_TRASHCAN_END
+""",
+        """    cell_begin_dealloc(self);
+    Py_XDECREF((PyObject *)ax_pointer_exchange(slot_of(self), NULL));
+    cell_end_dealloc(self);
+""",
+        "tests/test_clearing.py",
     ),
     tested(
         "binding: weak references outlive their cell",

@@ -180,6 +180,28 @@ class LateCheck:
         self.fetch_add(delta)
 
 
+class StaleBase:
+    """Keeps what was drained apart from what was counted, and does not look whether it moved meanwhile."""
+
+    def __init__(self) -> None:
+        self.counted = 0
+        self.base = 0
+
+    def inc(self) -> None:
+        self.counted += 1
+
+    def load(self) -> int:
+        base = self.base
+        pause()
+        return self.counted - base
+
+    def drain(self) -> int:
+        counted = self.counted
+        taken = counted - self.base
+        self.base = counted
+        return taken
+
+
 class Stripe:
     count = 0
 

@@ -206,10 +206,20 @@ def test_ctrl_c_keeps_what_there_is():
     assert "stopped by Ctrl-C; 1 PASS, 1 NOT RUN" in report.verdict_line(whole)
 
 
+@pytest.fixture
+def sigint_handler():
+    """signal.signal for SIGINT, undone at the end."""
+    previous = signal.getsignal(signal.SIGINT)
+    yield lambda handler: signal.signal(signal.SIGINT, handler)
+    signal.signal(signal.SIGINT, previous)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to send to a child there")
-def test_ctrl_c_prints_what_there_is_and_exits_with_130():
+def test_ctrl_c_prints_what_there_is_and_exits_with_130(sigint_handler):
     command = [sys.executable, "-m", "atomicx", "verify", "--seconds", "600"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    # A child inherits that a signal is ignored, as it is in a shell's background jobs.
+    sigint_handler(signal.default_int_handler)
     with subprocess.Popen(command, env={**os.environ, "PYTHONUNBUFFERED": "1"}, **pipes) as child:
         assert "int-add" in child.stderr.readline()
         child.send_signal(signal.SIGINT)

@@ -216,6 +216,45 @@ def test_a_lock_makes_it_pass() -> None:
     assert_all_schedules(Box, [locked] * 3, counted(3))
 
 
+def test_variables_of_closures_are_shared_and_keep_what_others_stored() -> None:
+    class Closure:
+        def __init__(self) -> None:
+            total = 0
+            lock = threading.Lock()
+
+            def add() -> None:
+                nonlocal total
+                total += 1
+
+            def locked() -> None:
+                with lock:
+                    add()
+
+            self.add, self.locked, self.total = add, locked, lambda: total
+
+    def both(closure: Closure, _: Any) -> bool:
+        return closure.total() == 2
+
+    assert explore(Closure, [lambda closure: closure.add()] * 2, both).failure is not None
+    assert_all_schedules(Closure, [lambda closure: closure.locked()] * 2, both, preemptions=3)
+    one_after_the_other = replay(Closure, [lambda closure: closure.add()] * 2, both, "a1ba")
+    assert one_after_the_other is None
+
+
+def test_c_code_that_calls_back_can_be_interrupted_there() -> None:
+    """A key function without a noticeable bytecode of its own; the list is empty while it is sorted."""
+
+    def sort(items: list[int]) -> None:
+        items.sort(key=lambda item: item)
+
+    def look(items: list[int]) -> int:
+        return len(items)
+
+    failure = explore(lambda: [2, 1], [sort, look], lambda items, results: results[1] == 2).failure
+    assert failure is not None
+    assert "(None, 0)" in failure.reason
+
+
 def test_every_order_is_run_and_none_twice() -> None:
     """Two threads of three steps each can be merged in 20 ways."""
     seen: list[str] = []

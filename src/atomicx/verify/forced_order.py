@@ -99,8 +99,9 @@ def check_forced_order(history: History, *, initial: Any = 0, final: Any = None)
 
     Takes fetch_add, add_fetch, exchange, compare_and_set, compare_exchange, load and int(). The arguments
     must force the order: either all deltas are positive and all swaps climb (and there is no exchange), or
-    all new values are distinct, `initial` included (and nothing is added). Else, and if an operation is pending
-    or raised, ValueError: then the order is not forced, or not known. `final` is the value at the end, if given.
+    all new values are distinct, `initial` included (and nothing is added). Else, and if an operation is
+    pending or raised, ValueError: then the order is not forced, or not known. `final`, if given, is the value
+    at the end.
     """
     _demand_forced(history, initial)
     try:

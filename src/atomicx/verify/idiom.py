@@ -1,6 +1,8 @@
 """What an idiom is: a small class whose two methods are two threads' parts, and what should come of them.
 
-    @idiom("self.n += 1", instead="AtomicInt.inc()")
+    NUMBERS = Table()
+
+    @NUMBERS.idiom("self.n += 1", instead="AtomicInt.inc()")
     class AttributeAdd:
         def __init__(self) -> None:
             self.n = 0
@@ -25,9 +27,10 @@ from typing import Any, TypeVar
 
 Program = TypeVar("Program", bound=type)
 
-FAQ = "Python FAQ, What kinds of global value mutation are thread-safe?"
-GUARANTEES = "Python documentation, Thread Safety Guarantees"
-BOTH = f"{FAQ}; {GUARANTEES}"
+FAQ, GUARANTEES, BOTH = "[1]", "[2]", "[1] [2]"
+SOURCES = """\
+[1] Python FAQ: What kinds of global value mutation are thread-safe?
+[2] Python documentation: Thread Safety Guarantees (for the builds without the GIL)"""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class Idiom:
     contract: str
     note: str
     raises: tuple[type[BaseException], ...]
+    crashes: bool
+    """Whether it has been seen to crash an interpreter, so that it is sampled in a process of its own."""
 
     @property
     def threads(self) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
@@ -49,21 +54,23 @@ class Idiom:
         return bool(state.holds(*results))
 
 
-IDIOMS: list[Idiom] = []
+class Table(list[Idiom]):
+    """The idioms in the order in which they are written."""
 
+    def idiom(
+        self,
+        code: str,
+        *,
+        instead: str = "",
+        contract: str = "",
+        note: str = "",
+        raises: tuple[type[BaseException], ...] = (),
+        crashes: bool = False,
+    ) -> Callable[[Program], Program]:
+        """Put a class into the table. Returns it as it is."""
 
-def idiom(
-    code: str,
-    *,
-    instead: str = "",
-    contract: str = "",
-    note: str = "",
-    raises: tuple[type[BaseException], ...] = (),
-) -> Callable[[Program], Program]:
-    """Put a class into the table. Returns it as it is."""
+        def enter(program: Program) -> Program:
+            self.append(Idiom(code, program, instead, contract, note, raises, crashes))
+            return program
 
-    def enter(program: Program) -> Program:
-        IDIOMS.append(Idiom(code, program, instead, contract, note, raises))
-        return program
-
-    return enter
+        return enter

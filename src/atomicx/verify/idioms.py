@@ -1,14 +1,14 @@
 """`python -m atomicx idioms`: which ordinary Python operations are atomic here?
 
-Each idiom is a program of two threads. The explorer runs it in every schedule of its bytecodes, and again with
-switches only where this interpreter looks for one; then real threads run it for a while. A verdict is one of:
+Each idiom is a program of two threads. The explorer runs it in every schedule of its bytecodes, and again
+with switches only where this interpreter looks for one; then real threads run it for a while. The verdicts:
 
     broken                     an order of threads breaks it that can come here, or came
     atomic here by accident    nothing breaks it here, but nothing promises that it stays so
     atomic by contract         the documentation promises it, and nothing was found against that
 
-Without the GIL each schedule of bytecodes can come, and what is one call into C may be more than one step, which
-only the samples can tell.
+Without the GIL each schedule of bytecodes can come, and what is one call into C may be more than one step,
+which only the samples can tell.
 """
 
 from __future__ import annotations
@@ -17,22 +17,24 @@ import argparse
 import dis
 import io
 import json
+import os
 import platform
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from . import idioms_of_containers, idioms_of_numbers
 from .engine import run
-from .idiom import IDIOMS, Idiom
+from .idiom import SOURCES, Idiom
+from .idioms_of_containers import CONTAINERS
+from .idioms_of_numbers import NUMBERS
 from .litmus import ACCEPTABLE, FORBIDDEN, Litmus, plain_actor
 from .schedule import Exploration, checked, explore
 
-# They fill the table when they are imported.
-_TABLES = (idioms_of_numbers, idioms_of_containers)
+IDIOMS = (*NUMBERS, *CONTAINERS)
 
 BROKEN = "broken"
 BY_ACCIDENT = "atomic here by accident"
@@ -42,6 +44,8 @@ SECONDS = 12.0
 LEAST_SAMPLING_SECONDS = 0.1
 ENOUGH_BROKEN_SAMPLES = 20
 PREEMPTIONS = 2
+CODE_WIDTH = 48
+REMARK_WIDTH = 60
 
 
 def gil_enabled() -> bool:
@@ -49,21 +53,29 @@ def gil_enabled() -> bool:
 
 
 @dataclass(frozen=True)
+class Samples:
+    """What real threads made of an idiom."""
+
+    samples: int
+    broken: int
+    trouble: str | None = None
+    """Why the run ended early, if it did: an exception that nobody expected, or a crash."""
+
+
+@dataclass(frozen=True)
 class Finding:
-    """What was found about an idiom on this interpreter."""
+    """What was found out about an idiom on this interpreter."""
 
     idiom: Idiom
     schedules: Exploration
     """With switches before any bytecode that others could notice."""
     here: Exploration
     """With switches only where this interpreter would make one."""
-    samples: int
-    broken_samples: int
-    trouble: str | None
+    sampled: Samples
 
     @property
     def verdict(self) -> str:
-        if self.broken_samples or self.trouble is not None or not self.here.ok:
+        if self.sampled.broken or self.sampled.trouble is not None or not self.here.ok:
             return BROKEN
         if self.schedules.ok and self.idiom.contract:
             return BY_CONTRACT
@@ -72,17 +84,18 @@ class Finding:
     @property
     def why(self) -> str:
         """The evidence for the verdict in a few words."""
-        if self.broken_samples:
-            return f"seen: {self.broken_samples:,} of {self.samples:,} samples"
-        if self.trouble is not None:
-            return f"seen: {self.trouble}"
+        samples = f"{self.sampled.samples:,} samples"
+        if self.sampled.trouble is not None:
+            return f"seen: {self.sampled.trouble}"
+        if self.sampled.broken:
+            return f"seen: {self.sampled.broken:,} of {samples}"
         if not self.here.ok:
-            return f"a schedule breaks it; not seen in {self.samples:,} samples"
+            return f"a schedule breaks it (not seen in {samples})"
         if self.verdict == BY_CONTRACT:
-            return self.idiom.contract
+            return f"promised: {self.idiom.contract}"
         if not self.schedules.ok:
-            return "between these bytecodes this version does not switch"
-        return "one call into C" if gil_enabled() else f"no failure in {self.samples:,} samples"
+            return "this version makes no switch in between"
+        return f"no schedule breaks it, nor did {samples}"
 
     def as_json(self) -> dict[str, Any]:
         failure = self.schedules.failure
@@ -97,16 +110,15 @@ class Finding:
             "schedules_complete": self.schedules.complete or failure is not None,
             "breaking_schedule": failure.schedule if failure is not None else None,
             "breaks_where_this_interpreter_switches": not self.here.ok,
-            "samples": self.samples,
-            "broken_samples": self.broken_samples,
-            "trouble": self.trouble,
+            "samples": self.sampled.samples,
+            "broken_samples": self.sampled.broken,
+            "trouble": self.sampled.trouble,
         }
 
 
 def examine(idiom: Idiom, seconds: float, seed: int | str | None = None) -> Finding:
     """Explore an idiom, then sample it for so many seconds."""
-    schedules, here = explore_idiom(idiom)
-    return sample_idiom(idiom, schedules, here, seconds, seed)
+    return Finding(idiom, *explore_idiom(idiom), sample_idiom(idiom, seconds, seed))
 
 
 def explore_idiom(idiom: Idiom) -> tuple[Exploration, Exploration]:
@@ -127,10 +139,10 @@ def explore_idiom(idiom: Idiom) -> tuple[Exploration, Exploration]:
     return schedules, here
 
 
-def sample_idiom(
-    idiom: Idiom, schedules: Exploration, here: Exploration, seconds: float, seed: int | str | None = None
-) -> Finding:
+def sample_idiom(idiom: Idiom, seconds: float, seed: int | str | None = None) -> Samples:
     """Run it with real threads, until it was broken often enough to be sure, or for so many seconds."""
+    if idiom.crashes:
+        return _sample_in_child(idiom, seconds, seed)
     a, b = (_guarded(part, idiom.raises) for part in idiom.threads)
     test = Litmus(
         name=idiom.code,
@@ -143,8 +155,28 @@ def sample_idiom(
     if result.interrupted:
         raise KeyboardInterrupt
     failure = result.failure
-    trouble = None if failure is None else f"{failure.error!r}" if failure.error is not None else failure.text
-    return Finding(idiom, schedules, here, result.samples, result.caught, trouble)
+    if failure is None:
+        return Samples(result.samples, result.caught)
+    trouble = failure.text if failure.error is None else f"{failure.actor} raised {failure.error!r}"
+    return Samples(result.samples, result.caught, trouble)
+
+
+def _sample_in_child(idiom: Idiom, seconds: float, seed: int | str | None) -> Samples:
+    program = f"from atomicx.verify.idioms import _child; _child({idiom.code!r}, {seconds!r}, {seed!r})"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    child = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    if child.returncode:
+        status = child.returncode
+        how = f"signal {-status}" if status < 0 else f"exit status {status}"
+        return Samples(0, 0, f"the interpreter crashed ({how})")
+    samples, broken, trouble = json.loads(child.stdout)
+    return Samples(samples, broken, trouble)
+
+
+def _child(code: str, seconds: float, seed: int | str | None) -> None:
+    (idiom,) = (idiom for idiom in IDIOMS if idiom.code == code)
+    found = sample_idiom(replace(idiom, crashes=False), seconds, seed)
+    print(json.dumps([found.samples, found.broken, found.trouble]))
 
 
 def _guarded(part: Callable[[Any], Any], raises: tuple[type[BaseException], ...]) -> Callable[[Any], Any]:
@@ -181,7 +213,7 @@ def examine_all(
         progress(0.5 + number / len(idioms) / 2, idiom)
         left = max(0.0, started + seconds - time.monotonic())
         share = max(LEAST_SAMPLING_SECONDS, left / (len(idioms) - number))
-        yield sample_idiom(idiom, schedules, here, share)
+        yield Finding(idiom, schedules, here, sample_idiom(idiom, share))
 
 
 # The report
@@ -193,8 +225,8 @@ _MEANINGS = {
 }
 _NOT_CLAIMED = """\
 The programs have two threads; schedules are complete up to two preemptions. Samples that find nothing prove
-nothing. Keys and items are str and int: where a __hash__, __eq__ or __lt__ is written in Python, it is bytecode
-that can be interrupted, and what was one step is many. Operations that are atomic one by one are not together."""
+nothing. Keys and items are str and int: where a __hash__, __eq__ or __lt__ is written in Python, it is
+bytecode that can be interrupted, and what was one step is many. Several atomic operations are not one."""
 
 
 def interpreter() -> str:
@@ -210,17 +242,20 @@ def as_text(findings: Sequence[Finding]) -> str:
         rows = [finding for finding in findings if finding.verdict == verdict]
         if rows:
             lines += ["", f"{verdict.upper()}: {meaning}", *_rows(rows)]
-    lines += ["", _NOT_CLAIMED]
+    lines += ["", SOURCES, "", _NOT_CLAIMED]
     return "\n".join(lines)
 
 
 def _rows(findings: Iterable[Finding]) -> Iterator[str]:
     for finding in findings:
         idiom = finding.idiom
-        yield f"  {idiom.code:<44}{finding.why}"
-        for label, text in (("instead: ", idiom.instead), ("", idiom.note)):
-            if text:
-                yield f"  {'':<44}{label}{text}"
+        use = f"use {idiom.instead}" if idiom.instead else ""
+        together = "; ".join(filter(None, (finding.why, idiom.note)))
+        evidence = [together] if len(together) <= REMARK_WIDTH else [finding.why, idiom.note]
+        label = idiom.code
+        for remark in filter(None, (use, *evidence)):
+            yield f"  {label:<{CODE_WIDTH}}{remark}"
+            label = ""
 
 
 def bytecode(idiom: Idiom) -> str:
@@ -248,17 +283,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m atomicx idioms", description="Which ordinary Python operations are atomic here?"
     )
     parser.add_argument("--seconds", type=float, default=SECONDS, help=f"in all (default: {SECONDS:g})")
-    parser.add_argument("--only", metavar="PATTERN", help="those whose code contains this, or matches it")
-    parser.add_argument(
-        "--bytecode", action="store_true", help="show the bytecode, and schedules that break it"
-    )
+    parser.add_argument("--only", metavar="PATTERN", help="idioms that contain this, or match it")
+    parser.add_argument("--bytecode", action="store_true", help="bytecode too, and schedules that break it")
     parser.add_argument("--json", action="store_true", help="as JSON")
     options = parser.parse_args(arguments)
     idioms = select(options.only)
     if not idioms:
-        parser.error(
-            f"no idiom matches {options.only!r}; there are: {', '.join(idiom.code for idiom in IDIOMS)}"
-        )
+        known = "\n  ".join(idiom.code for idiom in IDIOMS)
+        parser.error(f"no idiom matches {options.only!r}. There are:\n  {known}")
     if not options.seconds > 0:
         parser.error("--seconds must be positive")
     findings: list[Finding] = []

@@ -1,4 +1,4 @@
-"""Idioms of dicts, lists, sets, deques and queues. Keys and items are str and int, unless it says otherwise."""
+"""Idioms of dicts, lists, sets, deques and queues. Keys and items are str and int, unless a row says so."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections import Counter, deque
 from functools import lru_cache
 from typing import Any
 
-from .idiom import BOTH, GUARANTEES, idiom
+from .idiom import BOTH, GUARANTEES, Table
+
+CONTAINERS = Table()
 
 
 class Key:
@@ -26,7 +28,7 @@ class Key:
 # Dicts
 
 
-@idiom("d[key] += 1", instead="a Family of Counters, or a dict of AtomicInts")
+@CONTAINERS.idiom("d[key] += 1", instead="a Family of Counters, or a dict of AtomicInts")
 class ItemAdd:
     def __init__(self) -> None:
         self.d = {"k": 0}
@@ -40,7 +42,7 @@ class ItemAdd:
         return self.d["k"] == 2
 
 
-@idiom("d[key] = d.get(key, 0) + 1", instead="a Family of Counters")
+@CONTAINERS.idiom("d[key] = d.get(key, 0) + 1", instead="a Family of Counters")
 class GetAndSet:
     def __init__(self) -> None:
         self.d: dict[str, int] = {}
@@ -54,7 +56,7 @@ class GetAndSet:
         return self.d["k"] == 2
 
 
-@idiom("counter[key] += 1  (collections.Counter)", instead="a Family of Counters")
+@CONTAINERS.idiom("counter[key] += 1  (collections.Counter)", instead="a Family of Counters")
 class CounterAdd:
     def __init__(self) -> None:
         self.counter: Counter[str] = Counter()
@@ -68,7 +70,7 @@ class CounterAdd:
         return self.counter["k"] == 2
 
 
-@idiom("d[key] = value", contract=BOTH)
+@CONTAINERS.idiom("d[key] = value", contract=BOTH)
 class SetItem:
     def __init__(self) -> None:
         self.d: dict[str, int] = {}
@@ -83,7 +85,7 @@ class SetItem:
         return self.d == {"a": 1, "b": 2}
 
 
-@idiom("d.setdefault(key, value)", contract=GUARANTEES)
+@CONTAINERS.idiom("d.setdefault(key, value)", contract=GUARANTEES)
 class SetDefault:
     def __init__(self) -> None:
         self.d: dict[str, object] = {}
@@ -97,7 +99,7 @@ class SetDefault:
         return a is b
 
 
-@idiom("if key not in d: d[key] = make()", instead="d.setdefault(key, made), or a Family")
+@CONTAINERS.idiom("if key not in d: d[key] = make()", instead="d.setdefault(key, made), or a Family")
 class AddIfMissing:
     def __init__(self) -> None:
         self.d: dict[str, object] = {}
@@ -113,7 +115,7 @@ class AddIfMissing:
         return a is b
 
 
-@idiom("d.pop(key, None)", contract=GUARANTEES)
+@CONTAINERS.idiom("d.pop(key, None)", contract=GUARANTEES)
 class PopItem:
     def __init__(self) -> None:
         self.d = {"k": 1}
@@ -127,7 +129,7 @@ class PopItem:
         return {a, b} == {1, None}
 
 
-@idiom("if key in d: del d[key]", instead="d.pop(key, None)", raises=(KeyError,))
+@CONTAINERS.idiom("if key in d: del d[key]", instead="d.pop(key, None)", raises=(KeyError,))
 class DeleteIfThere:
     def __init__(self) -> None:
         self.d = {"k": 1}
@@ -142,7 +144,9 @@ class DeleteIfThere:
         return a is b is None
 
 
-@idiom("d.update(other)", contract=GUARANTEES, note="seen whole by who reads it in one call, as d.copy()")
+@CONTAINERS.idiom(
+    "d.update(other)", contract=GUARANTEES, note="seen whole by who reads it in one call, as d.copy()"
+)
 class Update:
     def __init__(self) -> None:
         self.d: dict[str, int] = {}
@@ -157,14 +161,14 @@ class Update:
         return b in (0, 2)
 
 
-@idiom(
-    "d.update(other)  (keys with a Python __eq__)",
+@CONTAINERS.idiom(
+    "d.update(other), keys with own __eq__",
     instead="AtomicRef.update() of a whole dict",
     note="seen by halves",
 )
 class UpdateOfKeys:
     def __init__(self) -> None:
-        self.d: dict[Any, int] = {}
+        self.d: dict[Any, int] = {Key("other"): 0}
 
     def a(self) -> None:
         self.d.update({Key("x"): 1, Key("y"): 1})
@@ -173,10 +177,12 @@ class UpdateOfKeys:
         return len(self.d.copy())
 
     def holds(self, a: None, b: int) -> bool:
-        return b in (0, 2)
+        return b in (1, 3)
 
 
-@idiom("d.setdefault(key, value)  (keys with a Python __eq__)", note="__eq__ may run, and others meanwhile")
+@CONTAINERS.idiom(
+    "d.setdefault(key, value), keys with own __eq__", note="__eq__ may run, and others meanwhile"
+)
 class SetDefaultOfKeys:
     def __init__(self) -> None:
         self.d: dict[Any, object] = {Key("other"): object()}
@@ -190,7 +196,7 @@ class SetDefaultOfKeys:
         return a is b
 
 
-@idiom(
+@CONTAINERS.idiom(
     "for key in d", instead="for key in list(d)", raises=(RuntimeError,), note="RuntimeError: changed size"
 )
 class Iterate:
@@ -210,7 +216,7 @@ class Iterate:
         return a in (2, 3)
 
 
-@idiom("list(d)", contract=BOTH)
+@CONTAINERS.idiom("list(d)", contract=BOTH)
 class ListOfDict:
     def __init__(self) -> None:
         self.d = {"x": 1, "y": 2}
@@ -228,7 +234,7 @@ class ListOfDict:
 # Lists
 
 
-@idiom("l.append(x)", contract=BOTH)
+@CONTAINERS.idiom("l.append(x)", contract=BOTH)
 class Append:
     def __init__(self) -> None:
         self.items: list[int] = []
@@ -243,7 +249,9 @@ class Append:
         return sorted(self.items) == [1, 2]
 
 
-@idiom("self.l = self.l + [x]", instead="AtomicRef.update()", note="copy on write needs a compare-and-swap")
+@CONTAINERS.idiom(
+    "self.l = self.l + [x]", instead="AtomicRef.update()", note="copy on write needs a compare-and-swap"
+)
 class CopyOnWrite:
     def __init__(self) -> None:
         self.items: list[int] = []
@@ -258,7 +266,7 @@ class CopyOnWrite:
         return sorted(self.items) == [1, 2]
 
 
-@idiom(
+@CONTAINERS.idiom(
     "self.l += [x]", instead="l.append(x)", note="the write puts the same list back: harmless, but a write"
 )
 class ExtendInPlace:
@@ -275,7 +283,7 @@ class ExtendInPlace:
         return sorted(self.items) == [1, 2]
 
 
-@idiom("l.extend(other)", contract=BOTH, note="seen whole, if other is a list, tuple, set or dict")
+@CONTAINERS.idiom("l.extend(other)", contract=BOTH, note="seen whole, if other is a list, tuple, set or dict")
 class Extend:
     def __init__(self) -> None:
         self.items: list[int] = []
@@ -290,7 +298,7 @@ class Extend:
         return b in (0, 3)
 
 
-@idiom("l[i] += 1", instead="a list of AtomicInts")
+@CONTAINERS.idiom("l[i] += 1", instead="a list of AtomicInts")
 class ElementAdd:
     def __init__(self) -> None:
         self.items = [0]
@@ -304,7 +312,7 @@ class ElementAdd:
         return self.items == [2]
 
 
-@idiom("l[i], l[j] = l[j], l[i]", instead="AtomicRef.update() of a tuple")
+@CONTAINERS.idiom("l[i], l[j] = l[j], l[i]", instead="AtomicRef.update() of a tuple")
 class SwapElements:
     def __init__(self) -> None:
         self.items = [1, 2]
@@ -318,7 +326,7 @@ class SwapElements:
         return self.items == [1, 2]
 
 
-@idiom("l.pop()", contract=BOTH)
+@CONTAINERS.idiom("l.pop()", contract=BOTH)
 class Pop:
     def __init__(self) -> None:
         self.items = [1, 2]
@@ -332,7 +340,7 @@ class Pop:
         return {a, b} == {1, 2}
 
 
-@idiom("if l: l.pop()", instead="l.pop(), and catch IndexError", raises=(IndexError,))
+@CONTAINERS.idiom("if l: l.pop()", instead="l.pop(), and catch IndexError", raises=(IndexError,))
 class PopIfAny:
     def __init__(self) -> None:
         self.items = [1]
@@ -350,10 +358,11 @@ class PopIfAny:
         )
 
 
-@idiom(
-    "l.remove(x)  (items with a Python __eq__)",
+@CONTAINERS.idiom(
+    "l.remove(x), items with own __eq__",
     instead="a dict",
     note="may remove another item than it compared",
+    raises=(ValueError,),
 )
 class Remove:
     def __init__(self) -> None:
@@ -369,7 +378,7 @@ class Remove:
         return [item.name for item in self.items] == ["z"]
 
 
-@idiom(
+@CONTAINERS.idiom(
     "l.sort(key=f)",
     instead="AtomicRef.update(sorted)",
     note="for others the list is empty while it is sorted",
@@ -391,7 +400,7 @@ class Sort:
         return b == 2
 
 
-@idiom("sorted(l)", note="the copy is made by one call; what it compares is its own")
+@CONTAINERS.idiom("sorted(l)", note="the copy is made by one call; what it compares is its own")
 class Sorted:
     def __init__(self) -> None:
         self.items = [2, 1]
@@ -406,7 +415,9 @@ class Sorted:
         return a in ([1, 2], [1, 2, 3, 4])
 
 
-@idiom("len(l), x in l, l[i]", contract=BOTH, note="each on its own: together they are several steps")
+@CONTAINERS.idiom(
+    "len(l), x in l, l[i]", contract=GUARANTEES, note="each on its own: together they are several steps"
+)
 class Length:
     def __init__(self) -> None:
         self.items = [1]
@@ -424,7 +435,7 @@ class Length:
 # Sets, deques, queues, caches
 
 
-@idiom("s.add(x)", note="documented for list and dict, not for set")
+@CONTAINERS.idiom("s.add(x)", note="documented for list and dict, not for set")
 class SetAdd:
     def __init__(self) -> None:
         self.s: set[int] = set()
@@ -439,7 +450,9 @@ class SetAdd:
         return self.s == {1, 2}
 
 
-@idiom("if x not in s: s.add(x)", instead="d.setdefault(x, token) is token", note="both may come first")
+@CONTAINERS.idiom(
+    "if x not in s: s.add(x)", instead="d.setdefault(x, token) is token", note="both may come first"
+)
 class AddOnce:
     def __init__(self) -> None:
         self.s: set[int] = set()
@@ -456,7 +469,9 @@ class AddOnce:
         return a != b
 
 
-@idiom("deque.append(x), deque.popleft()", contract="collections.deque: thread-safe appends and pops")
+@CONTAINERS.idiom(
+    "deque.append(x), deque.popleft()", contract="collections.deque: thread-safe appends and pops"
+)
 class DequePopLeft:
     def __init__(self) -> None:
         self.items = deque((1, 2))
@@ -472,7 +487,7 @@ class DequePopLeft:
         return {a, b} == {1, 2} and list(self.items) == [3]
 
 
-@idiom("queue.put(x), queue.get()", contract="queue: multi-producer, multi-consumer")
+@CONTAINERS.idiom("queue.put(x), queue.get()", contract="queue: multi-producer, multi-consumer")
 class PutAndGet:
     def __init__(self) -> None:
         self.queue: queue.Queue[int] = queue.Queue()
@@ -487,7 +502,7 @@ class PutAndGet:
         return {self.queue.get(), self.queue.get()} == {1, 2}
 
 
-@idiom(
+@CONTAINERS.idiom(
     "if not queue.empty(): queue.get_nowait()", instead="get_nowait(), and catch Empty", raises=(queue.Empty,)
 )
 class GetIfAny:
@@ -504,7 +519,7 @@ class GetIfAny:
         return not isinstance(a, queue.Empty) and not isinstance(b, queue.Empty)
 
 
-@idiom(
+@CONTAINERS.idiom(
     "@lru_cache, called once for each key",
     instead="a Family, or a dict and setdefault()",
     note="may call it twice",

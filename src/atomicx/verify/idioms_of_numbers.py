@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from itertools import count
 from types import FunctionType
 from typing import Any
 
-from .idiom import FAQ, idiom
+from .idiom import FAQ, Table
 
-# The functions of these programs are what is examined: they are written as one finds them in the wild.
+NUMBERS = Table()
+
+# What is examined is the code of the methods a and b: it is written as one finds it in the wild.
 
 n = 0
 
@@ -19,12 +22,12 @@ def _add_to_global() -> None:
     n += 1
 
 
-@idiom("n += 1  (global)", instead="AtomicInt.inc()")
+@NUMBERS.idiom("n += 1  (global)", instead="AtomicInt.inc()")
 class GlobalAdd:
     def __init__(self) -> None:
         # Globals of its own, so that a thousand samples do not share one.
         self.namespace: dict[str, Any] = {"n": 0}
-        self.add = FunctionType(_add_to_global.__code__, self.namespace)
+        self.add: Callable[[], None] = FunctionType(_add_to_global.__code__, self.namespace)
 
     def a(self) -> None:
         self.add()
@@ -35,7 +38,7 @@ class GlobalAdd:
         return bool(self.namespace["n"] == 2)
 
 
-@idiom("n += 1  (nonlocal)", instead="AtomicInt.inc()")
+@NUMBERS.idiom("n += 1  (nonlocal)", instead="AtomicInt.inc()")
 class ClosureAdd:
     def __init__(self) -> None:
         n = 0
@@ -44,8 +47,8 @@ class ClosureAdd:
             nonlocal n
             n += 1
 
-        self.add = add
-        self.total = lambda: n
+        self.add: Callable[[], None] = add
+        self.total: Callable[[], int] = lambda: n
 
     def a(self) -> None:
         self.add()
@@ -56,7 +59,7 @@ class ClosureAdd:
         return self.total() == 2
 
 
-@idiom("n += 1  (local)", contract="no other thread has it", note="nothing is shared, nothing can go wrong")
+@NUMBERS.idiom("n += 1  (local)", contract="no other thread has it")
 class LocalAdd:
     def a(self) -> int:
         n = 0
@@ -69,7 +72,7 @@ class LocalAdd:
         return a == b == 1
 
 
-@idiom("self.n += 1", instead="AtomicInt.inc()")
+@NUMBERS.idiom("self.n += 1", instead="AtomicInt.inc()")
 class AttributeAdd:
     def __init__(self) -> None:
         self.n = 0
@@ -83,7 +86,7 @@ class AttributeAdd:
         return self.n == 2
 
 
-@idiom(
+@NUMBERS.idiom(
     "with lock: self.n += 1",
     instead="AtomicInt.inc(), which no signal handler can deadlock",
     contract="threading.Lock",
@@ -103,7 +106,9 @@ class LockedAdd:
         return self.n == 2
 
 
-@idiom("self.n = f(self.n)", instead="AtomicInt.update(f)", note="a call between the read and the write")
+@NUMBERS.idiom(
+    "self.n = f(self.n)", instead="AtomicInt.update(f)", note="a call between the read and the write"
+)
 class CallBetween:
     def __init__(self) -> None:
         self.n = 0
@@ -120,7 +125,7 @@ class CallBetween:
         return self.n == 2
 
 
-@idiom(
+@NUMBERS.idiom(
     "next(count)", instead="AtomicInt.fetch_add()", note="exact without the GIL since 3.13; promised nowhere"
 )
 class NextCount:
@@ -136,10 +141,11 @@ class NextCount:
         return {a, b} == {0, 1}
 
 
-@idiom(
+@NUMBERS.idiom(
     "next(generator)",
-    instead="AtomicInt.fetch_add() or queue.SimpleQueue",
-    note="raises ValueError: already executing",
+    instead="AtomicInt.fetch_add(), or queue.SimpleQueue",
+    note="ValueError: already executing; may crash 3.13 without the GIL",
+    crashes=True,
 )
 class NextGenerator:
     def __init__(self) -> None:
@@ -167,7 +173,7 @@ class NextGenerator:
         return min(a, b) >= 1 and max(a, b) == 3
 
 
-@idiom("self.x = value", contract=FAQ, instead="AtomicRef.store(), if a result or a swap is wanted")
+@NUMBERS.idiom("self.x = value", contract=FAQ, instead="AtomicRef.store(), if a result or a swap is wanted")
 class Store:
     def __init__(self) -> None:
         self.x: Any = None
@@ -182,7 +188,7 @@ class Store:
         return b in (None, (1, 1)) and self.x == (1, 1)
 
 
-@idiom(
+@NUMBERS.idiom(
     "self.x, self.y = x, y", instead="AtomicRef.store((x, y)): one object for both", note="a reader sees half"
 )
 class TwoStores:
@@ -199,7 +205,7 @@ class TwoStores:
         return b in ((0, 0), (1, 1))
 
 
-@idiom("self.x, self.y = self.y, self.x", instead="AtomicRef.update() of a pair")
+@NUMBERS.idiom("self.x, self.y = self.y, self.x", instead="AtomicRef.update() of a pair")
 class SwapAttributes:
     def __init__(self) -> None:
         self.x, self.y = 1, 2
@@ -213,7 +219,7 @@ class SwapAttributes:
         return (self.x, self.y) == (1, 2)
 
 
-@idiom("x, y = y, x  (locals)", contract="no other thread has them", note="nothing is shared")
+@NUMBERS.idiom("x, y = y, x  (locals)", contract="no other thread has them")
 class SwapLocals:
     def a(self) -> tuple[int, int]:
         x, y = 1, 2
@@ -226,7 +232,7 @@ class SwapLocals:
         return a == b == (2, 1)
 
 
-@idiom("previous, self.x = self.x, new", instead="AtomicRef.exchange(new)")
+@NUMBERS.idiom("previous, self.x = self.x, new", instead="AtomicRef.exchange(new)")
 class Exchange:
     def __init__(self) -> None:
         self.x = "first"
@@ -243,7 +249,7 @@ class Exchange:
         return sorted((a, b, self.x)) == ["a", "b", "first"]
 
 
-@idiom(
+@NUMBERS.idiom(
     "n, self.n = self.n, 0  beside  += 1", instead="Counter.drain()", note="what is added in between is lost"
 )
 class ReadAndReset:
@@ -261,7 +267,9 @@ class ReadAndReset:
         return a + self.n == 2
 
 
-@idiom("if not self.done: self.done = True", instead="AtomicBool.test_and_set()", note="both may come first")
+@NUMBERS.idiom(
+    "if not self.done: self.done = True", instead="AtomicBool.test_and_set()", note="both may come first"
+)
 class TestAndSet:
     def __init__(self) -> None:
         self.done = False
@@ -278,7 +286,7 @@ class TestAndSet:
         return a != b
 
 
-@idiom(
+@NUMBERS.idiom(
     "if self.x is None: self.x = make()", instead="AtomicRef.compare_and_set(None, made)", note="made twice"
 )
 class MakeLazily:
@@ -296,7 +304,7 @@ class MakeLazily:
         return a is b
 
 
-@idiom("if self.n < limit: self.n += 1", instead="AtomicInt.try_add(1, limit)")
+@NUMBERS.idiom("if self.n < limit: self.n += 1", instead="AtomicInt.try_add(1, limit)")
 class BoundedAdd:
     def __init__(self) -> None:
         self.n = 0
@@ -313,7 +321,7 @@ class BoundedAdd:
         return a != b and self.n == 1
 
 
-@idiom("self.top = max(self.top, x)", instead="AtomicInt.fetch_max(x)")
+@NUMBERS.idiom("self.top = max(self.top, x)", instead="AtomicInt.fetch_max(x)")
 class Maximum:
     def __init__(self) -> None:
         self.top = 0
@@ -328,7 +336,7 @@ class Maximum:
         return self.top == 2
 
 
-@idiom("self.i = (self.i + 1) % size", instead="AtomicInt.fetch_inc_mod(size)")
+@NUMBERS.idiom("self.i = (self.i + 1) % size", instead="AtomicInt.fetch_inc_mod(size)")
 class RoundRobin:
     def __init__(self) -> None:
         self.i = 0
@@ -344,7 +352,7 @@ class RoundRobin:
         return {a, b} == {0, 1}
 
 
-@idiom("self.flags |= bit", instead="AtomicInt.fetch_or(bit)")
+@NUMBERS.idiom("self.flags |= bit", instead="AtomicInt.fetch_or(bit)")
 class SetBits:
     def __init__(self) -> None:
         self.flags = 0

@@ -139,7 +139,7 @@ class _Search:
                     f"no order found in {self.most_states} steps: too long or too dense a history"
                 )
             # Whatever was called after this instant has to wait for the operation that returned at it.
-            limit = min(event.responded for event, _ in upcoming)
+            limit = min(_end(event) for event, _ in upcoming)
             for event, lane in upcoming:
                 if event.invoked <= limit:
                     new_state, result = rows[event.operation].apply(state, event.arguments)
@@ -179,9 +179,13 @@ class _Node(NamedTuple):
 
 def _gone(gone: int, extras: list[Event], begun: float) -> int:
     for number, event in enumerate(extras):
-        if event.responded is not None and event.responded < begun:
+        if _end(event) < begun:
             gone |= 1 << number
     return gone
+
+
+def _end(event: Event) -> float:
+    return math.inf if event.responded is None else event.responded
 
 
 def _next(done: tuple[int, ...], lane: int) -> tuple[int, ...]:

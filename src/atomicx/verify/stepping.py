@@ -166,7 +166,7 @@ class _Worker:
                     raise Abort
                 crew.tracer.enter()
                 self.inside = True
-                execution.results[number] = self.body(state)
+                execution.results[number] = _run_body(self.body, state)
             except Abort:
                 pass
             except BaseException as error:
@@ -175,6 +175,11 @@ class _Worker:
             # Kept no longer than the main thread keeps it, so that what it holds ends at the same time again.
             del state
             crew.end(execution, number)
+
+
+def _run_body(body: Body, state: Any) -> Any:
+    # The tracers know it by name.
+    return body(state)
 
 
 class Crew:

@@ -12,9 +12,22 @@ from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any
 
-from .visibility import Scope
+from .visibility import HIDDEN, NOTICEABLE, RETURN, Scope
 
 OnStep = Callable[[CodeType, int], None]
+
+
+ENTRY = "_run_body"
+"""The function that calls the functions of the threads."""
+
+
+def _ends_thread(frame: FrameType) -> bool:
+    caller = frame.f_back
+    return (
+        caller is not None
+        and caller.f_code.co_name == ENTRY
+        and caller.f_globals.get("__package__") == __package__
+    )
 
 
 class SettraceTracer:
@@ -44,12 +57,17 @@ class SettraceTracer:
         frame.f_trace_lines = False
         return self._local
 
-    def _local(self, frame: FrameType, event: str, _: Any) -> Any:
+    def _local(self, frame: FrameType, event: str, arg: Any) -> Any:
         if event == "opcode":
             code, offset = frame.f_code, frame.f_lasti
             visible = self._scope.visible(code)
-            if visible is not None and visible[offset >> 1]:
+            flag = visible[offset >> 1] if visible is not None else HIDDEN
+            if flag == NOTICEABLE or (flag == RETURN and not _ends_thread(frame)):
                 self._on_step(code, offset)
+                # When this returns, the interpreter writes the frame's variables back from a dict, and with
+                # them those that it shares with other functions: what others stored there meanwhile would
+                # be lost. To ask for the dict brings it up to date.
+                _ = frame.f_locals
         return self._local
 
 
@@ -112,7 +130,8 @@ if sys.version_info >= (3, 12):
             visible = known.get(id(code))
             if visible is None:
                 visible = known[id(code)] = self._scope.visible(code) or b""
-            if visible and visible[offset >> 1]:
+            flag = visible[offset >> 1] if visible else HIDDEN
+            if flag == NOTICEABLE or (flag == RETURN and not _ends_thread(sys._getframe(1))):
                 self._on_step(code, offset)
 
     Tracer = MonitoringTracer

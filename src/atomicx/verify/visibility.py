@@ -2,7 +2,9 @@
 
 A switch before a bytecode that touches only the frame's own locals and stack leads nowhere that a switch
 before the next one does not lead. So such bytecodes get no switch, which makes the schedules fewer by an
-order of magnitude and loses none of their outcomes. Two exceptions, both of them rare: such a bytecode may
+order of magnitude and loses none of their outcomes. A return is noticeable: what called may be C code, like
+`list.sort`, which goes on then without a bytecode of its own; only where a thread's function itself returns,
+nothing comes after. Two exceptions, both of them rare: such a bytecode may
 drop the last reference to an object whose destructor, written in C, does what others notice (those written
 in Python are stepped through themselves), and somebody may read a frame's locals from outside.
 `every_bytecode` is there for them.
@@ -24,7 +26,11 @@ _OWN_FRAME_ONLY = {
     *("LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_AND_CLEAR", "LOAD_FAST_LOAD_FAST", "LOAD_FAST_BORROW"),
     *("LOAD_FAST_BORROW_LOAD_FAST_BORROW", "STORE_FAST", "STORE_FAST_STORE_FAST", "STORE_FAST_LOAD_FAST"),
     *("STORE_FAST_MAYBE_NULL", "DELETE_FAST", "LOAD_CONST", "LOAD_SMALL_INT", "LOAD_CONST_IMMORTAL"),
-    *("LOAD_CONST_MORTAL", "LOAD_COMMON_CONSTANT", "LOAD_ASSERTION_ERROR", "RETURN_CONST", "RETURN_VALUE"),
+    *(
+        "LOAD_CONST_MORTAL",
+        "LOAD_COMMON_CONSTANT",
+        "LOAD_ASSERTION_ERROR",
+    ),
     # These handle the cell, not what is in it.
     *("LOAD_CLOSURE", "MAKE_CELL", "COPY_FREE_VARS", "MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE"),
     *("POP_TOP", "POP_ITER", "DUP_TOP", "DUP_TOP_TWO", "ROT_TWO", "ROT_THREE", "ROT_FOUR", "ROT_N"),
@@ -49,15 +55,25 @@ if sys.version_info >= (3, 13):
 
 _ANNOUNCES = "EXTENDED_ARG"
 
+_RETURNS = {"RETURN_VALUE", "RETURN_CONST"}
+
+# What a flag says of a bytecode: no switch before it, a switch, or one unless the thread's function ends.
+HIDDEN, NOTICEABLE, RETURN = 0, 1, 2
+
 
 def noticeable(code: CodeType) -> bytes:
-    """For each bytecode, counted in units of two bytes, 1 if others could notice it, or 0."""
+    """For each bytecode, counted in units of two bytes, whether others could notice it."""
     raw = code.co_code
     flags = bytearray(len(raw) // 2)
     for unit in reversed(range(len(flags))):
         name = dis.opname[raw[2 * unit]]
         # What is announced decides; only the announcement may get an event.
-        flags[unit] = flags[unit + 1] if name == _ANNOUNCES else name not in _OWN_FRAME_ONLY
+        if name == _ANNOUNCES:
+            flags[unit] = flags[unit + 1]
+        elif name in _RETURNS:
+            flags[unit] = RETURN
+        else:
+            flags[unit] = HIDDEN if name in _OWN_FRAME_ONLY else NOTICEABLE
     return bytes(flags)
 
 
@@ -91,7 +107,7 @@ def checked(code: CodeType) -> bytes:
         elif after_check:
             flags[unit] = 1
     for jump in dis.get_instructions(code):
-        # 3.10 looks after each conditional jump that is taken, later versions after those to what came before.
+        # 3.10 looks after each conditional jump that is taken, later versions after those that go back.
         if jump.opcode in _JUMPS and (jump.argval <= jump.offset or sys.version_info < (3, 11)):
             flags[jump.argval // 2] = 1
     return bytes(flags)

@@ -1,5 +1,6 @@
 """Cycles through cells are collected, and the collector may clear them while threads read."""
 
+import ctypes
 import gc
 import threading
 import weakref
@@ -170,6 +171,35 @@ def a_subclass_can_resurrect_its_cell(module: ModuleType) -> None:
     assert isinstance(watcher(), Plain)
     cell.store(None)
     assert watcher() is None
+
+
+@program()
+def a_cleared_cell_can_still_be_read(module: ModuleType) -> None:
+    """While the collector clears a cell, what the cell lets go of may run code; here it reads the cell."""
+    cleared = [AttributeError] if module.__name__.endswith("_reference") else []
+    seen = []
+    address = 0
+
+    # A capsule's destructor runs when the capsule goes: unlike __del__, not before the clearing begins.
+    @ctypes.PYFUNCTYPE(None, ctypes.c_void_p)
+    def read(_: Any) -> None:
+        # The collector holds the cell meanwhile, but nothing that Python code could follow leads to it.
+        cell = ctypes.cast(address, ctypes.py_object).value
+        with suppress(*cleared):
+            seen.append(cell.load())
+
+    make_capsule = ctypes.pythonapi.PyCapsule_New
+    make_capsule.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+    make_capsule.restype = ctypes.py_object
+    gc.disable()
+    for _ in range(100):
+        cell = module.AtomicRef()
+        address = id(cell)
+        # A tuple cannot be cleared, so the cell has to be.
+        cell.store((cell, make_capsule(1, None, read)))
+        del cell
+        gc.collect()
+    assert seen == [None] * 100 or cleared, seen
 
 
 @program()

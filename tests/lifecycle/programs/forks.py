@@ -11,7 +11,7 @@ from support.cells import Cells, Hammer
 from support.child import program
 from support.race import GIL, hasty_switching
 
-FORKS = 40
+FORKS = 25
 BEATS = 50
 CHILD_SECONDS = 60
 # CPython warns of every fork in a process with threads, whatever they do.
