@@ -50,7 +50,8 @@ def commit() -> str:
 
 
 def build_flags() -> dict[str, str]:
-    wanted = ("CC", "OPT", "CFLAGS", "CONFIG_ARGS")
+    # Not CONFIG_ARGS, which is mostly where things lie on the machine.
+    wanted = ("CC", "OPT", "CFLAGS")
     flags = {name: str(sysconfig.get_config_var(name) or "") for name in wanted}
     flags["ATOMICX_CFLAGS"] = os.environ.get("ATOMICX_CFLAGS", "")
     return flags

@@ -268,14 +268,14 @@ REFERENCES = [
         COUNTER,
         "    ax_counter_free(counter_of(self), &counter_system);\n",
         "",
-        FLAT,
+        "tests/test_clearing.py",
     ),
     tested(
         "binding: importing the module turns the GIL on",
         PY,
         " {Py_mod_gil, Py_MOD_GIL_NOT_USED},",
         "",
-        lives("imports.the_gil_stays_off"),
+        "tests/test_bool.py",
     ),
 ]
 

@@ -113,7 +113,8 @@ def run_pytest(tree: Path, tests: list[str], hangs: bool = False) -> tuple[str, 
         return "", took
     if process.returncode < 0:
         return f"a crash of the tests by signal {-process.returncode}", took
-    failures = [line.removeprefix("FAILED ") for line in said.splitlines() if line.startswith("FAILED ")]
+    # An error is a fixture's: the backend could not be imported.
+    failures = [line.split(" ", 1)[1] for line in said.splitlines() if line.startswith(("FAILED ", "ERROR "))]
     if process.returncode != PYTEST_FAILED or not failures:
         raise Unusable(f"pytest ended with status {process.returncode}:\n{said[-3000:]}")
     return failures[0].split(" - ")[0], took

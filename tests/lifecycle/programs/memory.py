@@ -98,8 +98,14 @@ def lasting_things_keep_their_counts(module: ModuleType) -> None:
         moves = {name: after[name] - before[name] for name in after}
         return {name: move for name, move in moves.items() if abs(move) > RUNS // 2}
 
-    assert moved(leaking_a_reference) == {"KEPT": RUNS}, "a planted leak was not seen"
-    wrong = {str(exercise): moved(exercise.run) for exercise in exercises(module)}
+    def moved_always(run: Callable[[], None]) -> dict[str, int]:
+        """A suspect is measured again: what the interpreter caches moves a count once, a leak every time."""
+        suspects = moved(run)
+        again = moved(run) if suspects else {}
+        return {name: move for name, move in again.items() if name in suspects}
+
+    assert moved_always(leaking_a_reference) == {"KEPT": RUNS}, "a planted leak was not seen"
+    wrong = {str(exercise): moved_always(exercise.run) for exercise in exercises(module)}
     wrong = {name: things for name, things in wrong.items() if things}
     assert not wrong, wrong
 
