@@ -474,7 +474,7 @@ class AddOnce:
 )
 class DequePopLeft:
     def __init__(self) -> None:
-        self.items = deque((1, 2))
+        self.items: deque[int] = deque((1, 2))
 
     def a(self) -> int:
         self.items.append(3)

@@ -7,7 +7,6 @@ import linecache
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from types import CodeType
 
 from .stepping import Step
@@ -69,13 +68,8 @@ def _split(rows: list[_Row]) -> set[int]:
     return split
 
 
-@lru_cache(maxsize=256)
-def _lines(code: CodeType) -> tuple[tuple[int, int, int | None], ...]:
-    return tuple(code.co_lines())
-
-
 def _line(code: CodeType, offset: int) -> int | None:
-    for start, end, line in _lines(code):
+    for start, end, line in code.co_lines():
         if start <= offset < end:
             return line
     return None
