@@ -22,7 +22,11 @@ main_job() {
   in_copy main "$main" || { (($? == 3)) && .venv/bin/python -m atomicx verify --seconds 120; }
 }
 
-job front-tests in_copy tests "$tests"
+tests_job() {
+  in_copy tests "$tests" || { (($? == 1)) && bash .ci/tests.sh .venv/bin/python --last-failed; }
+}
+
+job front-tests tests_job
 finish
 job front-main main_job    # alone: it measures what threads do to each other
 finish

@@ -14,5 +14,5 @@ for pure in 0 1; do
   export ATOMICX_PURE=$pure
   .venv/bin/python .ci/identity.py "$version" "$pure"
   echo "::: $version, ATOMICX_PURE=$pure"
-  timeout --kill-after=30 1200 .venv/bin/python -m pytest -o faulthandler_timeout=300
+  bash .ci/tests.sh .venv/bin/python -o faulthandler_timeout=300
 done

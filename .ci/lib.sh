@@ -123,7 +123,7 @@ reap() {
 
 # digest LOG: what a reader of a green run wants: what was skipped, how each test run closed, each `ok:` line.
 digest() {
-  grep -E "^(SKIPPED|XFAIL|XPASS|ok:) |$pytest_closes" "$1" || tail -n 1 "$1"
+  grep -E "^(SKIPPED|XFAIL|XPASS|FAILED|FLAKY|ok:) |$pytest_closes" "$1" || tail -n 1 "$1"
 }
 
 # finish: waits for the rest, and fails if any job failed.

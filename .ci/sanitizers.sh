@@ -36,7 +36,7 @@ fires() {
 # a race, gives it a status of its own at its end; and no capturing, so that the report can be read here.
 silent() {
   echo "::: $1"
-  timeout --kill-after=30 1500 "$python" -m pytest -s -o faulthandler_timeout=900 "${@:2}"
+  bash .ci/tests.sh "$python" -s -o faulthandler_timeout=900 "${@:2}"
 }
 
 debug_build() {
