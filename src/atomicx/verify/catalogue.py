@@ -6,6 +6,7 @@ for. Both are run in the same conditions.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -81,10 +82,12 @@ class Row:
         return self.program.outcomes(self.kind.split)
 
 
-def one_thread_at_a_time() -> str | None:
+def no_store_is_late() -> str | None:
     """Why the effects of hardware cannot be seen from Python here, or None."""
     if gil_enabled():
         return "the GIL runs one thread at a time, and to pass it on orders all that came before"
+    if hasattr(sys, "gettotalrefcount"):
+        return "a debug build keeps a total of all references, and to change it orders all that came before"
     return None
 
 
@@ -150,7 +153,7 @@ ROWS: tuple[Row, ...] = (
         INT,
         hardware.STORE_BUFFERING,
         Control("plain memory: the processor's own store buffer", litmus=hardware.plain_store_buffering),
-        hidden=one_thread_at_a_time,
+        hidden=no_store_is_late,
     ),
     Row(
         "int-independent-reads",
