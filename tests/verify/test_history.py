@@ -305,6 +305,34 @@ def test_a_doubled_value_names_both_operations() -> None:
     assert str(verdict).count("fetch_add(1) -> 0") == 2
 
 
+def test_a_read_may_overlap_a_write_at_a_single_instant() -> None:
+    add = event(0, 10, 0, "fetch_add", 1, gives=0)
+    load = event(10, 12, 1, "load", gives=0)
+    assert check_forced_order(history(add, load))
+    assert not check_forced_order(history(add, load._replace(invoked=11)))
+    early = event(-5, 0, 1, "load", gives=1)
+    assert check_forced_order(history(add, early))
+    assert not check_forced_order(history(add, early._replace(responded=-1)))
+
+
+def test_reads_that_follow_each_other_do_not_go_back() -> None:
+    adds = [event(0, 100, thread, "fetch_add", 1, gives=thread) for thread in (0, 1)]
+    for second, allowed in ((2, True), (1, False), (0, False)):
+        loads = [event(10, 20, 2, "load", gives=2), event(30, 40, 3, "load", gives=second)]
+        assert bool(check_forced_order(history(*adds, *loads))) == allowed
+        assert bool(check_linearizable(history(*adds, *loads), ATOMIC_INT)) == allowed
+
+
+def test_a_swap_that_failed_needs_a_moment_when_the_value_was_another() -> None:
+    add = event(0, 100, 0, "fetch_add", 1, gives=0)
+    failed = event(10, 20, 1, "compare_and_set", 0, 5, gives=False)
+    assert check_forced_order(history(add, failed)), "after the addition"
+    assert check_forced_order(history(add, failed._replace(arguments=(1, 5)))), "before it"
+    load = event(30, 40, 2, "load", gives=0)
+    assert not check_forced_order(history(add, failed, load)), "the addition came later, as the load shows"
+    assert not check_forced_order(history(failed))
+
+
 def test_a_wrong_final_value_is_noticed() -> None:
     events = [event(0, 9, 0, "fetch_add", 1, gives=0)]
     assert check_forced_order(history(*events), final=1)

@@ -138,6 +138,22 @@ def test_the_report_shows_the_few_operations_that_matter() -> None:
         assert_linearizable(History.of(events), ATOMIC_INT)
 
 
+def test_the_report_leaves_out_what_was_over_by_then() -> None:
+    """The first store cannot explain the load, as it came before the second."""
+    verdict = check_linearizable(
+        History.of(
+            [
+                Event(0, 5, 0, "store", (7,), None),
+                Event(10, 15, 0, "store", (1,), None),
+                Event(20, 25, 1, "load", (), 7),
+            ]
+        ),
+        ATOMIC_INT,
+    )
+    assert verdict.failing is not None
+    assert [str(event) for event in verdict.failing.events] == ["store(1) -> None", "load() -> 7"]
+
+
 def test_a_long_history_of_three_threads_is_searched_quickly() -> None:
     dice = random.Random(5)
     state: Any = 0

@@ -29,12 +29,13 @@ from typing import Any
 
 from .engine import run
 from .idiom import SOURCES, Idiom
-from .idioms_of_containers import CONTAINERS
+from .idioms_of_dicts import DICTS
 from .idioms_of_numbers import NUMBERS
+from .idioms_of_sequences import SEQUENCES
 from .litmus import ACCEPTABLE, FORBIDDEN, Litmus, plain_actor
 from .schedule import Exploration, checked, explore
 
-IDIOMS = (*NUMBERS, *CONTAINERS)
+IDIOMS = (*NUMBERS, *DICTS, *SEQUENCES)
 
 BROKEN = "broken"
 BY_ACCIDENT = "atomic here by accident"

@@ -19,8 +19,9 @@ not about what the memory of a free-threaded build may reorder.
 Madan Musuvathi and Shaz Qadeer (Iterative context bounding, PLDI 2007) found that most errors of this kind
 need no more than two preemptions.
 
-The tracer is `sys.settrace`, set in the explored threads alone; that of the calling thread is untouched. A
-tool that traces by the same means, like coverage.py's tracers, does not see what the explored threads do.
+The tracer is `sys.monitoring`, under a tool id of its own, or before 3.12 `sys.settrace`, set in the explored
+threads alone. That of the calling thread is untouched. What traces by `sys.settrace` too, as coverage.py does
+by default, does not see the explored threads before 3.12, and so does not count their lines.
 """
 
 from __future__ import annotations

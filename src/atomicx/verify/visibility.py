@@ -4,10 +4,12 @@ A switch before a bytecode that touches only the frame's own locals and stack le
 before the next one does not lead. So such bytecodes get no switch, which makes the schedules fewer by an
 order of magnitude and loses none of their outcomes. A return is noticeable: what called may be C code, like
 `list.sort`, which goes on then without a bytecode of its own; only where a thread's function itself returns,
-nothing comes after. Two exceptions, both of them rare: such a bytecode may
-drop the last reference to an object whose destructor, written in C, does what others notice (those written
-in Python are stepped through themselves), and somebody may read a frame's locals from outside.
-`every_bytecode` is there for them.
+nothing comes after.
+
+Three exceptions, all of them rare. Such a bytecode may drop the last reference to an object whose destructor,
+written in C, does what others notice (those written in Python are stepped through themselves). Somebody may
+read a frame's locals from outside. And an exception may come out of a function straight into the C code that
+called it. `every` is there for the first two.
 
 A bytecode of an unknown name counts as noticeable: that costs time, and no schedule.
 """
@@ -26,28 +28,17 @@ _OWN_FRAME_ONLY = {
     *("LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_AND_CLEAR", "LOAD_FAST_LOAD_FAST", "LOAD_FAST_BORROW"),
     *("LOAD_FAST_BORROW_LOAD_FAST_BORROW", "STORE_FAST", "STORE_FAST_STORE_FAST", "STORE_FAST_LOAD_FAST"),
     *("STORE_FAST_MAYBE_NULL", "DELETE_FAST", "LOAD_CONST", "LOAD_SMALL_INT", "LOAD_CONST_IMMORTAL"),
-    *(
-        "LOAD_CONST_MORTAL",
-        "LOAD_COMMON_CONSTANT",
-        "LOAD_ASSERTION_ERROR",
-    ),
+    *("LOAD_CONST_MORTAL", "LOAD_COMMON_CONSTANT", "LOAD_ASSERTION_ERROR"),
     # These handle the cell, not what is in it.
     *("LOAD_CLOSURE", "MAKE_CELL", "COPY_FREE_VARS", "MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE"),
     *("POP_TOP", "POP_ITER", "DUP_TOP", "DUP_TOP_TWO", "ROT_TWO", "ROT_THREE", "ROT_FOUR", "ROT_N"),
     *("COPY", "SWAP", "PUSH_NULL", "NOP", "NOT_TAKEN", "CACHE", "RESUME", "RESUME_CHECK", "PRECALL"),
-    *(
-        "KW_NAMES",
-        "GEN_START",
-        "IS_OP",
-        "BUILD_TUPLE",
-        "BUILD_LIST",
-        "BUILD_SLICE",
-    ),
+    *("KW_NAMES", "GEN_START", "IS_OP", "BUILD_TUPLE", "BUILD_LIST", "BUILD_SLICE"),
     *("JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT", "JUMP_BACKWARD_JIT"),
     *("JUMP_BACKWARD_NO_JIT", "JUMP_ABSOLUTE", "JUMP", "JUMP_NO_INTERRUPT"),
-    *("POP_JUMP_IF_NONE", "POP_JUMP_IF_NOT_NONE", "POP_JUMP_FORWARD_IF_NONE", "POP_JUMP_FORWARD_IF_NOT_NONE"),
-    *("POP_JUMP_BACKWARD_IF_NONE", "POP_JUMP_BACKWARD_IF_NOT_NONE"),
-    *("SETUP_FINALLY", "POP_BLOCK", "POP_EXCEPT", "PUSH_EXC_INFO", "RERAISE"),
+    *("POP_JUMP_IF_NONE", "POP_JUMP_IF_NOT_NONE", "POP_JUMP_FORWARD_IF_NONE"),
+    *("POP_JUMP_FORWARD_IF_NOT_NONE", "POP_JUMP_BACKWARD_IF_NONE", "POP_JUMP_BACKWARD_IF_NOT_NONE"),
+    *("SETUP_FINALLY", "POP_BLOCK", "POP_EXCEPT", "PUSH_EXC_INFO"),
 }
 if sys.version_info >= (3, 13):
     # Before, these ask the object for its truth; since then TO_BOOL has done so.
@@ -191,7 +182,10 @@ class Scope:
         return filename.startswith(_INSTALLED) or not filename.startswith(_LIBRARY)
 
 
-_PROGRAMS = {"programs.py", "catalogue.py", "controls.py", "idioms_of_numbers.py", "idioms_of_containers.py"}
+_PROGRAMS = {
+    *("programs.py", "catalogue.py", "controls.py"),
+    *("idioms_of_numbers.py", "idioms_of_dicts.py", "idioms_of_sequences.py"),
+}
 
 
 def _within(filename: str, place: str) -> bool:

@@ -1,240 +1,22 @@
-"""Idioms of dicts, lists, sets, deques and queues. Keys and items are str and int, unless a row says so."""
+"""Idioms of lists, sets, deques, queues and caches. Items are int, unless a row says otherwise."""
 
 from __future__ import annotations
 
 import queue
-from collections import Counter, deque
+from collections import deque
 from functools import lru_cache
 from typing import Any
 
 from .idiom import BOTH, GUARANTEES, Table
+from .idioms_of_dicts import Key
 
-CONTAINERS = Table()
-
-
-class Key:
-    """A key whose hash and equality are Python code: that can be interrupted like any other."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __hash__(self) -> int:
-        return 1
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Key) and self.name == other.name
-
-
-# Dicts
-
-
-@CONTAINERS.idiom("d[key] += 1", instead="a Family of Counters, or a dict of AtomicInts")
-class ItemAdd:
-    def __init__(self) -> None:
-        self.d = {"k": 0}
-
-    def a(self) -> None:
-        self.d["k"] += 1
-
-    b = a
-
-    def holds(self, a: None, b: None) -> bool:
-        return self.d["k"] == 2
-
-
-@CONTAINERS.idiom("d[key] = d.get(key, 0) + 1", instead="a Family of Counters")
-class GetAndSet:
-    def __init__(self) -> None:
-        self.d: dict[str, int] = {}
-
-    def a(self) -> None:
-        self.d["k"] = self.d.get("k", 0) + 1
-
-    b = a
-
-    def holds(self, a: None, b: None) -> bool:
-        return self.d["k"] == 2
-
-
-@CONTAINERS.idiom("counter[key] += 1  (collections.Counter)", instead="a Family of Counters")
-class CounterAdd:
-    def __init__(self) -> None:
-        self.counter: Counter[str] = Counter()
-
-    def a(self) -> None:
-        self.counter["k"] += 1
-
-    b = a
-
-    def holds(self, a: None, b: None) -> bool:
-        return self.counter["k"] == 2
-
-
-@CONTAINERS.idiom("d[key] = value", contract=BOTH)
-class SetItem:
-    def __init__(self) -> None:
-        self.d: dict[str, int] = {}
-
-    def a(self) -> None:
-        self.d["a"] = 1
-
-    def b(self) -> None:
-        self.d["b"] = 2
-
-    def holds(self, a: None, b: None) -> bool:
-        return self.d == {"a": 1, "b": 2}
-
-
-@CONTAINERS.idiom("d.setdefault(key, value)", contract=GUARANTEES)
-class SetDefault:
-    def __init__(self) -> None:
-        self.d: dict[str, object] = {}
-
-    def a(self) -> object:
-        return self.d.setdefault("k", object())
-
-    b = a
-
-    def holds(self, a: object, b: object) -> bool:
-        return a is b
-
-
-@CONTAINERS.idiom("if key not in d: d[key] = make()", instead="d.setdefault(key, made), or a Family")
-class AddIfMissing:
-    def __init__(self) -> None:
-        self.d: dict[str, object] = {}
-
-    def a(self) -> object:
-        if "k" not in self.d:
-            self.d["k"] = object()
-        return self.d["k"]
-
-    b = a
-
-    def holds(self, a: object, b: object) -> bool:
-        return a is b
-
-
-@CONTAINERS.idiom("d.pop(key, None)", contract=GUARANTEES)
-class PopItem:
-    def __init__(self) -> None:
-        self.d = {"k": 1}
-
-    def a(self) -> Any:
-        return self.d.pop("k", None)
-
-    b = a
-
-    def holds(self, a: Any, b: Any) -> bool:
-        return {a, b} == {1, None}
-
-
-@CONTAINERS.idiom("if key in d: del d[key]", instead="d.pop(key, None)", raises=(KeyError,))
-class DeleteIfThere:
-    def __init__(self) -> None:
-        self.d = {"k": 1}
-
-    def a(self) -> None:
-        if "k" in self.d:
-            del self.d["k"]
-
-    b = a
-
-    def holds(self, a: Any, b: Any) -> bool:
-        return a is b is None
-
-
-@CONTAINERS.idiom(
-    "d.update(other)", contract=GUARANTEES, note="seen whole by who reads it in one call, as d.copy()"
-)
-class Update:
-    def __init__(self) -> None:
-        self.d: dict[str, int] = {}
-
-    def a(self) -> None:
-        self.d.update({"x": 1, "y": 1})
-
-    def b(self) -> int:
-        return len(self.d.copy())
-
-    def holds(self, a: None, b: int) -> bool:
-        return b in (0, 2)
-
-
-@CONTAINERS.idiom(
-    "d.update(other), keys with own __eq__",
-    instead="AtomicRef.update() of a whole dict",
-    note="seen by halves",
-)
-class UpdateOfKeys:
-    def __init__(self) -> None:
-        self.d: dict[Any, int] = {Key("other"): 0}
-
-    def a(self) -> None:
-        self.d.update({Key("x"): 1, Key("y"): 1})
-
-    def b(self) -> int:
-        return len(self.d.copy())
-
-    def holds(self, a: None, b: int) -> bool:
-        return b in (1, 3)
-
-
-@CONTAINERS.idiom(
-    "d.setdefault(key, value), keys with own __eq__", note="__eq__ may run, and others meanwhile"
-)
-class SetDefaultOfKeys:
-    def __init__(self) -> None:
-        self.d: dict[Any, object] = {Key("other"): object()}
-
-    def a(self) -> object:
-        return self.d.setdefault(Key("k"), object())
-
-    b = a
-
-    def holds(self, a: object, b: object) -> bool:
-        return a is b
-
-
-@CONTAINERS.idiom(
-    "for key in d", instead="for key in list(d)", raises=(RuntimeError,), note="RuntimeError: changed size"
-)
-class Iterate:
-    def __init__(self) -> None:
-        self.d = {"x": 1, "y": 2}
-
-    def a(self) -> int:
-        number = 0
-        for _ in self.d:
-            number += 1
-        return number
-
-    def b(self) -> None:
-        self.d["z"] = 3
-
-    def holds(self, a: Any, b: None) -> bool:
-        return a in (2, 3)
-
-
-@CONTAINERS.idiom("list(d)", contract=BOTH)
-class ListOfDict:
-    def __init__(self) -> None:
-        self.d = {"x": 1, "y": 2}
-
-    def a(self) -> int:
-        return len(list(self.d))
-
-    def b(self) -> None:
-        self.d["z"] = 3
-
-    def holds(self, a: Any, b: None) -> bool:
-        return a in (2, 3)
+SEQUENCES = Table()
 
 
 # Lists
 
 
-@CONTAINERS.idiom("l.append(x)", contract=BOTH)
+@SEQUENCES.idiom("l.append(x)", contract=BOTH)
 class Append:
     def __init__(self) -> None:
         self.items: list[int] = []
@@ -249,7 +31,7 @@ class Append:
         return sorted(self.items) == [1, 2]
 
 
-@CONTAINERS.idiom(
+@SEQUENCES.idiom(
     "self.l = self.l + [x]", instead="AtomicRef.update()", note="copy on write needs a compare-and-swap"
 )
 class CopyOnWrite:
@@ -266,7 +48,7 @@ class CopyOnWrite:
         return sorted(self.items) == [1, 2]
 
 
-@CONTAINERS.idiom(
+@SEQUENCES.idiom(
     "self.l += [x]", instead="l.append(x)", note="the write puts the same list back: harmless, but a write"
 )
 class ExtendInPlace:
@@ -283,7 +65,7 @@ class ExtendInPlace:
         return sorted(self.items) == [1, 2]
 
 
-@CONTAINERS.idiom("l.extend(other)", contract=BOTH, note="seen whole, if other is a list, tuple, set or dict")
+@SEQUENCES.idiom("l.extend(other)", contract=BOTH, note="seen whole, if other is a list, tuple, set or dict")
 class Extend:
     def __init__(self) -> None:
         self.items: list[int] = []
@@ -298,7 +80,7 @@ class Extend:
         return b in (0, 3)
 
 
-@CONTAINERS.idiom("l[i] += 1", instead="a list of AtomicInts")
+@SEQUENCES.idiom("l[i] += 1", instead="a list of AtomicInts")
 class ElementAdd:
     def __init__(self) -> None:
         self.items = [0]
@@ -312,7 +94,7 @@ class ElementAdd:
         return self.items == [2]
 
 
-@CONTAINERS.idiom("l[i], l[j] = l[j], l[i]", instead="AtomicRef.update() of a tuple")
+@SEQUENCES.idiom("l[i], l[j] = l[j], l[i]", instead="AtomicRef.update() of a tuple")
 class SwapElements:
     def __init__(self) -> None:
         self.items = [1, 2]
@@ -326,7 +108,7 @@ class SwapElements:
         return self.items == [1, 2]
 
 
-@CONTAINERS.idiom("l.pop()", contract=BOTH)
+@SEQUENCES.idiom("l.pop()", contract=BOTH)
 class Pop:
     def __init__(self) -> None:
         self.items = [1, 2]
@@ -340,7 +122,7 @@ class Pop:
         return {a, b} == {1, 2}
 
 
-@CONTAINERS.idiom("if l: l.pop()", instead="l.pop(), and catch IndexError", raises=(IndexError,))
+@SEQUENCES.idiom("if l: l.pop()", instead="l.pop(), and catch IndexError", raises=(IndexError,))
 class PopIfAny:
     def __init__(self) -> None:
         self.items = [1]
@@ -358,7 +140,7 @@ class PopIfAny:
         )
 
 
-@CONTAINERS.idiom(
+@SEQUENCES.idiom(
     "l.remove(x), items with own __eq__",
     instead="a dict",
     note="may remove another item than it compared",
@@ -378,7 +160,7 @@ class Remove:
         return [item.name for item in self.items] == ["z"]
 
 
-@CONTAINERS.idiom(
+@SEQUENCES.idiom(
     "l.sort(key=f)",
     instead="AtomicRef.update(sorted)",
     note="for others the list is empty while it is sorted",
@@ -400,7 +182,7 @@ class Sort:
         return b == 2
 
 
-@CONTAINERS.idiom("sorted(l)", note="the copy is made by one call; what it compares is its own")
+@SEQUENCES.idiom("sorted(l)", note="the copy is made by one call; what it compares is its own")
 class Sorted:
     def __init__(self) -> None:
         self.items = [2, 1]
@@ -415,7 +197,7 @@ class Sorted:
         return a in ([1, 2], [1, 2, 3, 4])
 
 
-@CONTAINERS.idiom(
+@SEQUENCES.idiom(
     "len(l), x in l, l[i]", contract=GUARANTEES, note="each on its own: together they are several steps"
 )
 class Length:
@@ -435,7 +217,7 @@ class Length:
 # Sets, deques, queues, caches
 
 
-@CONTAINERS.idiom("s.add(x)", note="documented for list and dict, not for set")
+@SEQUENCES.idiom("s.add(x)", note="documented for list and dict, not for set")
 class SetAdd:
     def __init__(self) -> None:
         self.s: set[int] = set()
@@ -450,7 +232,7 @@ class SetAdd:
         return self.s == {1, 2}
 
 
-@CONTAINERS.idiom(
+@SEQUENCES.idiom(
     "if x not in s: s.add(x)", instead="d.setdefault(x, token) is token", note="both may come first"
 )
 class AddOnce:
@@ -469,7 +251,7 @@ class AddOnce:
         return a != b
 
 
-@CONTAINERS.idiom(
+@SEQUENCES.idiom(
     "deque.append(x), deque.popleft()", contract="collections.deque: thread-safe appends and pops"
 )
 class DequePopLeft:
@@ -487,7 +269,7 @@ class DequePopLeft:
         return {a, b} == {1, 2} and list(self.items) == [3]
 
 
-@CONTAINERS.idiom("queue.put(x), queue.get()", contract="queue: multi-producer, multi-consumer")
+@SEQUENCES.idiom("queue.put(x), queue.get()", contract="queue: multi-producer, multi-consumer")
 class PutAndGet:
     def __init__(self) -> None:
         self.queue: queue.Queue[int] = queue.Queue()
@@ -502,7 +284,7 @@ class PutAndGet:
         return {self.queue.get(), self.queue.get()} == {1, 2}
 
 
-@CONTAINERS.idiom(
+@SEQUENCES.idiom(
     "if not queue.empty(): queue.get_nowait()", instead="get_nowait(), and catch Empty", raises=(queue.Empty,)
 )
 class GetIfAny:
@@ -519,9 +301,9 @@ class GetIfAny:
         return not isinstance(a, queue.Empty) and not isinstance(b, queue.Empty)
 
 
-@CONTAINERS.idiom(
+@SEQUENCES.idiom(
     "@lru_cache, called once for each key",
-    instead="a Family, or a dict and setdefault()",
+    instead="d.setdefault(key, made)",
     note="may call it twice",
 )
 class Cached:

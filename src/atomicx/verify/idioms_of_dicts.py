@@ -1,0 +1,224 @@
+"""Idioms of dicts. Keys are str, unless a row says otherwise."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from .idiom import BOTH, GUARANTEES, Table
+
+DICTS = Table()
+
+
+class Key:
+    """A key whose hash and equality are Python code: that can be interrupted like any other."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __hash__(self) -> int:
+        return 1
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Key) and self.name == other.name
+
+
+@DICTS.idiom("d[key] += 1", instead="d[key].inc(), with AtomicInts in d")
+class ItemAdd:
+    def __init__(self) -> None:
+        self.d = {"k": 0}
+
+    def a(self) -> None:
+        self.d["k"] += 1
+
+    b = a
+
+    def holds(self, a: None, b: None) -> bool:
+        return self.d["k"] == 2
+
+
+@DICTS.idiom("d[key] = d.get(key, 0) + 1", instead="d.setdefault(key, AtomicInt()).inc()")
+class GetAndSet:
+    def __init__(self) -> None:
+        self.d: dict[str, int] = {}
+
+    def a(self) -> None:
+        self.d["k"] = self.d.get("k", 0) + 1
+
+    b = a
+
+    def holds(self, a: None, b: None) -> bool:
+        return self.d["k"] == 2
+
+
+@DICTS.idiom("counter[key] += 1  (collections.Counter)", instead="d.setdefault(key, AtomicInt()).inc()")
+class CounterAdd:
+    def __init__(self) -> None:
+        self.counter: Counter[str] = Counter()
+
+    def a(self) -> None:
+        self.counter["k"] += 1
+
+    b = a
+
+    def holds(self, a: None, b: None) -> bool:
+        return self.counter["k"] == 2
+
+
+@DICTS.idiom("d[key] = value", contract=BOTH)
+class SetItem:
+    def __init__(self) -> None:
+        self.d: dict[str, int] = {}
+
+    def a(self) -> None:
+        self.d["a"] = 1
+
+    def b(self) -> None:
+        self.d["b"] = 2
+
+    def holds(self, a: None, b: None) -> bool:
+        return self.d == {"a": 1, "b": 2}
+
+
+@DICTS.idiom("d.setdefault(key, value)", contract=GUARANTEES)
+class SetDefault:
+    def __init__(self) -> None:
+        self.d: dict[str, object] = {}
+
+    def a(self) -> object:
+        return self.d.setdefault("k", object())
+
+    b = a
+
+    def holds(self, a: object, b: object) -> bool:
+        return a is b
+
+
+@DICTS.idiom("if key not in d: d[key] = make()", instead="d.setdefault(key, made)")
+class AddIfMissing:
+    def __init__(self) -> None:
+        self.d: dict[str, object] = {}
+
+    def a(self) -> object:
+        if "k" not in self.d:
+            self.d["k"] = object()
+        return self.d["k"]
+
+    b = a
+
+    def holds(self, a: object, b: object) -> bool:
+        return a is b
+
+
+@DICTS.idiom("d.pop(key, None)", contract=GUARANTEES)
+class PopItem:
+    def __init__(self) -> None:
+        self.d = {"k": 1}
+
+    def a(self) -> Any:
+        return self.d.pop("k", None)
+
+    b = a
+
+    def holds(self, a: Any, b: Any) -> bool:
+        return {a, b} == {1, None}
+
+
+@DICTS.idiom("if key in d: del d[key]", instead="d.pop(key, None)", raises=(KeyError,))
+class DeleteIfThere:
+    def __init__(self) -> None:
+        self.d = {"k": 1}
+
+    def a(self) -> None:
+        if "k" in self.d:
+            del self.d["k"]
+
+    b = a
+
+    def holds(self, a: Any, b: Any) -> bool:
+        return a is b is None
+
+
+@DICTS.idiom(
+    "d.update(other)", contract=GUARANTEES, note="seen whole by who reads it in one call, as d.copy()"
+)
+class Update:
+    def __init__(self) -> None:
+        self.d: dict[str, int] = {}
+
+    def a(self) -> None:
+        self.d.update({"x": 1, "y": 1})
+
+    def b(self) -> int:
+        return len(self.d.copy())
+
+    def holds(self, a: None, b: int) -> bool:
+        return b in (0, 2)
+
+
+@DICTS.idiom(
+    "d.update(other), keys with own __eq__",
+    instead="AtomicRef.update() of a whole dict",
+    note="seen by halves",
+)
+class UpdateOfKeys:
+    def __init__(self) -> None:
+        self.d: dict[Any, int] = {Key("other"): 0}
+
+    def a(self) -> None:
+        self.d.update({Key("x"): 1, Key("y"): 1})
+
+    def b(self) -> int:
+        return len(self.d.copy())
+
+    def holds(self, a: None, b: int) -> bool:
+        return b in (1, 3)
+
+
+@DICTS.idiom("d.setdefault(key, value), keys with own __eq__", note="__eq__ may run, and others meanwhile")
+class SetDefaultOfKeys:
+    def __init__(self) -> None:
+        self.d: dict[Any, object] = {Key("other"): object()}
+
+    def a(self) -> object:
+        return self.d.setdefault(Key("k"), object())
+
+    b = a
+
+    def holds(self, a: object, b: object) -> bool:
+        return a is b
+
+
+@DICTS.idiom(
+    "for key in d", instead="for key in list(d)", raises=(RuntimeError,), note="RuntimeError: changed size"
+)
+class Iterate:
+    def __init__(self) -> None:
+        self.d = {"x": 1, "y": 2}
+
+    def a(self) -> int:
+        number = 0
+        for _ in self.d:
+            number += 1
+        return number
+
+    def b(self) -> None:
+        self.d["z"] = 3
+
+    def holds(self, a: Any, b: None) -> bool:
+        return a in (2, 3)
+
+
+@DICTS.idiom("list(d)", contract=BOTH)
+class ListOfDict:
+    def __init__(self) -> None:
+        self.d = {"x": 1, "y": 2}
+
+    def a(self) -> int:
+        return len(list(self.d))
+
+    def b(self) -> None:
+        self.d["z"] = 3
+
+    def holds(self, a: Any, b: None) -> bool:
+        return a in (2, 3)

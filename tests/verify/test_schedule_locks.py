@@ -1,0 +1,123 @@
+"""The explorer on programs whose threads wait for each other, or do not end."""
+
+import queue
+import threading
+import time
+from typing import Any
+
+from atomicx.verify.schedule import assert_all_schedules, explore
+
+
+class Box:
+    """What the programs below share."""
+
+    def __init__(self) -> None:
+        self.value = 0
+        self.lock = threading.Lock()
+        self.other = threading.Lock()
+
+
+def add(box: Box) -> None:
+    box.value += 1
+
+
+def both_counted(box: Box, _: Any) -> bool:
+    return box.value == 2
+
+
+def test_a_deadlock_is_seen_and_shown() -> None:
+    def forwards(box: Box) -> None:
+        with box.lock, box.other:
+            box.value += 1
+
+    def backwards(box: Box) -> None:
+        with box.other, box.lock:
+            box.value += 1
+
+    failure = explore(Box, [forwards, backwards], both_counted).failure
+    assert failure is not None
+    assert "deadlock" in str(failure)
+    assert_all_schedules(Box, [forwards, forwards], both_counted)
+
+
+def test_a_lock_that_nobody_releases_is_a_deadlock() -> None:
+    def keep(box: Box) -> None:
+        box.lock.acquire()
+
+    failure = explore(Box, [keep, keep]).failure
+    assert failure is not None
+    assert "deadlock" in failure.reason
+
+
+def test_a_wait_with_a_limit_gives_up_when_nobody_else_can_go_on() -> None:
+    def keep(box: Box) -> bool:
+        return box.lock.acquire(timeout=1000)
+
+    assert_all_schedules(Box, [keep, keep], lambda box, results: sorted(results) == [False, True])
+
+    def attempt(box: Box) -> bool:
+        return box.lock.acquire(blocking=False)
+
+    assert_all_schedules(Box, [attempt, attempt], lambda box, results: sorted(results) == [False, True])
+
+
+def test_what_stands_on_locks_is_explored_too() -> None:
+    def put(q: Any) -> None:
+        q.put(1)
+
+    def get(q: Any) -> Any:
+        return q.get()
+
+    assert_all_schedules(queue.Queue, [put, get], lambda q, results: results[1] == 1, preemptions=None)
+    failure = explore(queue.Queue, [get, get], None).failure
+    assert failure is not None
+    assert "deadlock" in failure.reason
+
+    def wait(event: threading.Event) -> bool:
+        return event.wait()
+
+    def set_it(event: threading.Event) -> None:
+        event.set()
+
+    assert_all_schedules(threading.Event, [wait, wait, set_it])
+
+
+def test_a_reentrant_lock_is_one() -> None:
+    def twice(state: Any) -> None:
+        with state[0], state[0]:
+            state[1].append(len(state[1]))
+
+    def setup() -> Any:
+        return threading.RLock(), []
+
+    assert_all_schedules(setup, [twice, twice], lambda state, _: state[1] == [0, 1])
+
+
+def test_a_thread_that_waits_in_a_loop_does_not_end() -> None:
+    def spin(box: Box) -> None:
+        while not box.value:
+            pass
+
+    failure = explore(Box, [spin, add], most_steps=500).failure
+    assert failure is not None
+    assert "does not end within 500 steps" in failure.reason
+
+
+def test_a_lock_from_before_hangs_and_is_reported() -> None:
+    real = threading.Lock()
+
+    def locked(box: Box) -> None:
+        with real:
+            box.value += 1
+
+    before = threading.active_count()
+    failure = explore(Box, [locked, locked], hang_seconds=0.3).failure
+    assert failure is not None
+    assert "hangs" in failure.reason
+    assert "locked at" in failure.reason
+    assert not real.locked(), "what a paused thread held, it gave back"
+    # The thread that was given up ends by itself, soon.
+    end = time.monotonic() + 60
+    while threading.active_count() > before and time.monotonic() < end:
+        time.sleep(0.01)
+    assert threading.active_count() == before
