@@ -38,8 +38,10 @@ from mutants.mutant import Layer, Mutant, StaleMutant  # noqa: E402
 LAYERS: list[Layer] = ["explorer", "threads", "pytest"]
 COPIED = ["csrc", "src", "tests", "pyproject.toml"]
 TABLE = TOP / "docs" / "mutants.md"
-PYTEST_SECONDS = 240
-HANG_SECONDS = 30  # the same test takes a second or two where nothing hangs
+# All tests of the layer together end in this time, or the baseline fails; so those of one mutant hang if they
+# do not. A bug that corrupts memory may do anything, that too.
+PYTEST_SECONDS = 120
+HANG_SECONDS = 30  # for a mutant that is known to hang, in a test that takes seconds
 PYTEST_FAILED = 1
 
 
@@ -105,9 +107,7 @@ def run_pytest(tree: Path, tests: list[str], hangs: bool = False) -> tuple[str, 
             said, _ = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            if hangs:
-                return f"{tests[0]}, which hangs", time.monotonic() - start
-            raise Unusable(f"these tests did not end in {seconds} s: {' '.join(tests)}") from None
+            return f"{tests[0]}, which hangs", time.monotonic() - start
     took = time.monotonic() - start
     if process.returncode == 0:
         return "", took

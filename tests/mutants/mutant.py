@@ -21,7 +21,7 @@ class Mutant:
     new: str
     layer: Layer
     tests: Sequence[str] = ()  # the node ids that claim it, or the explorer's scripts; threads has none
-    hangs: bool = False  # its tests do not fail, they do not end
+    hangs: bool = False  # its tests do not fail, they do not end: do not wait for long
 
     def planted(self, text: str) -> str:
         found = text.count(self.old)
