@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 
@@ -21,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # What comes after `idioms` is for its own parser, --help too.
     options, rest = parser.parse_known_args(arguments)
     if options.command == "idioms":
-        from .verify.idioms import main as idioms
+        from .verify.idioms.survey import main as idioms
 
         return idioms(rest)
     if rest:
@@ -67,5 +68,16 @@ def _positive(text: str) -> float:
     return number
 
 
+def _run() -> int:
+    try:
+        status = main()
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # The reader has seen enough, as in `| head`. What is still buffered must not fail once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141  # as the shell reports an end by SIGPIPE
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(_run())

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from atomicx.verify import idioms
-from atomicx.verify.idiom import Idiom, Table
-from atomicx.verify.idioms import (
+from atomicx.verify.idioms import survey
+from atomicx.verify.idioms.idiom import Idiom, Table
+from atomicx.verify.idioms.survey import (
     BROKEN,
     BY_ACCIDENT,
     BY_CONTRACT,
@@ -23,7 +23,7 @@ from atomicx.verify.idioms import (
     select,
 )
 
-GIL = idioms.gil_enabled()
+GIL = survey.gil_enabled()
 BY_CODE = {idiom.code: idiom for idiom in IDIOMS}
 
 # What the explorer must say of them, whatever the interpreter: bytecodes are all that it goes by.
@@ -53,7 +53,7 @@ def test_the_table_is_what_it_should_be() -> None:
     assert set(BY_CODE) >= NEVER_BREAKS | BREAKS_EVERYWHERE
     for idiom in IDIOMS:
         assert idiom.contract or idiom.instead or idiom.note, f"{idiom.code} helps nobody"
-        assert len(idiom.code) < idioms.CODE_WIDTH
+        assert len(idiom.code) < survey.CODE_WIDTH
 
 
 @pytest.mark.parametrize("idiom", IDIOMS, ids=lambda idiom: idiom.code)
@@ -207,14 +207,14 @@ def test_wrong_usage_is_status_2(arguments: list[str], capsys: pytest.CaptureFix
 def test_an_interrupt_ends_it_with_what_there_is(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    real = idioms.sample_idiom
+    real = survey.sample_idiom
 
     def interrupted(idiom: Idiom, seconds: float, seed: Any = None) -> Samples:
         if idiom.code == "n += 1  (nonlocal)":
             raise KeyboardInterrupt
         return real(idiom, seconds, seed)
 
-    monkeypatch.setattr(idioms, "sample_idiom", interrupted)
+    monkeypatch.setattr(survey, "sample_idiom", interrupted)
     assert main(["--only", "n += 1", "--seconds", "0.2"]) == 130
     captured = capsys.readouterr()
     assert "n += 1  (global)" in captured.out

@@ -24,6 +24,15 @@ def test_a_line_a_fact(capsys):
         assert lines[f"lock-free {name}"].startswith(("yes", "no: "))
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes end otherwise there")
+def test_a_reader_that_has_seen_enough():
+    command = [sys.executable, "-m", "atomicx", "verify", "--list"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        child.stdout.close()
+        said = child.stderr.read()
+    assert (child.returncode, said) == (141, b"")
+
+
 def test_the_same_facts_as_json(capsys):
     assert main(["info", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == _info.facts()

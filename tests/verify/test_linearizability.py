@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from atomicx.verify.drive import exercise
-from atomicx.verify.history import UNKNOWN, Event, History, precedes
-from atomicx.verify.linearizability import Undecided, assert_linearizable, check_linearizable
-from atomicx.verify.models import (
+from atomicx.verify.histories.drive import exercise
+from atomicx.verify.histories.history import UNKNOWN, Event, History, precedes
+from atomicx.verify.histories.linearizability import Undecided, assert_linearizable, check_linearizable
+from atomicx.verify.histories.models import (
     ATOMIC_BOOL,
     ATOMIC_FLOAT,
     ATOMIC_INT,

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 from atomicx.verify import ACCEPTABLE, actor, litmus, observer
-from atomicx.verify.schedule import (
+from atomicx.verify.schedules.explorer import (
     Exploration,
     NotDeterministic,
     assert_all_schedules,
@@ -314,7 +314,7 @@ def test_it_leaves_everything_as_it_was() -> None:
     assert (threading.active_count(), threading.Lock, threading.RLock, gc.isenabled()) == before
     if sys.version_info >= (3, 12):
         names = [sys.monitoring.get_tool(tool) for tool in range(6)]
-        assert "atomicx.verify.schedule" not in names
+        assert "atomicx.verify.schedules.explorer" not in names
 
 
 def test_what_the_setup_or_a_thread_breaks_does_not_break_the_explorer() -> None:

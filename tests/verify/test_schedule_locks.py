@@ -5,7 +5,7 @@ import threading
 import time
 from typing import Any
 
-from atomicx.verify.schedule import assert_all_schedules, explore
+from atomicx.verify.schedules.explorer import assert_all_schedules, explore
 
 
 class Box:

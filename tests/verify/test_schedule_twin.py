@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import atomicx._reference as twin
-from atomicx.verify.schedule import assert_all_schedules, explore
+from atomicx.verify.schedules.explorer import assert_all_schedules, explore
 
 
 def twin_inc(cell: Any) -> None:

@@ -27,41 +27,59 @@ from .litmus import (
 )
 
 if TYPE_CHECKING:
-    from .drive import exercise
     from .engine import Result, run
-    from .forced_order import check_counter, check_forced_order
-    from .history import Event, History, recorded
-    from .linearizability import assert_linearizable, check_linearizable
-    from .models import (
+    from .histories.drive import exercise
+    from .histories.forced_order import check_counter, check_forced_order
+    from .histories.history import Event, History, recorded
+    from .histories.linearizability import Undecided, assert_linearizable, check_linearizable
+    from .histories.models import (
         ATOMIC_BOOL,
         ATOMIC_FLOAT,
         ATOMIC_INT,
         ATOMIC_REF,
         COUNTER,
+        ITSELF,
         Model,
         Operation,
     )
     from .outcomes import assert_outcomes, outcome_table
-    from .schedule import assert_all_schedules, explore, explore_litmus, replay
+    from .schedules.explorer import (
+        Exploration,
+        Failure,
+        assert_all_schedules,
+        explore,
+        explore_litmus,
+        replay,
+    )
+    from .schedules.visibility import checked, every, noticeable
 
 # The rest is imported when it is asked for: a litmus test needs no tracer, a history no engine.
 _WHERE = {
-    "drive": ("exercise",),
     "engine": ("Result", "run"),
-    "forced_order": ("check_counter", "check_forced_order"),
-    "history": ("Event", "History", "recorded"),
-    "linearizability": ("assert_linearizable", "check_linearizable"),
-    "models": (
+    "histories.drive": ("exercise",),
+    "histories.forced_order": ("check_counter", "check_forced_order"),
+    "histories.history": ("Event", "History", "recorded"),
+    "histories.linearizability": ("Undecided", "assert_linearizable", "check_linearizable"),
+    "histories.models": (
         "ATOMIC_BOOL",
         "ATOMIC_FLOAT",
         "ATOMIC_INT",
         "ATOMIC_REF",
         "COUNTER",
+        "ITSELF",
         "Model",
         "Operation",
     ),
     "outcomes": ("assert_outcomes", "outcome_table"),
-    "schedule": ("assert_all_schedules", "explore", "explore_litmus", "replay"),
+    "schedules.explorer": (
+        "Exploration",
+        "Failure",
+        "assert_all_schedules",
+        "explore",
+        "explore_litmus",
+        "replay",
+    ),
+    "schedules.visibility": ("checked", "every", "noticeable"),
 }
 _LATE = {name: module for module, names in _WHERE.items() for name in names}
 
@@ -74,14 +92,18 @@ __all__ = [
     "COUNTER",
     "FORBIDDEN",
     "INTERESTING",
+    "ITSELF",
     "Event",
     "Expectation",
+    "Exploration",
+    "Failure",
     "Grade",
     "History",
     "Litmus",
     "Model",
     "Operation",
     "Result",
+    "Undecided",
     "actor",
     "assert_all_schedules",
     "assert_linearizable",
@@ -89,10 +111,13 @@ __all__ = [
     "check_counter",
     "check_forced_order",
     "check_linearizable",
+    "checked",
+    "every",
     "exercise",
     "explore",
     "explore_litmus",
     "litmus",
+    "noticeable",
     "observer",
     "outcome_table",
     "recorded",

@@ -14,8 +14,8 @@ from typing import Any
 from .. import AtomicBool, AtomicFloat, AtomicInt, AtomicRef, Counter
 from . import controls, hardware
 from .engine import gil_enabled
+from .histories.models import ATOMIC_BOOL, ATOMIC_FLOAT, ATOMIC_INT, ATOMIC_REF, COUNTER, Model
 from .litmus import Litmus
-from .models import ATOMIC_BOOL, ATOMIC_FLOAT, ATOMIC_INT, ATOMIC_REF, COUNTER, Model
 from .programs import Maker, Program
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from .. import AtomicInt, AtomicRef
 from .engine import NAP_SECONDS
-from .models import ATOMIC_INT, INT64_MAX, INT64_MIN, ITSELF, Model, Operation
+from .histories.models import ATOMIC_INT, INT64_MAX, INT64_MIN, ITSELF, Model, Operation
 from .programs import Mortal
 
 SLOW_SHARE = 1 / 16

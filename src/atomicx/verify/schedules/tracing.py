@@ -73,7 +73,7 @@ class SettraceTracer:
 
 if sys.version_info >= (3, 12):
     _monitoring = sys.monitoring
-    _NAME = "atomicx.verify.schedule"
+    _NAME = "atomicx.verify.schedules.explorer"
     # The first ones belong, by convention, to debuggers, coverage and profilers.
     _TOOLS = (4, 3, 5, 2, 1, 0)
 

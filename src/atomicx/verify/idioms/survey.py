@@ -27,13 +27,13 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from .engine import run
+from ..engine import run
+from ..litmus import ACCEPTABLE, FORBIDDEN, Litmus, plain_actor
+from ..schedules.explorer import Exploration, checked, explore
+from .dicts import DICTS
 from .idiom import SOURCES, Idiom
-from .idioms_of_dicts import DICTS
-from .idioms_of_numbers import NUMBERS
-from .idioms_of_sequences import SEQUENCES
-from .litmus import ACCEPTABLE, FORBIDDEN, Litmus, plain_actor
-from .schedule import Exploration, checked, explore
+from .numbers import NUMBERS
+from .sequences import SEQUENCES
 
 IDIOMS = (*NUMBERS, *DICTS, *SEQUENCES)
 
@@ -163,7 +163,9 @@ def sample_idiom(idiom: Idiom, seconds: float, seed: int | str | None = None) ->
 
 
 def _sample_in_child(idiom: Idiom, seconds: float, seed: int | str | None) -> Samples:
-    program = f"from atomicx.verify.idioms import _child; _child({idiom.code!r}, {seconds!r}, {seed!r})"
+    program = (
+        f"from atomicx.verify.idioms.survey import _child; _child({idiom.code!r}, {seconds!r}, {seed!r})"
+    )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     child = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
     if child.returncode:

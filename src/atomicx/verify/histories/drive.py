@@ -18,10 +18,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .engine import run
+from ..engine import run
+from ..litmus import ACCEPTABLE, FORBIDDEN, Actor, Litmus, plain_actor
 from .history import Event, History
 from .linearizability import MOST_STATES, Verdict, check_linearizable
-from .litmus import ACCEPTABLE, FORBIDDEN, Actor, Litmus, plain_actor
 from .models import ITSELF, Arguments, Model, Operation, raises
 
 # How long a thread waits for the others at each cell. Not for ever: they may walk through the batch the other

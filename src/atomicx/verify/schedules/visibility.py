@@ -114,8 +114,12 @@ def _folders(*names: str) -> tuple[str, ...]:
     return tuple(os.path.join(path, "") for path in paths if path)
 
 
-_PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
-_VERIFY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")
+_VERIFY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_PACKAGE = os.path.join(os.path.dirname(_VERIFY), "")
+_PROGRAMS = {
+    *(os.path.join(_VERIFY, name) for name in ("programs.py", "catalogue.py", "controls.py")),
+    *(os.path.join(_VERIFY, "idioms", name) for name in ("numbers.py", "dicts.py", "sequences.py")),
+}
 _LIBRARY = _folders("stdlib", "platstdlib")
 _INSTALLED = _folders("purelib", "platlib")
 
@@ -178,14 +182,8 @@ class Scope:
             return False
         if filename.startswith(_PACKAGE):
             # The programs that this package brings along are steps; the machine that steps is not.
-            return filename.startswith(_VERIFY) and os.path.basename(filename) in _PROGRAMS
+            return filename in _PROGRAMS
         return filename.startswith(_INSTALLED) or not filename.startswith(_LIBRARY)
-
-
-_PROGRAMS = {
-    *("programs.py", "catalogue.py", "controls.py"),
-    *("idioms_of_numbers.py", "idioms_of_dicts.py", "idioms_of_sequences.py"),
-}
 
 
 def _within(filename: str, place: str) -> bool:

@@ -9,7 +9,7 @@ and need not enter again:
 - G. Lowe, Testing for linearizability, Concurrency and Computation: Practice and Experience 29 (2017).
 
 In the worst case it takes exponential time. Short histories, many of them, find more than long ones; for
-long ones of operations that force their order, use `atomicx.verify.forced_order`.
+long ones of operations that force their order, use `atomicx.verify.histories.forced_order`.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ from collections import deque
 from functools import lru_cache
 from typing import Any
 
+from .dicts import Key
 from .idiom import BOTH, GUARANTEES, Table
-from .idioms_of_dicts import Key
 
 SEQUENCES = Table()
 

@@ -1,8 +1,8 @@
 """What each cell is supposed to do: one table a type, one row an operation.
 
 A row is a name, a pure step `(state, *arguments) -> (new state, result)`, and examples of arguments, from
-which the driver in `atomicx.verify.drive` makes its random programs. A step that raises leaves the state
-alone, and the error is the result: `("raises", "OverflowError")`.
+which the driver in `atomicx.verify.histories.drive` makes its random programs. A step that raises leaves the
+state alone, and the error is the result: `("raises", "OverflowError")`.
 
 Write a `Model` for an object of your own in the same way, and `check_linearizable` checks that:
 

@@ -1,4 +1,4 @@
-"""Runs threads one bytecode at a time, by a plan: the machine under `atomicx.verify.schedule`.
+"""Runs threads one bytecode at a time, by a plan: the machine under `atomicx.verify.schedules.explorer`.
 
 Each function runs on a real thread of its own, but only the thread that has the baton runs. Before every
 bytecode that others could notice, the thread asks whether to go on or to hand the baton over. So one

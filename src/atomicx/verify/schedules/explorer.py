@@ -32,9 +32,9 @@ from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
 
-from .litmus import FORBIDDEN, Litmus, as_litmus
-from .schedule_view import columns
+from ..litmus import FORBIDDEN, Litmus, as_litmus
 from .stepping import Body, Branch, Crew, Execution, NotDeterministic, Plan, Step
+from .view import columns
 from .visibility import Scope, checked, every, noticeable
 
 __all__ = [

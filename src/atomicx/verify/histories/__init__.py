@@ -1,0 +1,1 @@
+"""What threads called and got, and whether any order of atomic operations explains it."""

@@ -1,0 +1,1 @@
+"""Ordinary Python operations, and which of them are atomic on this interpreter."""

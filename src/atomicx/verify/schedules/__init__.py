@@ -1,0 +1,1 @@
+"""Runs small Python programs in every order of their bytecodes, up to a bound."""
