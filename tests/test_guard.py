@@ -321,10 +321,16 @@ def test_guard_cannot_be_copied(backend: ModuleType) -> None:
 
 
 def test_guard_of_a_subclass_returns_the_subclass(backend: ModuleType) -> None:
+    class Named:
+        name = "gauge"
+
     class Gauge(backend.AtomicInt):  # type: ignore[misc,name-defined]
         pass
 
-    gauge = Gauge(3)
+    class NamedGauge(Named, Gauge):
+        pass
+
+    gauge = NamedGauge(3)
     with gauge.track() as found:
         assert found is gauge
         assert gauge.load() == 4

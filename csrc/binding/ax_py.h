@@ -8,6 +8,9 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#if PY_VERSION_HEX < 0x030B0000
+#include <longintrepr.h> /* in Python.h from 3.11 on */
+#endif
 #if PY_VERSION_HEX < 0x030C0000
 #include <structmember.h>
 #define AX_T_PYSSIZET T_PYSSIZET
@@ -59,6 +62,48 @@ static inline size_t ax_cpu_count(void)
 
 /* A method of another calling convention than METH_NOARGS and METH_O, as PyMethodDef wants it. */
 #define AX_METHOD(function) ((PyCFunction)(void (*)(void))(function))
+
+/* Reads an int that is not a subclass's and has one digit at most, without a call. False: it is not such an int. */
+static inline bool ax_long_read(PyObject *object, int64_t *value)
+{
+    if (!PyLong_CheckExact(object)) {
+        return false;
+    }
+#if PY_VERSION_HEX >= 0x030C0000
+    const PyLongObject *number = (const PyLongObject *)object;
+    if (!PyUnstable_Long_IsCompact(number)) {
+        return false;
+    }
+    *value = PyUnstable_Long_CompactValue(number);
+#else
+    Py_ssize_t digits = Py_SIZE(object); /* negative for negative numbers */
+    if (digits < -1 || digits > 1) {
+        return false;
+    }
+    *value = digits * (int64_t)((PyLongObject *)object)->ob_digit[0];
+#endif
+    return true;
+}
+
+/* The module made from definition to which type, or a type that it derives from, belongs: borrowed from the
+ * type. NULL with TypeError if there is none. */
+static inline PyObject *ax_module_of(PyTypeObject *type, PyModuleDef *definition)
+{
+#if PY_VERSION_HEX >= 0x030B0000
+    return PyType_GetModuleByDef(type, definition);
+#else
+    /* A type of C is on the chain of tp_base of each type that derives from it. */
+    for (; type != NULL; type = type->tp_base) {
+        PyObject *module =
+            PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE) ? ((PyHeapTypeObject *)type)->ht_module : NULL;
+        if (module != NULL && PyModule_GetDef(module) == definition) {
+            return module;
+        }
+    }
+    PyErr_SetString(PyExc_TypeError, "the type belongs to another module");
+    return NULL;
+#endif
+}
 
 /* Deferred reference counting needs types that the collector tracks, and exists from free-threaded 3.14 on.
  * There tracking costs no memory; elsewhere it would cost 16 bytes a cell and buy nothing. */

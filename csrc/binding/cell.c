@@ -82,7 +82,7 @@ bool check_arity(const char *method, Py_ssize_t given, Py_ssize_t least, Py_ssiz
     return false;
 }
 
-bool as_int64(PyObject *object, int64_t *value)
+bool as_int64_by_index(PyObject *object, int64_t *value)
 {
     int overflow;
     long long converted = PyLong_AsLongLongAndOverflow(object, &overflow);

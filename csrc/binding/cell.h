@@ -43,7 +43,13 @@ bool check_arity(const char *method, Py_ssize_t given, Py_ssize_t least, Py_ssiz
 
 /* Converts with __index__, which may run any Python code. False: TypeError, OverflowError, or what
  * __index__ raised. */
-bool as_int64(PyObject *object, int64_t *value);
+bool as_int64_by_index(PyObject *object, int64_t *value);
+
+/* The same: most operands are small ints, and need no call. */
+AX_INLINE bool as_int64(PyObject *object, int64_t *value)
+{
+    return ax_long_read(object, value) || as_int64_by_index(object, value);
+}
 
 /* Converts with __float__ or __index__, which may run any Python code. False: an exception is set. */
 bool as_double(PyObject *object, double *value);
@@ -56,6 +62,11 @@ bool prepare_int(void *answer, int64_t value);
 /* The same for floats: a new float, to be filled in before anybody else sees it; NULL with MemoryError. */
 PyObject *prepare_float(void);
 PyObject *fill_float(PyObject *prepared, double value);
+
+AX_INLINE PyObject *bool_object(bool value)
+{
+    return Py_NewRef(value ? Py_True : Py_False);
+}
 
 /* Sets OverflowError for a result outside int64; returns NULL. */
 PyObject *result_overflow(void);

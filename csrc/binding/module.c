@@ -98,6 +98,12 @@ static struct PyModuleDef module_definition = {
     .m_free = module_free,
 };
 
+ModuleState *module_state(PyTypeObject *type)
+{
+    PyObject *module = ax_module_of(type, &module_definition);
+    return module == NULL ? NULL : state_of(module);
+}
+
 PyMODINIT_FUNC PyInit__core(void)
 {
     return PyModuleDef_Init(&module_definition);

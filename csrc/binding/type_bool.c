@@ -19,11 +19,6 @@ static bool as_flag(PyObject *object, uint64_t *flag)
     return true;
 }
 
-static PyObject *bool_from(uint64_t flag)
-{
-    return PyBool_FromLong(flag != 0);
-}
-
 static int bool_init(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     PyObject *argument;
@@ -38,7 +33,7 @@ static int bool_init(PyObject *self, PyObject *args, PyObject *kwargs)
 
 static PyObject *bool_load(PyObject *self, PyObject *Py_UNUSED(unused))
 {
-    return bool_from(ax_word_load(word_of(self)));
+    return bool_object(ax_word_load(word_of(self)));
 }
 
 static PyObject *bool_store(PyObject *self, PyObject *argument)
@@ -57,7 +52,7 @@ static PyObject *bool_exchange(PyObject *self, PyObject *argument)
     if (!as_flag(argument, &flag)) {
         return NULL;
     }
-    return bool_from(ax_word_exchange(word_of(self), flag));
+    return bool_object(ax_word_exchange(word_of(self), flag));
 }
 
 /* Compares and swaps: true with *swapped, and the value found in *witness. */
@@ -76,7 +71,7 @@ static PyObject *bool_compare_and_set(PyObject *self, PyObject *const *args, Py_
 {
     uint64_t witness;
     bool swapped;
-    return bool_swap("compare_and_set", self, args, nargs, &witness, &swapped) ? PyBool_FromLong(swapped)
+    return bool_swap("compare_and_set", self, args, nargs, &witness, &swapped) ? bool_object(swapped)
                                                                                : NULL;
 }
 
@@ -84,12 +79,12 @@ static PyObject *bool_compare_exchange(PyObject *self, PyObject *const *args, Py
 {
     uint64_t witness;
     bool swapped;
-    return bool_swap("compare_exchange", self, args, nargs, &witness, &swapped) ? bool_from(witness) : NULL;
+    return bool_swap("compare_exchange", self, args, nargs, &witness, &swapped) ? bool_object(witness) : NULL;
 }
 
 static PyObject *bool_test_and_set(PyObject *self, PyObject *Py_UNUSED(unused))
 {
-    return bool_from(ax_word_exchange(word_of(self), 1));
+    return bool_object(ax_word_exchange(word_of(self), 1));
 }
 
 static PyObject *bool_clear(PyObject *self, PyObject *Py_UNUSED(unused))

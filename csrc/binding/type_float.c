@@ -55,7 +55,7 @@ static PyObject *float_compare_and_set(PyObject *self, PyObject *const *args, Py
     if (!float_expected_desired("compare_and_set", args, nargs, &expected, &desired)) {
         return NULL;
     }
-    return PyBool_FromLong(ax_float_compare_exchange(word_of(self), &expected, desired));
+    return bool_object(ax_float_compare_exchange(word_of(self), &expected, desired));
 }
 
 static PyObject *float_compare_exchange(PyObject *self, PyObject *const *args, Py_ssize_t nargs)

@@ -50,7 +50,7 @@ static PyObject *int_compare_and_set(PyObject *self, PyObject *const *args, Py_s
     if (!int_expected_desired("compare_and_set", args, nargs, &expected, &desired)) {
         return NULL;
     }
-    return PyBool_FromLong(ax_int_compare_exchange(word_of(self), &expected, desired));
+    return bool_object(ax_int_compare_exchange(word_of(self), &expected, desired));
 }
 
 static PyObject *int_compare_exchange(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
@@ -221,7 +221,7 @@ static PyObject *int_try_add(PyObject *self, PyObject *const *args, Py_ssize_t n
     if (!check_arity("try_add", nargs, 2, 2) || !as_int64(args[0], &delta) || !as_int64(args[1], &limit)) {
         return NULL;
     }
-    return PyBool_FromLong(ax_int_try_add(word_of(self), delta, limit));
+    return bool_object(ax_int_try_add(word_of(self), delta, limit));
 }
 
 typedef struct {
@@ -307,13 +307,9 @@ static PyObject *int_fetch_update(PyObject *self, PyObject *function)
     return previous;
 }
 
-static PyObject *int_track(PyObject *self, PyTypeObject *definer, PyObject *const *Py_UNUSED(args),
-                           Py_ssize_t nargs, PyObject *kwnames)
+static PyObject *int_track(PyObject *self, PyObject *Py_UNUSED(unused))
 {
-    if (!check_arity("track", nargs + (kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames)), 0, 0)) {
-        return NULL;
-    }
-    ModuleState *state = PyType_GetModuleState(definer);
+    ModuleState *state = module_state(Py_TYPE(self));
     return state == NULL ? NULL : guard_new(state, self);
 }
 
@@ -381,7 +377,7 @@ static PyMethodDef int_methods[] = {
     {"advance", int_advance, METH_O, DOC_AtomicInt_advance},
     {"update", int_update, METH_O, DOC_AtomicInt_update},
     {"fetch_update", int_fetch_update, METH_O, DOC_AtomicInt_fetch_update},
-    {"track", AX_METHOD(int_track), METH_METHOD | METH_FASTCALL | METH_KEYWORDS, DOC_AtomicInt_track},
+    {"track", int_track, METH_NOARGS, DOC_AtomicInt_track},
     {"__reduce__", cell_reduce, METH_NOARGS, DOC_AtomicInt___reduce__},
     {NULL, NULL, 0, NULL},
 };

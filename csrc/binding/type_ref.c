@@ -100,7 +100,7 @@ static PyObject *ref_compare_and_set(PyObject *self, PyObject *const *args, Py_s
     if (!check_arity("compare_and_set", nargs, 2, 2)) {
         return NULL;
     }
-    return PyBool_FromLong(ref_swap(self, args[0], args[1]));
+    return bool_object(ref_swap(self, args[0], args[1]));
 }
 
 static PyObject *ref_compare_exchange(PyObject *self, PyObject *const *args, Py_ssize_t nargs)

@@ -16,6 +16,9 @@ typedef struct {
     PyTypeObject *guard;
 } ModuleState;
 
+/* The state of the module that made type, or a type that it derives from; NULL with TypeError. */
+ModuleState *module_state(PyTypeObject *type);
+
 /* A new guard of an AtomicInt; NULL with an exception set. */
 PyObject *guard_new(ModuleState *state, PyObject *cell);
 
