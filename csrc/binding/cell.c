@@ -70,11 +70,8 @@ int cell_init_argument(const char *type, PyObject *args, PyObject *kwargs, PyObj
     return *value != NULL;
 }
 
-bool check_arity(const char *method, Py_ssize_t given, Py_ssize_t least, Py_ssize_t most)
+bool arity_error(const char *method, Py_ssize_t given, Py_ssize_t least, Py_ssize_t most)
 {
-    if (given >= least && given <= most) {
-        return true;
-    }
     Py_ssize_t bound = given < least ? least : most;
     PyErr_Format(PyExc_TypeError, "%s() takes %s %zd argument%s (%zd given)", method,
                  least == most ? "exactly" : (given < least ? "at least" : "at most"), bound,
@@ -96,18 +93,10 @@ bool as_int64_by_index(PyObject *object, int64_t *value)
     return true;
 }
 
-bool as_double(PyObject *object, double *value)
+bool as_double_by_call(PyObject *object, double *value)
 {
     *value = PyFloat_AsDouble(object);
     return *value != -1.0 || !PyErr_Occurred();
-}
-
-bool prepare_int(void *answer, int64_t value)
-{
-    PyObject **slot = answer;
-    PyObject *made = PyLong_FromLongLong(value);
-    Py_XSETREF(*slot, made);
-    return made != NULL;
 }
 
 PyObject *prepare_float(void)

@@ -38,8 +38,14 @@ PyObject *cell_repr(PyObject *self, PyObject *content);
  * a TypeError. */
 int cell_init_argument(const char *type, PyObject *args, PyObject *kwargs, PyObject **value);
 
-/* True if a METH_FASTCALL method was given from least to most arguments; else a TypeError is set. */
-bool check_arity(const char *method, Py_ssize_t given, Py_ssize_t least, Py_ssize_t most);
+/* Sets the TypeError of a METH_FASTCALL method that takes from least to most arguments; returns false. */
+bool arity_error(const char *method, Py_ssize_t given, Py_ssize_t least, Py_ssize_t most);
+
+/* True if it was given so many; else a TypeError is set. */
+AX_INLINE bool check_arity(const char *method, Py_ssize_t given, Py_ssize_t least, Py_ssize_t most)
+{
+    return (given >= least && given <= most) || arity_error(method, given, least, most);
+}
 
 /* Converts with __index__, which may run any Python code. False: TypeError, OverflowError, or what
  * __index__ raised. */
@@ -52,12 +58,28 @@ AX_INLINE bool as_int64(PyObject *object, int64_t *value)
 }
 
 /* Converts with __float__ or __index__, which may run any Python code. False: an exception is set. */
-bool as_double(PyObject *object, double *value);
+bool as_double_by_call(PyObject *object, double *value);
+
+/* The same: most operands are floats, and need no call. */
+AX_INLINE bool as_double(PyObject *object, double *value)
+{
+    if (PyFloat_CheckExact(object)) {
+        *value = PyFloat_AS_DOUBLE(object);
+        return true;
+    }
+    return as_double_by_call(object, value);
+}
 
 /* The answer of an operation that changes something is made before the change, so that an operation that
  * runs out of memory has not happened. Puts a new int into *(PyObject **)answer, which holds NULL or the
  * answer of an attempt that failed; false with MemoryError. */
-bool prepare_int(void *answer, int64_t value);
+AX_INLINE bool prepare_int(void *answer, int64_t value)
+{
+    PyObject **slot = answer;
+    Py_XDECREF(*slot);
+    *slot = PyLong_FromLongLong(value);
+    return *slot != NULL;
+}
 
 /* The same for floats: a new float, to be filled in before anybody else sees it; NULL with MemoryError. */
 PyObject *prepare_float(void);
