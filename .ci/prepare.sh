@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the other layers need and a new machine lacks: clang 19 with its sanitizers, free-threaded
-# 3.13 in three builds, and the root with 3.14 and 3.15. Seconds where they are there, else about 15 minutes.
+# Installs what the other layers need and a new machine lacks: clang 19 with its sanitizers, valgrind,
+# free-threaded 3.13 in three builds, and the root with 3.14 and 3.15. Seconds where they are there, else about 15 minutes.
 . "$(dirname "$0")/lib.sh"
 
 for tool in python-ft python-forky; do
@@ -11,6 +11,7 @@ command -v clang-19 >/dev/null || missing+=(clang-19)
 command -v llvm-symbolizer-19 >/dev/null || missing+=(llvm-19)
 [ -d /usr/lib/llvm-19/lib/clang/19/lib ] || missing+=(libclang-rt-19-dev)
 command -v gcc >/dev/null || missing+=(build-essential)
+command -v valgrind >/dev/null || missing+=(valgrind)
 if ((${#missing[@]})); then
   echo "installing ${missing[*]}"
   apt-get -q update >/dev/null

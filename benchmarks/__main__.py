@@ -1,51 +1,138 @@
-"""python -m benchmarks run | quote"""
+"""python -m benchmarks peers | run | count | quote | targets | plot"""
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import atomicx
+from atomicx._terminal import columns, shown_progress
+from atomicx.bench import harness, report
+from atomicx.bench.harness import Case, Sampler
 
-from . import cases, harness, quote, results
+from . import results
+
+ROUNDS = 30
+SAMPLE_SECONDS = 0.01
+INTERRUPTED = 130
+
+Command = Callable[[argparse.Namespace], int]
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
+    from .cases import cases
+    from .footprint import footprint
+
     if atomicx.backend != "c":
         print("this would measure the pure-Python twin: the C module is not there", file=sys.stderr)
         return 1
-    measured = cases.cases()
-
-    def progress(done: int) -> None:
-        print(f"\rround {done} of {arguments.rounds}", end="", file=sys.stderr, flush=True)
-
-    timings = harness.measure(
-        measured, rounds=arguments.rounds, sample_seconds=arguments.sample_seconds, progress=progress
-    )
-    print(file=sys.stderr)
-    path = results.write(results.report(measured, timings), arguments.output)
-    width = max(len(case.label) for case in measured)
-    for case in measured:
-        print(f"{case.label:<{width}}  {timings[case.name].median_ns:8.1f} ns")
+    measured, absent = cases()
+    with shown_progress("run") as progress:
+        taken = measure(measured, options, progress)
+    if taken.interrupted:
+        return INTERRUPTED
+    known = report.records(taken)
+    found = {"absent": absent, "footprint": footprint(), "cases": known}
+    path = results.write(results.TIMES, results.circumstances() | found, options.output)
+    print("\n".join(columns(report.table(known), right=report.NUMBERS)))
+    for name, reason in absent.items():
+        print(f"absent: {name}: {reason}")
     print(f"written: {path}")
     return 0
 
 
+def measure(
+    cases: list[Case], options: argparse.Namespace, progress: harness.Progress
+) -> harness.Measurement:
+    """All of the cases in rounds; those of the outsider in its process."""
+    from . import outsider
+
+    other: outsider.OutsiderProcess | None = None
+
+    def sampler(case: Case, sample_seconds: float) -> Sampler:
+        nonlocal other
+        if case.subject != outsider.SUBJECT:
+            return harness.LocalSampler(case, sample_seconds)
+        other = other or outsider.OutsiderProcess()
+        return other.sampler(case, sample_seconds)
+
+    try:
+        return harness.measure(
+            cases,
+            rounds=options.rounds,
+            sample_seconds=options.sample_seconds,
+            progress=progress,
+            sampler=sampler,
+        )
+    finally:
+        if other is not None:
+            other.close()
+
+
+# A command imports what it needs: `quote` and `targets` need no compiler, and only `plot` needs matplotlib.
+
+
+def peers(options: argparse.Namespace) -> int:
+    from .peers import peers
+
+    return peers(options)
+
+
+def count(options: argparse.Namespace) -> int:
+    from .instructions import count
+
+    return count(options)
+
+
+def quote(options: argparse.Namespace) -> int:
+    from .quote import quote
+
+    return quote(check=options.check)
+
+
+def targets(options: argparse.Namespace) -> int:
+    from .targets import targets
+
+    print(targets(results.read(results.TIMES)), end="")
+    return 0
+
+
+def plot(options: argparse.Namespace) -> int:
+    from .plot import plot
+
+    return plot(check=options.check)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="What atomicx costs.")
-    commands = parser.add_subparsers(required=True)
+    commands = parser.add_subparsers(required=True, metavar="command")
 
-    measuring = commands.add_parser("run", help="measure with this interpreter, and write a results file")
-    measuring.add_argument("--rounds", type=int, default=60)
-    measuring.add_argument("--sample-seconds", type=float, default=0.02, help="length of one sample")
-    measuring.add_argument("--output", type=Path, default=results.FOLDER, help="folder of the results files")
-    measuring.set_defaults(command=run)
+    def command(name: str, function: Command, help_text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=help_text, description=help_text)
+        added.set_defaults(command=function)
+        return added
 
-    quoting = commands.add_parser("quote", help="put the figures of the results files into the documents")
+    command("peers", peers, "install the packages to compare with, as many as there are for this interpreter")
+
+    running = command("run", run, "measure with this interpreter, and write a results file")
+    running.add_argument("--rounds", type=int, default=ROUNDS)
+    running.add_argument("--sample-seconds", type=float, default=SAMPLE_SECONDS, help="length of one sample")
+    running.add_argument("--output", type=Path, default=results.FOLDER, help="folder of the results files")
+
+    counting = command("count", count, "count instructions by callgrind, and write a results file")
+    counting.add_argument("--check", action="store_true", help="compare; status 1 if a hot path has grown")
+    counting.add_argument("--output", type=Path, default=results.FOLDER, help="folder of the results files")
+
+    quoting = command("quote", quote, "put the figures of the results files into the documents")
     quoting.add_argument("--check", action="store_true", help="only compare; status 1 if they differ")
-    quoting.set_defaults(command=lambda arguments: quote.quote(check=arguments.check))
 
-    arguments = parser.parse_args()
-    status: int = arguments.command(arguments)
+    command("targets", targets, "what we want to reach, and whether the results files reach it")
+
+    plotting = command("plot", plot, "draw the plots of the documents from the results files")
+    plotting.add_argument("--check", action="store_true", help="only compare; status 1 if they differ")
+
+    options = parser.parse_args()
+    status: int = options.command(options)
     return status
 
 

@@ -1,67 +1,75 @@
-"""What is measured: one operation a case, and how to read its row."""
+"""What is measured: everything that is here, and the circumstances in which it is."""
 
-import itertools
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from atomicx.bench.alternatives import LOCKED, peer_cases, standard_cases
+from atomicx.bench.harness import Case
+from atomicx.bench.operations import own_cases
 
-import atomicx
+from . import outsider
+from .floor import NOTHING, floor_cases, floor_module, line_cases, looped
 
-from .floor import floor_module
-
-LOCK = "locked"
-FLOOR = "floor"
-
-
-class Locked:
-    """The counter that people write: an int, a lock, a method."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._value = 0
-
-    def inc(self) -> None:
-        with self._lock:
-            self._value += 1
-
-
-@dataclass(frozen=True)
-class Case:
-    """The statements, one operation each, use the names that `make` returns, as local variables."""
-
-    name: str
-    label: str
-    statements: tuple[str, ...]
-    make: Callable[[], dict[str, object]]
-
-
-def cell_case(label: str, cell_type: Callable[[], object], *statements: str) -> Case:
-    return Case(label, f"`{label}`", statements, lambda: {"cell": cell_type()})
+# In globals and attributes too.
+ACCESSED = (NOTHING, "AtomicInt.inc()", "AtomicInt.load()", "AtomicRef.load()", "Counter.inc()", LOCKED)
+# With two threads too, on one object and on private ones; and whatever else does one of these jobs.
+THREADED = (
+    NOTHING,
+    "fresh int()",
+    "AtomicInt.inc()",
+    "AtomicInt.load()",
+    "AtomicInt.fetch_add()",
+    "AtomicRef.load()",
+    "Counter.inc()",
+)
+THREADED_JOBS = {"int.inc", "int.fetch_add", "ref.load"}
+# With two threads, in a global: as servers have their counters.
+GLOBAL_AND_THREADED = (NOTHING, "AtomicInt.inc()", "Counter.inc()", LOCKED)
+# Called by a loop in C, which leaves out the bytecode between two operations.
+LOOPED = (
+    (NOTHING, "nothing"),
+    ("fresh int()", "fresh_int"),
+    ("AtomicInt.inc()", "inc"),
+    ("AtomicInt.fetch_add()", "fetch_add"),
+    ("AtomicRef.load()", "load"),
+    ("Counter.inc()", "inc"),
+)
+# More threads than there are cores here.
+CROWDS = (8, 64)
+CROWDED = ("AtomicInt.inc(), loop in C", "Counter.inc(), loop in C")
 
 
-def cases() -> list[Case]:
-    """All of them, in the order of the tables; builds what it takes."""
-    floor = floor_module().Floor
-    return [
-        Case(FLOOR, "a C method that does nothing", ("cell.nothing()",), lambda: {"cell": floor()}),
-        cell_case("AtomicInt.inc()", atomicx.AtomicInt, "cell.inc()"),
-        cell_case("AtomicInt.load()", atomicx.AtomicInt, "cell.load()"),
-        cell_case("AtomicInt.fetch_add(1)", atomicx.AtomicInt, "cell.fetch_add(1)"),
-        # One there and one back, so that every one of them swaps.
-        cell_case(
-            "AtomicInt.compare_and_set(a, b)",
-            atomicx.AtomicInt,
-            "cell.compare_and_set(0, 1)",
-            "cell.compare_and_set(1, 0)",
-        ),
-        cell_case("Counter.inc()", atomicx.Counter, "cell.inc()"),
-        cell_case("AtomicRef.load()", atomicx.AtomicRef, "cell.load()"),
-        Case("count", "`next(itertools.count())`", ("next(cell)",), lambda: {"cell": itertools.count()}),
-        Case(
-            "lock inline",
-            "`with lock: value += 1`",
-            ("with lock: value += 1",),
-            lambda: {"lock": threading.Lock(), "value": 0},
-        ),
-        Case(LOCK, "`inc()` of a class with a lock and an int", ("cell.inc()",), lambda: {"cell": Locked()}),
+def in_pairs(case: Case) -> list[Case]:
+    """With two threads: on one object, and on private ones."""
+    return [case.with_threads(2, shared=True), case.with_threads(2, shared=False)]
+
+
+def basic_cases() -> tuple[list[Case], dict[str, str]]:
+    """One thread and local variables; and why a package is absent."""
+    peers, absent = peer_cases()
+    cases = [*floor_cases(floor_module()), *own_cases(), *standard_cases(), *peers]
+    if outsider.FOLDER.is_dir():
+        cases += outsider.outsider_cases()
+    else:
+        absent[outsider.SUBJECT] = "not installed"
+    return cases, absent
+
+
+def cases() -> tuple[list[Case], dict[str, str]]:
+    """All of them, in the order of the tables; and why a package is absent. Builds what it takes."""
+    basic, absent = basic_cases()
+    by_label = {case.label: case for case in basic}
+    loops = [looped(by_label[label], method) for label, method in LOOPED]
+    threaded = [
+        case
+        for case in basic
+        if case.label in THREADED
+        or (case.subject not in ("floor", "atomicx") and not THREADED_JOBS.isdisjoint(case.jobs))
     ]
+    varied = [by_label[label].with_global() for label in ACCESSED]
+    varied += [by_label[label].with_attribute() for label in ACCESSED]
+    varied += [pair for case in threaded for pair in in_pairs(case)]
+    varied += [by_label[label].with_global().with_threads(2, shared=True) for label in GLOBAL_AND_THREADED]
+    for case in (*line_cases(floor_module()), *loops):
+        varied += [case, *in_pairs(case)]
+    varied += [
+        case.with_threads(crowd, shared=True) for crowd in CROWDS for case in loops if case.label in CROWDED
+    ]
+    return [*basic, *varied], absent

@@ -1,33 +1,119 @@
-"""Builds and loads floor.c, for this interpreter, in a folder that is gone afterwards."""
+"""Builds and loads floor.c for this interpreter, and has the floors as cases."""
 
+import atexit
+import functools
 import importlib.util
+import itertools
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
+
+from atomicx.bench.harness import Case
 
 SOURCE = Path(__file__).with_name("floor.c")
+SUBJECT = "floor"
+NOTHING = "nothing()"
 
 BUILD = """
 import sys
 from setuptools import Extension, setup
 source, target = sys.argv[1:]
+flags = ["/std:c11", "/experimental:c11atomics"] if sys.platform == "win32" else ["-std=c11"]
 setup(
     name="floor",
-    ext_modules=[Extension("floor", [source])],
+    ext_modules=[Extension("floor", [source], extra_compile_args=flags)],
     script_args=["--quiet", "build_ext", "--build-lib", target, "--build-temp", target],
 )
 """
 
 
+def built(folder: Path) -> Path:
+    """The extension, built in this folder. Needs setuptools and a C compiler; raises what fails."""
+    # What compiles it is what compiled the interpreter, with the interpreter's flags: as for atomicx itself.
+    command = [sys.executable, "-c", BUILD, str(SOURCE), str(folder)]
+    subprocess.run(command, cwd=folder, check=True, env=os.environ | {"PYTHONWARNINGS": ""})
+    (path,) = (path for pattern in ("floor*.so", "floor*.pyd") for path in folder.glob(pattern))
+    return path
+
+
+def load(path: Path) -> ModuleType:
+    """The module that lies there."""
+    spec = importlib.util.spec_from_file_location("floor", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@functools.cache
 def floor_module() -> ModuleType:
-    """The module that floor.c makes. Needs setuptools and a C compiler; raises what fails."""
-    with tempfile.TemporaryDirectory() as target:
-        subprocess.run([sys.executable, "-c", BUILD, str(SOURCE), target], cwd=target, check=True)
-        (path,) = (path for pattern in ("floor*.so", "floor*.pyd") for path in Path(target).glob(pattern))
-        spec = importlib.util.spec_from_file_location("floor", path)
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
+    """The module that floor.c makes, in a folder that is gone when the process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="atomicx-floor-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return load(built(folder))
+
+
+def floor_cases(module: ModuleType) -> list[Case]:
+    """One for each calling convention and kind of result."""
+    new = module.Floor
+
+    def case(label: str, statement: str) -> Case:
+        return Case(SUBJECT, ("floor",), label, (statement,), lambda: {"cell": new()})
+
+    return [
+        case(NOTHING, "cell.nothing()"),
+        case("one(1)", "cell.one(1)"),
+        case("many(1)", "cell.many(1)"),
+        case("many(0, 1)", "cell.many(0, 1)"),
+        case("fresh int()", "cell.fresh_int()"),
+        case("fresh int(1)", "cell.fresh_int(1)"),
+        case("fresh float()", "cell.fresh_float()"),
+        case("with an empty guard", "with cell: pass"),
+        case("with a new empty guard", "with cell.guard(): pass"),
+    ]
+
+
+# Loops in C, without bytecode between two operations.
+TURNS = 10_000
+
+
+def line_cases(module: ModuleType) -> list[Case]:
+    """Atomic additions by a loop in C, with the GIL released."""
+    new = module.Line
+
+    def case(label: str, method: str) -> Case:
+        statement = f"cell.{method}({TURNS})"
+        return Case(SUBJECT, (label,), label, (statement,), lambda: {"cell": new()}, operations=TURNS)
+
+    return [case("bare loop of atomic adds", "add"), case("bare loop of compare-and-swaps", "swap")]
+
+
+def looped(case: Case, method: str) -> Case:
+    """The calls of a cell's method without arguments, made by a loop in C: no bytecode between them."""
+    make: Callable[[], dict[str, Any]] = case.make
+
+    def objects() -> dict[str, Any]:
+        cell = make()["cell"]
+        return {
+            "method": getattr(cell, method),
+            "starmap": itertools.starmap,
+            "repeat": itertools.repeat,
+            "deque": deque,
+        }
+
+    return Case(
+        case.subject,
+        tuple(f"{job} looped" for job in case.jobs),
+        f"{case.label}, loop in C",
+        (f"deque(starmap(method, repeat((), {TURNS})), 0)",),
+        objects,
+        floor=case.floor and f"{case.floor}, loop in C",
+        operations=TURNS,
+    )

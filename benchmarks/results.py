@@ -6,19 +6,18 @@ import platform
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterable
-from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import atomicx
+from atomicx import _info
 
-from .cases import Case
-from .harness import Timing
+Result = dict[str, Any]
 
 TOP = Path(__file__).parent.parent
 FOLDER = Path(__file__).with_name("results")
+TIMES, INSTRUCTIONS = "cpython", "instructions"
 
 
 def interpreter_name() -> str:
@@ -36,8 +35,12 @@ def processor() -> str:
     return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
-def git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=TOP, capture_output=True, text=True, check=True)
+def git(*arguments: str) -> str | None:
+    """What git says, or None where this is no checkout, or a copy of one."""
+    try:
+        done = subprocess.run(["git", *arguments], cwd=TOP, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
     return done.stdout.strip()
 
 
@@ -46,39 +49,62 @@ def commit() -> str:
     changed = git(
         "status", "--porcelain", "--", "csrc", "src", "setup.py", "pyproject.toml", "benchmarks/*.py"
     )
-    return git("rev-parse", "HEAD") + ("-changed" if changed else "")
+    head = git("rev-parse", "HEAD")
+    return "unknown" if head is None else head + ("-changed" if changed else "")
 
 
 def build_flags() -> dict[str, str]:
-    # Not CONFIG_ARGS, which is mostly where things lie on the machine.
-    wanted = ("CC", "OPT", "CFLAGS")
-    flags = {name: str(sysconfig.get_config_var(name) or "") for name in wanted}
+    flags = {name: str(sysconfig.get_config_var(name) or "") for name in ("CC", "OPT", "CFLAGS")}
     flags["ATOMICX_CFLAGS"] = os.environ.get("ATOMICX_CFLAGS", "")
-    return flags
+    return {name: without_places(value) for name, value in flags.items()}
 
 
-def report(cases: Iterable[Case], timings: dict[str, Timing]) -> dict[str, Any]:
+def without_places(flags: str) -> str:
+    """The flags without those that say where things lie on the machine."""
+    return " ".join(flag for flag in flags.split() if "/" not in flag)
+
+
+def circumstances() -> Result:
+    """What any results file begins with."""
     return {
-        "atomicx": {"version": atomicx.__version__, "backend": atomicx.backend, "commit": commit()},
+        "atomicx": {
+            "version": atomicx.__version__,
+            "backend": atomicx.backend,
+            "commit": commit(),
+            "compiler": _info.compiler(),
+        },
         "interpreter": {
             "name": interpreter_name(),
             "version": platform.python_version(),
             "gil": getattr(sys, "_is_gil_enabled", lambda: True)(),
+            "compiler": platform.python_compiler(),
             "flags": build_flags(),
         },
-        "machine": {"processor": processor(), "cores": os.cpu_count(), "system": platform.platform()},
+        "machine": {"processor": processor(), "cores": _info.core_count(), "system": platform.platform()},
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
-        "cases": [{"name": case.name, "label": case.label} | asdict(timings[case.name]) for case in cases],
     }
 
 
-def write(content: dict[str, Any], folder: Path) -> Path:
+def as_json(content: Result) -> str:
+    """Indented, but with a case a line, so that two files can be compared by eye."""
+    cases = content["cases"]
+    head = json.dumps({**content, "cases": []}, indent=2).removesuffix("[]\n}")
+    return head + "[\n" + ",\n".join(f"    {json.dumps(case)}" for case in cases) + "\n  ]\n}\n"
+
+
+def path_of(kind: str, folder: Path) -> Path:
+    """Where the results of this interpreter lie: of times, or of instructions."""
+    return folder / f"{kind}-{interpreter_name()}.json"
+
+
+def write(kind: str, content: Result, folder: Path) -> Path:
+    """Writes a results file; `content` has its cases last."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"cpython-{content['interpreter']['name']}.json"
-    path.write_text(json.dumps(content, indent=2) + "\n")
+    path = path_of(kind, folder)
+    path.write_text(as_json(content))
     return path
 
 
-def read(folder: Path = FOLDER) -> list[dict[str, Any]]:
-    """Every results file's content, in the order of the interpreters' names."""
-    return [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+def read(kind: str, folder: Path = FOLDER) -> list[Result]:
+    """The content of every results file of a kind, in the order of the interpreters' names."""
+    return [json.loads(path.read_text()) for path in sorted(folder.glob(f"{kind}-*.json"))]

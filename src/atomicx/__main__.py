@@ -1,4 +1,4 @@
-"""`python -m atomicx`: what is installed here, and whether it keeps its promises."""
+"""`python -m atomicx`: what is installed here, whether it keeps its promises, and what it costs."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     info.add_argument("--json", action="store_true", help="as JSON")
     verify = commands.add_parser("verify", help="litmus tests with real threads, on this interpreter")
     _add_verify(verify)
+    bench = commands.add_parser(
+        "bench", help="what an operation costs here, beside a lock and other packages"
+    )
+    _add_bench(bench)
     commands.add_parser("idioms", help="which ordinary Python operations are atomic here", add_help=False)
     # What comes after `idioms` is for its own parser, --help too.
     options, rest = parser.parse_known_args(arguments)
@@ -32,12 +36,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         print(json.dumps(facts(), indent=2) if options.json else as_text(facts()))
         return 0
-    from .verify.cli import UsageError, verify_command
+    from ._terminal import UsageError
 
     try:
+        if options.command == "bench":
+            from .bench.cli import bench_command
+
+            return bench_command(options)
+        from .verify.cli import verify_command
+
         return verify_command(options)
     except UsageError as error:
-        verify.error(str(error))
+        commands.choices[options.command].error(str(error))
     except KeyboardInterrupt:
         # Before the run began, or while its report was written.
         return 130
@@ -56,6 +66,16 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--list", action="store_true", help="show the rows, and run nothing")
     parser.add_argument("--json", action="store_true", help="the report as JSON")
     parser.add_argument("--verbose", action="store_true", help="every outcome of every row")
+
+
+def _add_bench(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Measure operations side by side with the cheapest built-in call, a lock with an int, and those of"
+        " the other packages for this that are installed. Exit status: 0, or 130 after Ctrl-C."
+    )
+    parser.add_argument("--seconds", type=_positive, default=10.0, help="for all rows together (default: 10)")
+    parser.add_argument("--json", action="store_true", help="the report as JSON")
+    parser.add_argument("--plot", metavar="FILE.svg", help="write a bar chart there too")
 
 
 def _positive(text: str) -> float:

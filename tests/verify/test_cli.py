@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from atomicx.__main__ import main
+from atomicx._terminal import has_rich
 from atomicx.verify import campaign, catalogue, cli, engine, report
 from atomicx.verify.campaign import RULE_OF_THREE, Campaign, Trial, Verdict
 from atomicx.verify.catalogue import INT, ROWS, Control, Row
@@ -331,7 +332,7 @@ def test_the_seed_decides_the_noise_of_every_turn(monkeypatch, verify):
 
 
 def test_drawn_by_rich_where_it_is_installed(capsys):
-    if not report.has_rich():
+    if not has_rich():
         pytest.skip("rich, the extra cli, is not installed")
     trials = [Trial(each, INT.make, hidden=each.hidden()) for each in (PASSES, SILENT, HIDDEN)]
     whole = Campaign(trials, 0.2, silent)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from typing import Any
 
 from .._info import facts
+from .._terminal import columns
 from .campaign import Campaign, Trial, Verdict
 from .engine import Result
-from .outcomes import columns, outcome_rows
+from .outcomes import outcome_rows
 
 HEADINGS = ("row", "verdict", "samples", "95 % bound", "outcomes", "control")
 NUMBERS = (2, 3)
@@ -24,11 +24,6 @@ NOT_CLAIMED = (
     "Not claimed: a proof. These are samples of one interpreter on one machine. The bound is for faults\n"
     "that strike all samples alike; rarer faults, other programs and other processors may tell more."
 )
-
-
-def has_rich() -> bool:
-    """Whether rich, the extra `cli`, is installed."""
-    return importlib.util.find_spec("rich") is not None
 
 
 def table_row(trial: Trial) -> tuple[str, ...]:

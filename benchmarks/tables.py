@@ -1,0 +1,257 @@
+"""The tables of the documents, made from the results files. A column is an interpreter."""
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from atomicx.bench.alternatives import LOCKED
+from atomicx.bench.operations import SUBJECT
+
+from . import results, targets
+from .floor import SUBJECT as FLOOR
+
+Record = dict[str, Any]
+# A case in the words of one results file, or None where that has none.
+Cell = Callable[[Record], str]
+
+BRIEF = (
+    "AtomicInt.inc()",
+    "AtomicInt.load()",
+    "AtomicInt.compare_and_set(a, b)",
+    "Counter.inc()",
+    "AtomicRef.load()",
+)
+ABSENT = "-"
+# A name: Python, and how it is used.
+IN_WORDS = re.compile(r"(.*?)((?: of an? .*| with its .*|, loop in C.*|, \w+ access.*|, \d+ threads.*)?)")
+
+
+class Results(NamedTuple):
+    """The content of the results files: of times and of instructions."""
+
+    times: list[results.Result]
+    instructions: list[results.Result]
+
+
+def read_results(folder: Path) -> Results:
+    return Results(results.read(results.TIMES, folder), results.read(results.INSTRUCTIONS, folder))
+
+
+def markdown(rows: list[list[str]]) -> str:
+    head, *body = rows
+    rule = ["---"] + ["---:"] * (len(head) - 1)
+    return "".join("| " + " | ".join(cells) + " |\n" for cells in (head, rule, *body))
+
+
+def code(name: str) -> str:
+    """The name of a case in a document: what is Python in it, as such."""
+    found = IN_WORDS.fullmatch(name)
+    python, words = found.groups() if found else (name, "")
+    return f"`{python}`{words}" if re.search(r"[(\[]|\+=", python) else name
+
+
+def build_name(result: results.Result) -> str:
+    interpreter = result["interpreter"]
+    return f"CPython {interpreter['version']}, " + ("with the GIL" if interpreter["gil"] else "no GIL")
+
+
+def source(known: list[results.Result]) -> str:
+    """Where and when the figures were measured, one sentence a machine."""
+    machines = {
+        f"{result['machine']['processor']}, {result['machine']['cores']} cores, "
+        f"{result['date']}, commit {result['atomicx']['commit'][:12]}"
+        for result in known
+    }
+    return "\nMeasured on: " + "; ".join(sorted(machines)) + ".\n"
+
+
+def by_name(result: results.Result) -> dict[str, Record]:
+    return {case["name"]: case for case in result["cases"]}
+
+
+def nanoseconds(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+
+
+def grid(known: list[results.Result], heading: str, wanted: Callable[[Record], bool], cell: Cell) -> str:
+    """A row for every wanted case that any results file has, in the order of the files."""
+    indexed = [by_name(result) for result in known]
+    names = dict.fromkeys(name for index in indexed for name, case in index.items() if wanted(case))
+    rows = [[heading, *(build_name(result) for result in known)]]
+    for name in names:
+        cells = [cell(index[name]) if name in index else ABSENT for index in indexed]
+        rows.append([code(name), *cells])
+    return markdown(rows)
+
+
+def is_basic(case: Record) -> bool:
+    return case["access"] == "local" and case["threads"] == 1 and "loop" not in case["name"]
+
+
+def brief(known: Results) -> str:
+    """The price of the usual operations, and how many of each fit into the time of one locked addition."""
+    indexed = [by_name(result) for result in known.times]
+    rows = [["operation", *(build_name(result) for result in known.times)]]
+    for name in (*BRIEF, LOCKED):
+        cells = [code(name)]
+        for index in indexed:
+            taken, lock = index[name]["median_ns"], index[LOCKED]["median_ns"]
+            cells.append(f"{taken:.0f} ns" + ("" if name == LOCKED else f" ({lock / taken:.1f} x)"))
+        rows.append(cells)
+    return markdown(rows) + source(known.times)
+
+
+def floors(known: Results) -> str:
+    """What an empty C method costs."""
+
+    def wanted(case: Record) -> bool:
+        return case["subject"] == FLOOR and is_basic(case)
+
+    return grid(
+        known.times, "C method that does nothing", wanted, lambda case: nanoseconds(case["median_ns"])
+    )
+
+
+def operations(known: Results) -> str:
+    """Every operation of ours, one thread: nanoseconds, the quartiles, and its ratio to its floor."""
+
+    def cell(case: Record) -> str:
+        spread = f"{nanoseconds(case['lower_quartile_ns'])} to {nanoseconds(case['upper_quartile_ns'])}"
+        floor = case["of_floor"]
+        return f"{nanoseconds(case['median_ns'])} ({spread})" + ("" if floor is None else f", {floor:.2f} x")
+
+    return grid(
+        known.times, "operation", lambda case: case["subject"] == SUBJECT and is_basic(case), cell
+    ) + source(known.times)
+
+
+def alternatives(known: Results) -> str:
+    """What else there is for the same jobs, and how many times as long it takes."""
+    indexed = [by_name(result) for result in known.times]
+    others = [case for index in indexed for case in index.values() if is_basic(case) and is_alternative(case)]
+    names = {case["name"]: case for case in others}
+    rows = [["alternative", "beside", *(build_name(result) for result in known.times)]]
+    for name, case in names.items():
+        ours = equivalent(case, indexed)
+        cells = [_beside(index.get(name), index.get(ours or "")) for index in indexed]
+        rows.append([code(name), code(ours) if ours else ABSENT, *cells])
+    return markdown(rows) + notes(names.values()) + absences(known.times)
+
+
+def notes(cases: Iterable[Record]) -> str:
+    """What there is to say of some of the cases; once for all of a maker's."""
+    told: dict[str, list[Record]] = {}
+    for case in cases:
+        told.setdefault(case["note"], []).append(case)
+    told.pop("", None)
+    whose = {
+        note: code(noted[0]["name"]) if len(noted) == 1 else noted[0]["subject"]
+        for note, noted in told.items()
+    }
+    return "".join(f"\n{whose[note]}: {note}.\n" for note in told)
+
+
+def is_alternative(case: Record) -> bool:
+    return case["subject"] not in (SUBJECT, FLOOR)
+
+
+def equivalent(case: Record, indexed: Iterable[dict[str, Record]]) -> str | None:
+    """The name of the first operation of ours that does one of the jobs of this case."""
+    return next(
+        (
+            name
+            for job in case["jobs"]
+            for index in indexed
+            for name, other in index.items()
+            if other["subject"] == SUBJECT and is_basic(other) and job in other["jobs"]
+        ),
+        None,
+    )
+
+
+def _beside(theirs: Record | None, ours: Record | None) -> str:
+    if theirs is None:
+        return "absent"
+    taken = theirs["median_ns"]
+    return nanoseconds(taken) + ("" if ours is None else f", {taken / ours['median_ns']:.1f} x")
+
+
+def absences(known: list[results.Result]) -> str:
+    """Which packages were not there, and why."""
+    told = [
+        f"{name} on CPython {result['interpreter']['name']} ({reason})"
+        for result in known
+        for name, reason in result["absent"].items()
+    ]
+    return "\nAbsent: " + ("; ".join(told) if told else "none") + ".\n"
+
+
+def access(known: Results) -> str:
+    """Local variables, globals and attributes."""
+    varied = {
+        case["label"] for result in known.times for case in result["cases"] if case["access"] != "local"
+    }
+
+    def wanted(case: Record) -> bool:
+        return case["label"] in varied and case["threads"] == 1
+
+    return grid(known.times, "operation", wanted, lambda case: nanoseconds(case["median_ns"]))
+
+
+def threads(known: Results) -> str:
+    """Two threads and more: nanoseconds, and their throughput beside that of one."""
+
+    def cell(case: Record) -> str:
+        return f"{nanoseconds(case['median_ns'])}, {case['throughput']:.2f} x"
+
+    return grid(known.times, "operation", lambda case: case["threads"] > 1, cell)
+
+
+def instructions(known: Results) -> str:
+    """The instructions of an operation, and its own part of them."""
+
+    def cell(case: Record) -> str:
+        return f"{case['instructions']:.0f}" + ("" if case["own"] is None else f" ({case['own']:+.0f})")
+
+    return grid(known.instructions, "operation", lambda case: True, cell)
+
+
+def footprint(known: Results) -> str:
+    """The import, the size of a cell, and what a million of them take."""
+    found = [result["footprint"] for result in known.times]
+
+    def row(what: str, *figures: object) -> list[str]:
+        return [what, *map(str, figures)]
+
+    rows = [
+        ["", *(build_name(result) for result in known.times)],
+        row("`import atomicx`, ms", *(each["import_ms"] for each in found)),
+        row("modules it adds", *(", ".join(each["import_adds"]) or "none" for each in found)),
+    ]
+    rows += [
+        row(f"`sys.getsizeof({name}())`", *(each["size_bytes"][name] for each in found))
+        for name in found[0]["size_bytes"]
+    ]
+    for name in found[0]["a_million"]:
+        for key, what in (
+            ("bytes", "bytes each"),
+            ("make_ns", "ns to make one"),
+            ("inc_ns", "ns an `inc()`"),
+        ):
+            figures = (each["a_million"][name][key] for each in found)
+            rows.append(row(f"a million of `{name}`: {what}", *figures))
+    return markdown(rows)
+
+
+FORMS: dict[str, Callable[[Results], str]] = {
+    "brief": brief,
+    "floors": floors,
+    "operations": operations,
+    "alternatives": alternatives,
+    "access": access,
+    "threads": threads,
+    "instructions": instructions,
+    "footprint": footprint,
+    "targets": lambda known: targets.targets(known.times),
+}

@@ -1,0 +1,228 @@
+"""What we want to reach, and whether the results files reach it. What is not met is explained by hand."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from atomicx.bench.alternatives import LOCKED
+from atomicx.bench.operations import SUBJECT
+
+from .floor import NOTHING
+
+Result = dict[str, Any]
+# The figure of a results file, or None where it has none.
+Figure = Callable[[Result], float | None]
+
+FRESH = "fresh int()"
+ONE, PRIVATE = ", 2 threads, one object", ", 2 threads, private objects"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A figure, and its limit with the GIL and without: None where nothing is demanded."""
+
+    what: str
+    figure: Figure
+    unit: str
+    with_gil: float | None
+    without_gil: float | None
+    at_least: bool = False
+
+    def limit(self, result: Result) -> float | None:
+        return self.with_gil if result["interpreter"]["gil"] else self.without_gil
+
+    def met(self, result: Result) -> bool | None:
+        """None where nothing is demanded, or nothing was measured."""
+        figure, limit = self.figure(result), self.limit(result)
+        if figure is None or limit is None:
+            return None
+        return figure >= limit if self.at_least else figure <= limit
+
+
+def nanoseconds(result: Result, name: str) -> float | None:
+    return next((case["median_ns"] for case in result["cases"] if case["name"] == name), None)
+
+
+def ratio(name: str, of: str) -> Figure:
+    """The time of a case beside that of another one."""
+
+    def figure(result: Result) -> float | None:
+        above, below = nanoseconds(result, name), nanoseconds(result, of)
+        return None if above is None or below is None else above / below
+
+    return figure
+
+
+def recorded(name: str, key: str) -> Figure:
+    """What the record of a case has under a key."""
+    return lambda result: next((case[key] for case in result["cases"] if case["name"] == name), None)
+
+
+def compared(result: Result) -> list[dict[str, Any]]:
+    """Our operations with an equivalent of somebody else's, one thread and local variables."""
+    return [
+        case
+        for case in result["cases"]
+        if case["subject"] == SUBJECT
+        and case["of_alternative"] is not None
+        and (case["threads"], case["access"]) == (1, "local")
+    ]
+
+
+def slowest(result: Result) -> float | None:
+    """Our worst ratio to the fastest equivalent; 1 where the two are within their spread."""
+    ratios = [
+        min(case["of_alternative"], 1) if within_spread(case, result) else case["of_alternative"]
+        for case in compared(result)
+    ]
+    return max(ratios, default=None)
+
+
+def within_spread(case: dict[str, Any], result: Result) -> bool:
+    """Whether the middle halves of the samples of a case and of its fastest equivalent overlap."""
+    other = next(each for each in result["cases"] if each["name"] == case["alternative"])
+    later, earlier = max(case, other, key=_lower), min(case, other, key=_lower)
+    overlap: bool = later["lower_quartile_ns"] <= earlier["upper_quartile_ns"]
+    return overlap
+
+
+def _lower(case: dict[str, Any]) -> float:
+    quartile: float = case["lower_quartile_ns"]
+    return quartile
+
+
+def beside_bare_loop(result: Result) -> float | None:
+    """fetch_add by two threads on one cell, less what the call and its result cost, beside additions in C."""
+    whole = nanoseconds(result, f"AtomicInt.fetch_add(), loop in C{ONE}")
+    call = nanoseconds(result, f"{FRESH}, loop in C{PRIVATE}")
+    bare = nanoseconds(result, f"bare loop of atomic adds{ONE}")
+    return None if whole is None or call is None or bare is None else (whole - call) / bare
+
+
+def crowd(result: Result) -> float | None:
+    """The throughput of 64 threads on one counter, beside that of two."""
+    many = recorded("Counter.inc(), loop in C, 64 threads, one object", "throughput")(result)
+    two = recorded(f"Counter.inc(), loop in C{ONE}", "throughput")(result)
+    return None if many is None or two is None else many / two
+
+
+FLOOR, FRESH_FLOOR, TIMES = "x floor", "x floor of a fresh int", "x"
+
+
+def _of_floor(label: str, limit: float) -> Target:
+    return Target(f"`{label}`", ratio(label, NOTHING), FLOOR, limit, limit)
+
+
+def _of_fresh(label: str) -> Target:
+    return Target(f"`{label}`", ratio(label, FRESH), FRESH_FLOOR, 1.2, 1.2)
+
+
+def _scales(what: str, name: str) -> Target:
+    return Target(what, recorded(name, "throughput"), "x one thread", None, 1.8, at_least=True)
+
+
+TARGETS = (
+    _of_floor("AtomicInt.inc()", 1.10),
+    _of_floor("AtomicInt.dec()", 1.10),
+    _of_floor("AtomicInt.add(1)", 1.6),
+    _of_floor("AtomicInt.load()", 1.2),
+    _of_floor("AtomicInt.store(1)", 1.5),
+    _of_fresh("AtomicInt.fetch_add()"),
+    _of_fresh("AtomicInt.add_fetch()"),
+    _of_fresh("AtomicInt.load() of a large value"),
+    _of_floor("AtomicInt.compare_and_set(a, b)", 2.6),
+    _of_floor("Counter.inc()", 1.15),
+    _of_floor("AtomicFloat.add(1.0)", 1.6),
+    _of_floor("AtomicBool.test_and_set()", 1.15),
+    _of_floor("AtomicRef.load()", 1.15),
+    _of_floor("with AtomicInt.track()", 8),
+    Target(
+        "`AtomicInt.inc()` against a lock and an int",
+        ratio(LOCKED, "AtomicInt.inc()"),
+        "x as fast",
+        15,
+        5,
+        at_least=True,
+    ),
+    Target("every operation against the fastest equivalent, the worst", slowest, TIMES, 1, 1),
+    _scales("`Counter.inc()`, two threads, private objects", f"Counter.inc(){PRIVATE}"),
+    _scales("the same by a loop in C", f"Counter.inc(), loop in C{PRIVATE}"),
+    _scales(
+        "`Counter.inc()`, two threads, one object in stripes, loop in C", f"Counter.inc(), loop in C{ONE}"
+    ),
+    _scales("the same by Python code", f"Counter.inc(){ONE}"),
+    Target(
+        "`AtomicInt.fetch_add()`, two threads, one cell, against the fastest equivalent",
+        recorded(f"AtomicInt.fetch_add(){ONE}", "of_alternative"),
+        TIMES,
+        None,
+        1,
+    ),
+    Target("the same, less the call, against bare atomic additions in C", beside_bare_loop, TIMES, None, 1.3),
+    Target(
+        "`AtomicRef.load()`, two threads, one cell, against the fastest equivalent",
+        recorded(f"AtomicRef.load(){ONE}", "of_alternative"),
+        TIMES,
+        None,
+        1,
+    ),
+    Target(
+        "`Counter.inc()`, 64 threads against 2, loop in C", crowd, "x the throughput", 0.5, 0.5, at_least=True
+    ),
+    Target("`import atomicx`", lambda result: result["footprint"]["import_ms"], "ms", 3, 3),
+    Target("modules that it adds", lambda result: len(result["footprint"]["import_adds"]), "", 0, 0),
+    Target(
+        "size of an AtomicInt",
+        lambda result: result["footprint"]["size_bytes"]["AtomicInt"],
+        "bytes",
+        40,
+        None,
+    ),
+)
+
+
+def targets(known: list[Result]) -> str:
+    """The table, and below it what is slower than an equivalent."""
+    head = ["what", "target", *(f"CPython {result['interpreter']['name']}" for result in known)]
+    body = [
+        [target.what, wanted(target), *(reached(target, result) for result in known)] for target in TARGETS
+    ]
+    rule = ["---", "---", *["---:"] * len(known)]
+    table = "".join("| " + " | ".join(cells) + " |\n" for cells in (head, rule, *body))
+    return table + "".join(slower(result) for result in known)
+
+
+def wanted(target: Target) -> str:
+    """The limit in words."""
+    side = "at least" if target.at_least else "at most"
+    limits = [limit for limit in (target.with_gil, target.without_gil) if limit is not None]
+    figures = " or ".join(f"{limit:g}" for limit in dict.fromkeys(limits))
+    where = {(True, False): ", with the GIL", (False, True): ", without the GIL"}
+    condition = where.get((target.with_gil is not None, target.without_gil is not None), "")
+    if len({*limits}) == 2:
+        condition = " (with the GIL, without)"
+    return f"{side} {figures} {target.unit}".rstrip() + condition
+
+
+def reached(target: Target, result: Result) -> str:
+    """The figure, and whether it is met: bold where it is not."""
+    figure, met = target.figure(result), target.met(result)
+    if figure is None:
+        return "not measured"
+    text = f"{figure:.2f}" if figure % 1 else f"{figure:g}"
+    if met is None:
+        return f"({text})"
+    return f"{text}, met" if met else f"**{text}, not met**"
+
+
+def slower(result: Result) -> str:
+    """Which of our operations are slower than an equivalent, if any."""
+    known = [
+        f"`{case['name']}` {case['of_alternative']:.2f} x `{case['alternative']}`"
+        + (" (within the spread)" if within_spread(case, result) else "")
+        for case in compared(result)
+        if case["of_alternative"] > 1
+    ]
+    if not known:
+        return ""
+    return f"\nSlower than an equivalent on CPython {result['interpreter']['name']}: {'; '.join(known)}.\n"

@@ -1,0 +1,292 @@
+"""What else one could take: the standard library, and packages from PyPI where they are installed.
+
+A row names its operation as atomicx's own cases do, so equivalents can be compared.
+"""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import multiprocessing
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+from .harness import Case
+
+STANDARD = "Python"
+
+
+class Locked:
+    """The counter that people write: an int, a lock, a method."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._value = 0
+
+    def inc(self) -> None:
+        with self._lock:
+            self._value += 1
+
+
+class LockedGauge(Locked):
+    """The same as a context manager, for what is in flight."""
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._value += 1
+
+    def __exit__(self, *exc_info: object) -> None:
+        with self._lock:
+            self._value -= 1
+
+
+LOCKED = "inc() of a class with a lock and an int"
+
+
+def standard_cases() -> list[Case]:
+    """What the standard library has for the same jobs."""
+
+    def case(
+        operation: str, label: str, statement: str, make: Callable[[], dict[str, Any]], note: str = ""
+    ) -> Case:
+        return Case(STANDARD, (operation,), label, (statement,), make, note=note)
+
+    return [
+        case("int.inc", LOCKED, "cell.inc()", lambda: {"cell": Locked()}),
+        case(
+            "inline.inc",
+            "with lock: value += 1",
+            "with lock: value += 1",
+            lambda: {"lock": threading.Lock(), "value": 0},
+        ),
+        case(
+            "int.fetch_add",
+            "next(itertools.count())",
+            "next(cell)",
+            lambda: {"cell": itertools.count(1 << 40)},
+        ),
+        case(
+            "shared.inc",
+            "multiprocessing.Value += 1 with its lock",
+            "with lock: cell.value += 1",
+            _process_value,
+        ),
+        case(
+            "mapping.inc",
+            "collections.Counter[key] += 1",
+            "cell['key'] += 1",
+            lambda: {"cell": collections.Counter()},
+            note="not atomic",
+        ),
+        case(
+            "inflight",
+            "with a class with a lock and an int",
+            "with cell: pass",
+            lambda: {"cell": LockedGauge()},
+        ),
+    ]
+
+
+def _process_value() -> dict[str, Any]:
+    cell = multiprocessing.Value("q", 0)
+    return {"cell": cell, "lock": cell.get_lock()}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One operation of a peer, and the jobs that it is good for; `make` takes its module."""
+
+    jobs: tuple[str, ...]
+    label: str
+    statements: tuple[str, ...]
+    make: Callable[[Any], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A package with something comparable."""
+
+    name: str
+    """As on PyPI."""
+    module: str
+    rows: tuple[Row, ...]
+
+    def cases(self) -> list[Case]:
+        """Its operations; imports it."""
+        module = import_module(self.module)
+        return [
+            Case(self.name, row.jobs, row.label, row.statements, partial(row.make, module))
+            for row in self.rows
+        ]
+
+
+def _rows(type_name: str, make: Callable[[Any], Any], *operations: tuple[str, ...]) -> tuple[Row, ...]:
+    """Rows of one type: each has its jobs in one string, and the calls that are made."""
+
+    def objects(module: Any) -> dict[str, Any]:
+        return {"cell": make(module)}
+
+    rows: list[Row] = []
+    for jobs, *calls in operations:
+        statements = tuple(f"cell.{call}" for call in calls)
+        rows.append(Row(tuple(jobs.split()), f"{type_name}.{calls[0]}", statements, objects))
+    return tuple(rows)
+
+
+PEERS = (
+    Peer(
+        "cereggii",
+        "cereggii",
+        (
+            *_rows(
+                "cereggii.AtomicInt64",
+                lambda module: module.AtomicInt64(0),
+                ("int.inc int.add_fetch", "increment_and_get()"),
+                ("int.dec", "decrement_and_get()"),
+                ("int.add int.add_fetch_one", "increment_and_get(1)"),
+                ("int.fetch_add", "get_and_increment()"),
+                ("int.fetch_add_one", "get_and_increment(1)"),
+                ("int.load", "get()"),
+                ("int.store", "set(1)"),
+                ("int.exchange", "get_and_set(1)"),
+                ("int.compare_and_set", "compare_and_set(0, 1)", "compare_and_set(1, 0)"),
+            ),
+            *_rows(
+                "cereggii.AtomicRef",
+                lambda module: module.AtomicRef(None),
+                ("ref.load", "get()"),
+                ("ref.store", "set(0)", "set(1)"),
+                ("ref.exchange", "get_and_set(0)"),
+            ),
+            *_rows(
+                "cereggii.AtomicBool",
+                lambda module: module.AtomicBool(False),
+                ("bool.load", "get()"),
+                ("bool.store", "set(True)"),
+                ("bool.test_and_set bool.exchange", "get_and_set(True)"),
+                ("bool.compare_and_set", "compare_and_set(False, True)", "compare_and_set(True, False)"),
+            ),
+        ),
+    ),
+    Peer(
+        "ft_utils",
+        "ft_utils.concurrency",
+        (
+            *_rows(
+                "ft_utils.AtomicInt64",
+                lambda module: module.AtomicInt64(0),
+                ("int.inc int.add_fetch", "incr()"),
+                ("int.dec", "decr()"),
+                ("int.load", "get()"),
+                ("int.store", "set(1)"),
+            ),
+            *_rows(
+                "ft_utils.AtomicReference",
+                lambda module: module.AtomicReference(None),
+                ("ref.load", "get()"),
+                ("ref.store", "set(0)", "set(1)"),
+                ("ref.exchange", "exchange(0)"),
+            ),
+            *_rows(
+                "ft_utils.AtomicFlag",
+                lambda module: module.AtomicFlag(False),
+                ("bool.store", "set(True)"),
+            ),
+        ),
+    ),
+    Peer(
+        "atomics",
+        "atomics",
+        _rows(
+            "atomics INT",
+            lambda module: module.atomic(width=8, atype=module.INT),
+            ("int.inc", "inc()"),
+            ("int.dec", "dec()"),
+            ("int.add", "add(1)"),
+            ("int.load", "load()"),
+            ("int.store", "store(1)"),
+            ("int.fetch_add", "fetch_inc()"),
+            ("int.compare_and_set", "cmpxchg_strong(0, 1)", "cmpxchg_strong(1, 0)"),
+        ),
+    ),
+    Peer(
+        "prometheus_client",
+        "prometheus_client",
+        (
+            *_rows(
+                "prometheus_client.Counter",
+                lambda module: module.Counter("requests", "help", registry=None),
+                ("int.inc", "inc()"),
+            ),
+            *_rows(
+                "prometheus_client.Gauge",
+                lambda module: module.Gauge("temperature", "help", registry=None),
+                ("float.add", "inc(1.0)"),
+                ("float.store", "set(1.0)"),
+            ),
+            Row(
+                ("inflight",),
+                "with prometheus_client.Gauge.track_inprogress()",
+                ("with cell.track_inprogress(): pass",),
+                lambda module: {"cell": module.Gauge("in_flight", "help", registry=None)},
+            ),
+            Row(
+                ("family.inc",),
+                "prometheus_client.Counter.labels(...).inc()",
+                ("cell.labels('GET', '200').inc()",),
+                lambda module: {
+                    "cell": module.Counter("served", "help", ("method", "status"), registry=None)
+                },
+            ),
+            Row(
+                ("histogram.observe",),
+                "prometheus_client.Histogram.observe(x)",
+                ("cell.observe(0.3)",),
+                lambda module: {"cell": module.Histogram("latency", "help", registry=None)},
+            ),
+        ),
+    ),
+)
+
+# Asked in a process of its own: there an import may crash, or switch the GIL on for good.
+PROBE = """
+import importlib, sys
+enabled = getattr(sys, "_is_gil_enabled", lambda: True)
+before = enabled()
+try:
+    importlib.import_module(sys.argv[1])
+except ModuleNotFoundError as error:
+    print("not installed" if error.name == sys.argv[1].split(".")[0] else f"lacks the module {error.name}")
+except Exception as error:
+    print(f"its import fails with {type(error).__name__}")
+else:
+    print("ok" if before == enabled() else "its import switches the GIL on")
+"""
+
+
+def absence(module: str) -> str | None:
+    """Why a module cannot be measured here, or None if it can."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, module], capture_output=True, text=True, check=False, timeout=60
+    )
+    answer = done.stdout.strip() if done.returncode == 0 else "its import crashes"
+    return None if answer == "ok" else answer
+
+
+def peer_cases(peers: tuple[Peer, ...] = PEERS) -> tuple[list[Case], dict[str, str]]:
+    """The cases of the peers that are here; and for each other peer, why it is not."""
+    cases: list[Case] = []
+    absent: dict[str, str] = {}
+    for peer in peers:
+        reason = absence(peer.module)
+        if reason is None:
+            cases += peer.cases()
+        else:
+            absent[peer.name] = reason
+    return cases, absent

@@ -1,0 +1,61 @@
+"""`python -m atomicx bench`: measure, show progress, report."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from .._terminal import UsageError, has_rich, shown_progress
+from . import chart, report
+from .harness import Measurement, measure
+from .operations import SUBJECT
+from .share import share
+
+ROUNDS = 15
+INTERRUPTED = 130
+
+
+def bench_command(options: Namespace) -> int:
+    """Run `bench` as told; returns the exit status. Raises UsageError."""
+    plot = None if options.plot is None else _plot_path(options.plot)
+    cases, absent = share()
+    with shown_progress("bench") as progress:
+        # One part of the time goes into calibration, about as long as a round.
+        sample_seconds = options.seconds / ((ROUNDS + 1) * len(cases))
+        measured = measure(cases, rounds=ROUNDS, sample_seconds=sample_seconds, progress=progress)
+    if options.json:
+        print(json.dumps(report.as_json(measured, absent, options.seconds), indent=2))
+    elif sys.stdout.isatty() and has_rich():
+        report.draw(measured, absent, options.seconds)
+    else:
+        print(report.as_text(measured, absent, options.seconds))
+    if plot is not None and measured.timings:
+        plot.write_text(drawn(measured), encoding="utf-8")
+        print(f"bench: plot written to {plot}", file=sys.stderr)
+    return INTERRUPTED if measured.interrupted else 0
+
+
+def _plot_path(text: str) -> Path:
+    """Where the plot goes, found wrong before anything is measured rather than after."""
+    path = Path(text)
+    if path.suffix != ".svg":
+        raise UsageError(f"the plot is an SVG: {text!r} should end in .svg")
+    if path.is_dir():
+        raise UsageError(f"{text!r} is a folder")
+    if not path.parent.is_dir():
+        raise UsageError(f"there is no folder {str(path.parent)!r} for the plot")
+    return path
+
+
+def drawn(measured: Measurement) -> str:
+    """The chart of what was measured with one thread."""
+    colors = {SUBJECT: chart.OURS, "floor": chart.FLOOR}
+    timings = measured.timings
+    bars = [
+        chart.Bar(case.label, timings[case.name].median_ns, colors.get(case.subject, chart.OTHERS))
+        for case in measured.cases
+        if case.threads == 1 and case.name in timings
+    ]
+    return chart.draw(report.title(), "nanoseconds an operation, one thread", bars)

@@ -1,0 +1,198 @@
+"""The cases of atomicx itself: every operation of every type, in a table. A new type is a few more rows."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import atomicx
+
+from .harness import Case
+
+SUBJECT = "atomicx"
+
+# The least that a case can cost: an empty method, called in the same way, with the same kind of result.
+CALL, CALL_ONE, CALL_MANY, CALL_TWO = "nothing()", "one(1)", "many(1)", "many(0, 1)"
+INT, INT_MANY, FLOAT = "fresh int()", "fresh int(1)", "fresh float()"
+NO_CALL = ""  # no call of a method, so none to compare with
+WITH, WITH_NEW = "with an empty guard", "with a new empty guard"
+
+LARGE = 1 << 40
+
+
+def _cell(
+    operation: str, label: str, make: Callable[[], Any], *statements: str, floor: str, note: str = ""
+) -> Case:
+    return Case(SUBJECT, (operation,), label, statements, lambda: {"cell": make()}, floor=floor, note=note)
+
+
+def _int() -> list[Case]:
+    new = atomicx.AtomicInt
+
+    def large() -> atomicx.AtomicInt:
+        return new(LARGE)
+
+    def case(operation: str, call: str, floor: str, make: Callable[[], Any] = new) -> Case:
+        return _cell(f"int.{operation}", f"AtomicInt.{call}", make, f"cell.{call}", floor=floor)
+
+    return [
+        case("inc", "inc()", CALL),
+        case("dec", "dec()", CALL),
+        case("add", "add(1)", CALL_ONE),
+        case("load", "load()", CALL),
+        _cell("int.load_large", "AtomicInt.load() of a large value", large, "cell.load()", floor=INT),
+        case("store", "store(1)", CALL_ONE),
+        case("exchange", "exchange(1)", CALL_ONE),
+        case("fetch_add", "fetch_add()", INT, large),
+        case("fetch_add_one", "fetch_add(1)", INT_MANY, large),
+        case("fetch_sub", "fetch_sub(1)", INT_MANY, large),
+        case("add_fetch", "add_fetch()", INT, large),
+        case("add_fetch_one", "add_fetch(1)", INT_MANY, large),
+        case("sub_fetch", "sub_fetch(1)", INT_MANY, large),
+        case("fetch_and", "fetch_and(7)", CALL_ONE),
+        case("fetch_or", "fetch_or(7)", CALL_ONE),
+        case("fetch_xor", "fetch_xor(7)", CALL_ONE),
+        case("fetch_max", "fetch_max(7)", CALL_ONE),
+        case("fetch_min", "fetch_min(7)", CALL_ONE),
+        # One there and one back, so that every one of them swaps.
+        _cell(
+            "int.compare_and_set",
+            "AtomicInt.compare_and_set(a, b)",
+            new,
+            "cell.compare_and_set(0, 1)",
+            "cell.compare_and_set(1, 0)",
+            floor=CALL_TWO,
+        ),
+        _cell(
+            "int.compare_exchange",
+            "AtomicInt.compare_exchange(a, b)",
+            new,
+            "cell.compare_exchange(0, 1)",
+            "cell.compare_exchange(1, 0)",
+            floor=CALL_TWO,
+        ),
+        _cell(
+            "int.try_add",
+            "AtomicInt.try_add(1, limit)",
+            new,
+            "cell.try_add(1, 9)",
+            "cell.try_add(-1, 0)",
+            floor=CALL_TWO,
+        ),
+        case("fetch_inc_mod", "fetch_inc_mod(8)", CALL_ONE),
+        case("advance", "advance(1)", INT, large),
+        Case(
+            SUBJECT,
+            ("int.update",),
+            "AtomicInt.update(function)",
+            ("cell.update(function)",),
+            lambda: {"cell": new(), "function": operator.neg},
+            floor=CALL_ONE,
+        ),
+        _cell("int.iadd", "AtomicInt += 1", new, "cell += 1", floor=NO_CALL),
+        _cell("int.int", "int(AtomicInt)", new, "int(cell)", floor=NO_CALL),
+        _cell("inflight", "with AtomicInt.track()", new, "with cell.track(): pass", floor=WITH_NEW),
+        Case(
+            SUBJECT,
+            ("guard.with",),
+            "with a guard of AtomicInt.track()",
+            ("with guard: pass",),
+            lambda: {"guard": new().track()},
+            floor=WITH,
+        ),
+    ]
+
+
+def _float() -> list[Case]:
+    new = atomicx.AtomicFloat
+
+    def case(operation: str, call: str, floor: str) -> Case:
+        return _cell(f"float.{operation}", f"AtomicFloat.{call}", new, f"cell.{call}", floor=floor)
+
+    return [
+        case("add", "add(1.0)", CALL_ONE),
+        case("load", "load()", FLOAT),
+        case("store", "store(1.0)", CALL_ONE),
+        case("exchange", "exchange(1.0)", FLOAT),
+        case("fetch_add", "fetch_add(1.0)", FLOAT),
+        case("add_fetch", "add_fetch(1.0)", FLOAT),
+        case("fetch_max", "fetch_max(1.0)", FLOAT),
+        _cell(
+            "float.compare_and_set",
+            "AtomicFloat.compare_and_set(a, b)",
+            new,
+            "cell.compare_and_set(0.0, 1.0)",
+            "cell.compare_and_set(1.0, 0.0)",
+            floor=CALL_TWO,
+        ),
+    ]
+
+
+def _bool() -> list[Case]:
+    new = atomicx.AtomicBool
+
+    def case(operation: str, call: str, floor: str) -> Case:
+        return _cell(f"bool.{operation}", f"AtomicBool.{call}", new, f"cell.{call}", floor=floor)
+
+    return [
+        case("test_and_set", "test_and_set()", CALL),
+        case("clear", "clear()", CALL),
+        case("load", "load()", CALL),
+        case("store", "store(True)", CALL_ONE),
+        case("exchange", "exchange(True)", CALL_ONE),
+        _cell(
+            "bool.compare_and_set",
+            "AtomicBool.compare_and_set(a, b)",
+            new,
+            "cell.compare_and_set(False, True)",
+            "cell.compare_and_set(True, False)",
+            floor=CALL_TWO,
+        ),
+    ]
+
+
+def _ref() -> list[Case]:
+    def make() -> dict[str, Any]:
+        first, second = object(), object()
+        return {"cell": atomicx.AtomicRef(first), "first": first, "second": second}
+
+    def case(operation: str, label: str, *statements: str, floor: str) -> Case:
+        return Case(SUBJECT, (f"ref.{operation}",), f"AtomicRef.{label}", statements, make, floor=floor)
+
+    return [
+        case("load", "load()", "cell.load()", floor=CALL),
+        case("store", "store(object)", "cell.store(first)", "cell.store(second)", floor=CALL_ONE),
+        case("exchange", "exchange(object)", "cell.exchange(first)", floor=CALL_ONE),
+        case(
+            "compare_and_set",
+            "compare_and_set(a, b)",
+            "cell.compare_and_set(first, second)",
+            "cell.compare_and_set(second, first)",
+            floor=CALL_TWO,
+        ),
+    ]
+
+
+def _counter() -> list[Case]:
+    new = atomicx.Counter
+
+    def case(operation: str, call: str, floor: str) -> Case:
+        return _cell(operation, f"Counter.{call}", new, f"cell.{call}", floor=floor)
+
+    return [
+        case("int.inc", "inc()", CALL),
+        case("int.add", "add(1)", CALL_ONE),
+        case("counter.load", "load()", CALL),
+        _cell("counter.drain", "Counter.inc() and drain()", new, "cell.inc(); cell.drain()", floor=CALL),
+    ]
+
+
+def own_cases() -> list[Case]:
+    """Every operation of every type, one thread, local variables."""
+    return [*_int(), *_float(), *_bool(), *_ref(), *_counter()]
+
+
+def own(label: str) -> Case:
+    """The case with this label."""
+    return next(case for case in own_cases() if case.label == label)

@@ -1,0 +1,174 @@
+"""What was measured, as rows with their ratios; as text, as a table drawn by rich, and as JSON."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import atomicx
+
+from .._info import facts
+from .._terminal import columns
+from .alternatives import LOCKED
+from .harness import Case, Measurement, Timing
+from .operations import SUBJECT
+
+Record = dict[str, Any]
+
+HEADINGS = ("operation", "ns", "quartiles", "of the floor", "a lock takes", "2 threads do")
+NUMBERS = (1, 2, 3, 4, 5)
+NOT_MEASURED = "-"
+
+
+def records(measured: Measurement) -> list[Record]:
+    """What is known of each case, as JSON can hold it. A ratio to what has no timing is None."""
+    timings = measured.timings
+    return [_record(case, measured.cases, timings) for case in measured.cases]
+
+
+def _record(case: Case, cases: Iterable[Case], timings: dict[str, Timing]) -> Record:
+    timing = timings.get(case.name)
+    best = _fastest_alternative(case, cases, timings)
+    floor = case.floor and replace(case, label=case.floor).name
+    one = case.with_threads(1, shared=True).name
+    return {
+        "name": case.name,
+        "label": case.label,
+        "subject": case.subject,
+        "jobs": list(case.jobs),
+        "access": case.access,
+        "threads": case.threads,
+        "shared": case.shared,
+        "note": case.note,
+        "median_ns": timing and timing.median_ns,
+        "lower_quartile_ns": timing and timing.lower_quartile_ns,
+        "upper_quartile_ns": timing and timing.upper_quartile_ns,
+        "samples": timing.samples if timing else 0,
+        "floor": floor if floor in timings else None,
+        "of_floor": _ratio(timing, timings.get(floor)),
+        "alternative": best,
+        "of_alternative": _ratio(timing, timings.get(best or "")),
+        # How much work so many threads do in the time in which one alone does 1.
+        "throughput": _ratio(timings.get(one), timing, case.threads) if case.threads > 1 else None,
+    }
+
+
+def _ratio(above: Timing | None, below: Timing | None, times: int = 1) -> float | None:
+    if above is None or below is None:
+        return None
+    return round(times * above.median_ns / below.median_ns, 3)
+
+
+def _fastest_alternative(case: Case, cases: Iterable[Case], timings: dict[str, Timing]) -> str | None:
+    """The name of the fastest case of somebody else that does the same; only for our own."""
+    if case.subject != SUBJECT:
+        return None
+    others = [
+        other.name
+        for other in cases
+        if other.subject not in (SUBJECT, "floor") and other.name in timings and case.equivalent(other)
+    ]
+    return min(others, key=lambda name: timings[name].median_ns, default=None)
+
+
+def heading(seconds: float) -> list[str]:
+    """What is measured and where."""
+    known = facts()
+    lines = [
+        f"atomicx {known['version']}, backend {known['backend']}: {known['interpreter']}, {known['gil']},"
+        f" {known['cores']} cores, {known['platform']}, {seconds:g} s"
+    ]
+    if atomicx.backend == "python":
+        lines.append("This is the pure-Python twin. The C module, which is what is fast, is not in use here.")
+    return lines
+
+
+def title() -> str:
+    """The same in a few words, for a chart."""
+    known = facts()
+    what = "atomicx" if known["backend"] == "c" else "atomicx's pure-Python twin"
+    return f"{what} {known['version']} on {known['interpreter']}, {known['gil']}"
+
+
+def table_row(record: Record, lock_ns: float | None) -> tuple[str, ...]:
+    """A record as a line of the table."""
+    median_ns = record["median_ns"]
+    if median_ns is None:
+        return (record["name"], *[NOT_MEASURED] * (len(HEADINGS) - 1))
+    lock = lock_ns / median_ns if lock_ns and record["threads"] == 1 else None
+    return (
+        record["name"],
+        f"{median_ns:,.1f}",
+        f"{record['lower_quartile_ns']:,.1f} to {record['upper_quartile_ns']:,.1f}",
+        _times(record["of_floor"]),
+        _times(lock),
+        _times(record["throughput"]),
+    )
+
+
+def _times(ratio: float | None) -> str:
+    if ratio is None:
+        return ""
+    return f"{ratio:,.0f} x" if ratio >= 100 else f"{ratio:.2f} x" if ratio < 10 else f"{ratio:.1f} x"
+
+
+def table(known: list[Record]) -> list[tuple[str, ...]]:
+    """The lines of the table, under their headings."""
+    lock_ns = next((record["median_ns"] for record in known if record["name"] == LOCKED), None)
+    return [HEADINGS, *(table_row(record, lock_ns) for record in known)]
+
+
+def footnotes(measured: Measurement, absent: dict[str, str]) -> list[str]:
+    """What the table needs to be read right."""
+    lines = [
+        f"Nanoseconds of one operation of one thread, median of {_samples(measured)} samples. What 2 threads"
+        " do is their work together, where one alone does 1 x."
+    ]
+    lines += [f"{case.label}: {case.note}." for case in measured.cases if case.note]
+    if absent:
+        lines.append("Left out: " + "; ".join(f"{name} ({reason})" for name, reason in absent.items()) + ".")
+    if measured.interrupted:
+        lines.append("Stopped by Ctrl-C: these are the samples that there were.")
+    return lines
+
+
+def _samples(measured: Measurement) -> str:
+    counts = sorted({len(taken) for taken in measured.samples_ns.values()} or {0})
+    return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+
+
+def as_text(measured: Measurement, absent: dict[str, str], seconds: float) -> str:
+    """The whole report as plain text."""
+    lines = [*heading(seconds), "", *columns(table(records(measured)), right=NUMBERS), ""]
+    return "\n".join([*lines, *footnotes(measured, absent)])
+
+
+def draw(measured: Measurement, absent: dict[str, str], seconds: float) -> None:
+    """The same on a terminal, drawn by rich."""
+    console = importlib.import_module("rich.console").Console(highlight=False)
+    drawn = importlib.import_module("rich.table").Table(box=importlib.import_module("rich.box").SIMPLE_HEAD)
+    known = records(measured)
+    headings, *rows = table(known)
+    for index, name in enumerate(headings):
+        drawn.add_column(name, justify="right" if index in NUMBERS else "left")
+    styles = {SUBJECT: "green", "floor": "dim"}
+    for record, row in zip(known, rows, strict=True):
+        drawn.add_row(*row, style=styles.get(record["subject"]))
+    console.print("\n".join(heading(seconds)), markup=False)
+    console.print(drawn)
+    console.print("\n".join(footnotes(measured, absent)), style="dim", markup=False)
+
+
+def as_json(measured: Measurement, absent: dict[str, str], seconds: float) -> dict[str, Any]:
+    """The whole report as what JSON can hold."""
+    return {
+        **facts(),
+        "seconds": seconds,
+        "switch_interval": sys.getswitchinterval(),
+        "interrupted": measured.interrupted,
+        "absent": absent,
+        "cases": records(measured),
+    }
