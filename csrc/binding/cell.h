@@ -3,6 +3,7 @@
 #define AX_CELL_H
 
 #include "ax_py.h"
+#include "ax_stripe.h"
 
 /* AtomicInt, AtomicFloat and AtomicBool. */
 typedef struct {
@@ -56,6 +57,10 @@ bool prepare_int(void *answer, int64_t value);
 /* The same for floats: a new float, to be filled in before anybody else sees it; NULL with MemoryError. */
 PyObject *prepare_float(void);
 PyObject *fill_float(PyObject *prepared, double value);
+
+/* What the striped types ask of the machine; and the number of the calling thread, which picks its stripe. */
+extern const ax_stripe_system stripe_system;
+uint64_t thread_number(void);
 
 /* Sets OverflowError for a result outside int64; returns NULL. */
 PyObject *result_overflow(void);
