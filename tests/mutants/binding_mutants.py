@@ -321,7 +321,8 @@ METRICS = [
     tested(
         "histogram: a drain makes its answer when it has drained",
         HISTOGRAM,
-        "    if (snapshot != NULL && !drain_into(buckets, counts, sum)) {\n        Py_CLEAR(snapshot);\n    }\n",
+        "    if (snapshot != NULL && !drain_into(buckets, counts, sum)) {\n"
+        "        Py_CLEAR(snapshot);\n    }\n",
         "    Py_CLEAR(snapshot);\n    if (counts != NULL && drain_into(buckets, counts, sum)) {\n"
         "        snapshot = snapshot_new(state, counts, sum);\n    }\n",
         lives("exhaustion.an_operation_happens_whole_or_not_at_all"),

@@ -66,7 +66,8 @@ MUTANTS = [
         "twin: a child is published though another was",
         FAMILY,
         "        elif swap(family, version, {**children, labels: child}):\n            return child\n",
-        "        else:\n            swap(family, version, {**children, labels: child})\n            return child\n",
+        "        else:\n            swap(family, version, {**children, labels: child})\n"
+        "            return child\n",
         "tests/stress/test_family.py",
     ),
 ]
