@@ -6,8 +6,10 @@ back its stripes.
 import gc
 import threading
 import tracemalloc
+from collections.abc import Callable
 from contextlib import suppress
-from types import ModuleType
+from functools import partial
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -92,14 +94,25 @@ def traced_in_count() -> int:
     return sum(line.size for line in here if line.traceback[0].lineno == first + 2)
 
 
-@pytest.mark.skipif(GIL, reason="with the GIL a counter has no stripes")
-def test_a_counter_gives_its_stripes_back() -> None:
+def counting() -> Any:
     from atomicx._core import Counter
 
+    return Counter()
+
+
+def observing() -> Any:
+    from atomicx._core import Histogram
+
+    return SimpleNamespace(inc=partial(Histogram([1.0]).observe, 0.5))
+
+
+@pytest.mark.skipif(GIL, reason="with the GIL nothing has stripes")
+@pytest.mark.parametrize("make", [counting, observing])
+def test_stripes_are_given_back(make: Callable[[], Any]) -> None:
     tracemalloc.start()
     try:
         for _ in rounds(60):
-            counter = Counter()
+            counter = make()
             threads = [threading.Thread(target=count, args=(counter,)) for _ in range(2)]
             for thread in threads:
                 thread.start()

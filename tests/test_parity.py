@@ -5,6 +5,7 @@ import importlib
 import inspect
 import os
 import pickle
+import re
 import weakref
 from collections.abc import Callable
 from types import BuiltinFunctionType, MethodDescriptorType, ModuleType, WrapperDescriptorType
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import atomicx
 from atomicx import _reference as twin
 
 pytestmark = pytest.mark.skipif(
@@ -19,7 +21,10 @@ pytestmark = pytest.mark.skipif(
     reason="ATOMICX_PURE=1 leaves out the C module, and so the comparison",
 )
 
-TYPES = ["AtomicBool", "AtomicFloat", "AtomicInt", "AtomicRef", "Counter"]
+TYPES = ["AtomicBool", "AtomicFloat", "AtomicInt", "AtomicRef", "Counter", "Family", "Histogram"]
+# What a type must be given, where it must be given something.
+ARGUMENTS: dict[str, tuple[Any, ...]] = {"Family": (int, "label"), "Histogram": ([1.0],)}
+HELPERS = ["Guard", "Timer"]  # that no user makes
 # How a class statement differs from a type made in C; and what the twin's cells keep.
 MADE_BY_CLASS = {
     "__slots__",
@@ -39,7 +44,9 @@ def core() -> ModuleType:
 
 def members(cls: type) -> set[str]:
     names = set(dir(cls)) - set(dir(object)) - MADE_BY_CLASS
-    return {name for name in names if not name.startswith(("_Cell__", "_Guard__"))}
+    # What is None there keeps Python's classes from being iterated by way of __getitem__.
+    names = {name for name in names if getattr(cls, name, ...) is not None}
+    return {name for name in names if not re.match("_[A-Z][a-z]+__", name)}
 
 
 def parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
@@ -55,15 +62,15 @@ def test_both_have_the_same_names(core: ModuleType) -> None:
     assert core.compiler
 
 
-@pytest.mark.parametrize("name", [*TYPES, "Guard"])
+@pytest.mark.parametrize("name", [*TYPES, *HELPERS])
 def test_members(core: ModuleType, name: str) -> None:
     assert members(getattr(core, name)) == members(getattr(twin, name))
 
 
-MEMBERS = [(name, member) for name in [*TYPES, "Guard"] for member in sorted(members(getattr(twin, name)))]
+MEMBERS = [(name, member) for name in [*TYPES, *HELPERS] for member in sorted(members(getattr(twin, name)))]
 METHODS = [
     (name, member)
-    for name, member in [*MEMBERS, *((name, "__reduce__") for name in [*TYPES, "Guard"])]
+    for name, member in [*MEMBERS, *((name, "__reduce__") for name in [*TYPES, *HELPERS])]
     if callable(getattr(getattr(twin, name), member))
 ]
 
@@ -108,7 +115,7 @@ def test_subclass(core: ModuleType, name: str, body: dict[str, Any]) -> None:
 @pytest.mark.parametrize("name", TYPES)
 def test_instance(core: ModuleType, name: str) -> None:
     for module in (twin, core):
-        cell = getattr(module, name)()
+        cell = getattr(module, name)(*ARGUMENTS.get(name, ()))
         assert not hasattr(cell, "__dict__")
         with pytest.raises(AttributeError):
             cell.attribute = 1
@@ -129,17 +136,43 @@ def refusals(thing: object) -> list[tuple[type[BaseException], str]]:
 
 @pytest.mark.parametrize("name", TYPES)
 def test_refusal_to_pickle_and_copy(core: ModuleType, name: str) -> None:
-    assert refusals(getattr(twin, name)()) == refusals(getattr(core, name)())
+    arguments = ARGUMENTS.get(name, ())
+    assert refusals(getattr(twin, name)(*arguments)) == refusals(getattr(core, name)(*arguments))
 
 
-def test_guard(core: ModuleType) -> None:
-    ours, theirs = twin.AtomicInt().track(), core.AtomicInt().track()
+def helpers(module: ModuleType) -> list[Any]:
+    return [module.AtomicInt().track(), module.Histogram([1.0]).time()]
+
+
+@pytest.mark.parametrize("index", range(len(HELPERS)), ids=HELPERS)
+def test_helper(core: ModuleType, index: int) -> None:
+    ours, theirs = helpers(twin)[index], helpers(core)[index]
     assert inspect.getdoc(type(ours)) == inspect.getdoc(type(theirs))
     assert refusals(ours) == refusals(theirs)
-    for guard in (ours, theirs):
-        assert weakref.ref(guard)() is guard
-        assert not hasattr(guard, "__dict__")
-    assert (twin.Guard.__module__, core.Guard.__module__) == ("atomicx._reference", "atomicx._core")
+    for helper in (ours, theirs):
+        assert weakref.ref(helper)() is helper
+        assert not hasattr(helper, "__dict__")
+    assert (type(ours).__module__, type(theirs).__module__) == ("atomicx._reference", "atomicx._core")
+
+
+PROPERTIES = [
+    (name, member) for name, member in MEMBERS if isinstance(getattr(getattr(twin, name), member), property)
+]
+
+
+@pytest.mark.parametrize(("name", "member"), PROPERTIES)
+def test_property(core: ModuleType, name: str, member: str) -> None:
+    ours, theirs = (getattr(getattr(module, name), member) for module in (twin, core))
+    assert inspect.getdoc(ours) == inspect.getdoc(theirs)
+    for module in (twin, core):
+        with pytest.raises(AttributeError):
+            setattr(getattr(module, name)(*ARGUMENTS[name]), member, 1)
+
+
+def test_both_return_the_same_type_of_snapshot(core: ModuleType) -> None:
+    assert {type(module.Histogram([1.0]).snapshot()) for module in (twin, core)} == {
+        atomicx.HistogramSnapshot
+    }
 
 
 def test_function(core: ModuleType) -> None:

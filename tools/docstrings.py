@@ -85,6 +85,12 @@ def methods(cls: type) -> Iterator[tuple[str, str, FunctionType]]:
             yield name, "self" if function is member else "type", function
 
 
+def properties(cls: type) -> Iterator[tuple[str, property]]:
+    for name, member in sorted(vars(cls).items()):
+        if isinstance(member, property):
+            yield name, member
+
+
 def definitions(twin: ModuleType) -> Iterator[str]:
     for name in twin.__all__:
         member = getattr(twin, name)
@@ -99,6 +105,8 @@ def definitions(twin: ModuleType) -> Iterator[str]:
         for method, receiver, function in methods(member):
             signature = text_signature(method, parameters_of(function)[1:], receiver)
             yield define(f"{name}_{method}", signature, function)
+        for attribute, described in properties(member):
+            yield define(f"{name}_{attribute}", None, described)
 
 
 def header(twin: ModuleType) -> str:

@@ -46,6 +46,7 @@
 #if defined(_WIN32)
 #include <windows.h>
 #else
+#include <time.h>
 #include <unistd.h>
 #endif
 
@@ -58,6 +59,26 @@ static inline size_t ax_cpu_count(void)
     long count = sysconf(_SC_NPROCESSORS_ONLN);
 #endif
     return count < 1 ? 1 : (size_t)count;
+}
+
+/* A clock that never goes back, in nanoseconds: the one of time.perf_counter(). */
+static inline int64_t ax_clock_ns(void)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    PyTime_t now;
+    return PyTime_PerfCounterRaw(&now) == 0 ? now : 0; /* fails only where there is no such clock */
+#elif defined(_WIN32)
+    LARGE_INTEGER ticks, frequency;
+    QueryPerformanceCounter(&ticks);
+    QueryPerformanceFrequency(&frequency);
+    int64_t seconds = ticks.QuadPart / frequency.QuadPart, rest = ticks.QuadPart % frequency.QuadPart;
+    return seconds * 1000000000 + rest * 1000000000 / frequency.QuadPart;
+#elif defined(__APPLE__)
+    return (int64_t)clock_gettime_nsec_np(CLOCK_UPTIME_RAW);
+#else
+    struct timespec now;
+    return clock_gettime(CLOCK_MONOTONIC, &now) == 0 ? (int64_t)now.tv_sec * 1000000000 + now.tv_nsec : 0;
+#endif
 }
 
 /* A method of another calling convention than METH_NOARGS and METH_O, as PyMethodDef wants it. */
@@ -138,6 +159,57 @@ static inline void ax_enable_deferred_refcount(PyObject *object)
     (void)object;
 #endif
 }
+
+/* Looks key up: 1 with a new reference in *value, 0 and NULL if it is not there, -1 with an exception.
+ * Without the GIL a look-up that finds an object takes no lock. */
+static inline int ax_dict_get(PyObject *dict, PyObject *key, PyObject **value)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    return PyDict_GetItemRef(dict, key, value);
+#else
+    *value = Py_XNewRef(PyDict_GetItemWithError(dict, key));
+    return *value != NULL ? 1 : PyErr_Occurred() ? -1 : 0;
+#endif
+}
+
+/* A new reference to an item that the list is known to have; NULL with an exception if it has not. */
+static inline PyObject *ax_list_get(PyObject *list, Py_ssize_t index)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    return PyList_GetItemRef(list, index);
+#else
+    return Py_XNewRef(PyList_GetItem(list, index));
+#endif
+}
+
+/* Around a change of several dicts: one thread at a time. With the GIL that is so anyway, as long as no Python
+ * code runs inside. Without it this is a mutex, and none may run there either: nothing may be called that
+ * takes this mutex again. A dict's own mutex is the only thing that its holder can wait for. */
+#ifdef Py_GIL_DISABLED
+typedef PyMutex ax_exclusion;
+
+static inline void ax_exclusion_begin(ax_exclusion *exclusion)
+{
+    PyMutex_Lock(exclusion);
+}
+
+static inline void ax_exclusion_end(ax_exclusion *exclusion)
+{
+    PyMutex_Unlock(exclusion);
+}
+#else
+typedef char ax_exclusion;
+
+static inline void ax_exclusion_begin(ax_exclusion *exclusion)
+{
+    (void)exclusion;
+}
+
+static inline void ax_exclusion_end(ax_exclusion *exclusion)
+{
+    (void)exclusion;
+}
+#endif
 
 /* The object model that ax_ref.h works on. See there for what each function promises. */
 typedef PyObject ax_object;

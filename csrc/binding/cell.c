@@ -116,6 +116,26 @@ PyObject *result_overflow(void)
     return NULL;
 }
 
+/* Twice the processors: threads that share a stripe cost each other a cache line's way, so a few free
+ * stripes are worth their memory. */
+static size_t wanted_stripes(void)
+{
+    return 2 * ax_cpu_count();
+}
+
+/* Stripes come from the C library, which needs no thread state and never calls back. */
+const ax_stripe_system stripe_system = {
+    .allocate = PyMem_RawMalloc,
+    .release = PyMem_RawFree,
+    .stripe_count = wanted_stripes,
+};
+
+/* Thread states are numbered in order of creation, so threads made together get different stripes. */
+uint64_t thread_number(void)
+{
+    return PyThreadState_GetID(PyThreadState_Get());
+}
+
 bool before_retry(void)
 {
     Py_BEGIN_ALLOW_THREADS

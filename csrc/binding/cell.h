@@ -3,6 +3,7 @@
 #define AX_CELL_H
 
 #include "ax_py.h"
+#include "ax_stripe.h"
 
 /* AtomicInt, AtomicFloat and AtomicBool. */
 typedef struct {
@@ -89,6 +90,10 @@ AX_INLINE PyObject *bool_object(bool value)
 {
     return Py_NewRef(value ? Py_True : Py_False);
 }
+
+/* What the striped types ask of the machine; and the number of the calling thread, which picks its stripe. */
+extern const ax_stripe_system stripe_system;
+uint64_t thread_number(void);
 
 /* Sets OverflowError for a result outside int64; returns NULL. */
 PyObject *result_overflow(void);

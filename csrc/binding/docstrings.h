@@ -629,6 +629,75 @@
     "\n" \
     "Additions that overlap the load are in the result, or are not. Lock-free. Java: LongAdder.sum."
 
+#define DOC_Family \
+    "Family(factory, /, *label_names, limit=None)\n" \
+    "--\n" \
+    "\n" \
+    "Children by label values: family[\"GET\", 200] is the one for these, made by factory() when first asked\n" \
+    "for.\n" \
+    "\n" \
+    "There is at least one label name, and they are distinct, else ValueError. Label values are str or int: an\n" \
+    "int stands for its decimal digits, so that 200 and \"200\" are one child; an instance of a subclass stands\n" \
+    "for what it holds, so that True is 1 and a member of an enumeration its value. Another type is a\n" \
+    "TypeError, the wrong number of values a ValueError. With a limit, a child more than so many is a\n" \
+    "ValueError. All of this is given once: to call __init__ again is a RuntimeError, and so is every operation\n" \
+    "if a subclass has not called it.\n" \
+    "\n" \
+    "A child is made exactly once: whoever asks for these labels gets the same object, until it is removed.\n" \
+    "Nobody waits for a factory that is running, so in a race it may be called by several threads; one result\n" \
+    "becomes the child, and the others are dropped before anybody has seen them. A factory that raises leaves\n" \
+    "no trace.\n" \
+    "\n" \
+    "In the C module a hit is one look-up in a dict, and takes no lock. With the GIL no operation waits for\n" \
+    "another thread, so all may be used in signal handlers, __del__, callbacks of the garbage collector or of\n" \
+    "weak references, and after a fork. Without the GIL that is so of hits; a child is made, or removed, under\n" \
+    "a mutex, for a few operations on a dict, whose own mutex does the same: nothing else runs meanwhile, so\n" \
+    "nothing can deadlock but a child process that was forked at that moment.\n" \
+    "\n" \
+    "Family[Counter] is a type for checkers."
+
+#define DOC_Family___class_getitem__ \
+    "__class_getitem__($type, item, /)\n" \
+    "--\n" \
+    "\n" \
+    "Return a generic alias: Family[Counter] is a family of counters, for type checkers."
+
+#define DOC_Family___reduce__ \
+    "__reduce__($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Raise TypeError, from pickle, copy and deepcopy: a copy would be another cell."
+
+#define DOC_Family_clear \
+    "clear($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Remove all children. Returns None. Never waits with the GIL."
+
+#define DOC_Family_items \
+    "items($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Return an iterator over the children that are there now, each with its label values: (tuple of str,\n" \
+    "child).\n" \
+    "\n" \
+    "Lock-free."
+
+#define DOC_Family_remove \
+    "remove($self, /, *values)\n" \
+    "--\n" \
+    "\n" \
+    "Remove the child for these label values, under all their spellings. Returns None.\n" \
+    "\n" \
+    "Who has it can still use it; who asks for these labels from now on gets a new one. Raises KeyError if\n" \
+    "there is none, TypeError and ValueError as family[...] does. Never waits with the GIL."
+
+#define DOC_Family_label_names \
+    "The label names, a tuple of str."
+
+#define DOC_Family_limit \
+    "How many children there may be, or None."
+
 #define DOC_Guard \
     "What AtomicInt.track() returns: a context manager and a decorator. It keeps its cell alive."
 
@@ -663,6 +732,111 @@
     "\n" \
     "Raise TypeError, from pickle, copy and deepcopy: a copy would be another cell."
 
+#define DOC_Histogram \
+    "Histogram(bounds)\n" \
+    "--\n" \
+    "\n" \
+    "Counts observations by bucket, and adds up their values, made for many threads.\n" \
+    "\n" \
+    "bounds are at least one real number, finite and strictly increasing, else ValueError. Bucket i counts\n" \
+    "bounds[i-1] < value <= bounds[i]; there is one more, for what is above the last bound. They are given\n" \
+    "once: to call __init__ again is a RuntimeError, and so is every operation if a subclass has not called it.\n" \
+    "\n" \
+    "Without the GIL the C module spreads the cells over stripes, so that threads which observe do not slow\n" \
+    "each other down. The counts are whole: each observation adds 1 to one bucket, once, and the total of the\n" \
+    "counts is the number of observations. A snapshot that overlaps observations has, for each bucket, a count\n" \
+    "between the ones at its start and at its end; one that overlaps nothing is exact. The sum may lag behind\n" \
+    "the counts, by observations that are under way: two words cannot be changed as one. (In the twin it does\n" \
+    "not.)\n" \
+    "\n" \
+    "No operation waits for another thread, so all may be used in signal handlers, __del__, callbacks of the\n" \
+    "garbage collector or of weak references, and after a fork. (The pure-Python twin is lock-free with the\n" \
+    "GIL. Without it, it stands on a dict's own mutex: exact, but neither lock-free nor safe in a child that\n" \
+    "was forked while other threads used it.) A bucket counts 2**63 observations, more than can be made."
+
+#define DOC_Histogram___reduce__ \
+    "__reduce__($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Raise TypeError, from pickle, copy and deepcopy: a copy would be another cell."
+
+#define DOC_Histogram_drain \
+    "drain($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Take the observations out. Returns them, as a named tuple (counts, sum); the next start from zero.\n" \
+    "\n" \
+    "Each observation is counted in exactly one drain, and its value is in the sum of exactly one, that\n" \
+    "drain's or a later one's. Do not drain a histogram that is exported. Lock-free."
+
+#define DOC_Histogram_observe \
+    "observe($self, value, /)\n" \
+    "--\n" \
+    "\n" \
+    "Count value in its bucket, and add it to the sum. Returns None.\n" \
+    "\n" \
+    "Raises TypeError if value is no real number, ValueError if it is NaN, which is counted nowhere.\n" \
+    "Lock-free."
+
+#define DOC_Histogram_snapshot \
+    "snapshot($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Return all that was observed and not drained, as a named tuple (counts, sum).\n" \
+    "\n" \
+    "The counts are whole; the sum may lag behind them by observations that are under way. Lock-free."
+
+#define DOC_Histogram_time \
+    "time($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Return a timer: a context manager and decorator that observes how long its block took, in seconds.\n" \
+    "\n" \
+    "It observes also when the block raises, and takes the clock of time.perf_counter(). As a decorator it\n" \
+    "takes functions, and coroutine functions, which it times until they end. One timer can be entered many\n" \
+    "times, in itself and by many threads and tasks at once. Never waits."
+
+#define DOC_Histogram_bounds \
+    "The bounds of the buckets, a tuple of floats."
+
+#define DOC_Timer \
+    "What Histogram.time() returns: a context manager and a decorator. It keeps its histogram alive.\n" \
+    "\n" \
+    "Each exit ends the innermost entry of its own context (contextvars): of its thread, or of its asyncio\n" \
+    "task. A generator that is suspended inside shares the context of its caller, so that its exit may end an\n" \
+    "entry of the caller's with the same timer; give it a timer of its own."
+
+#define DOC_Timer___call__ \
+    "__call__($self, function, /)\n" \
+    "--\n" \
+    "\n" \
+    "Return function, wrapped so that each call of it, or each awaited call, is measured.\n" \
+    "\n" \
+    "A generator function is measured only while it makes its generator. Raises TypeError if function\n" \
+    "cannot be called."
+
+#define DOC_Timer___enter__ \
+    "__enter__($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Begin to measure. Returns the histogram.\n" \
+    "\n" \
+    "Raises MemoryError if there is no memory for one more entry at a time. Never waits."
+
+#define DOC_Timer___exit__ \
+    "__exit__($self, /, *exc_info)\n" \
+    "--\n" \
+    "\n" \
+    "Observe the seconds since the entry. Returns None: an exception passes on.\n" \
+    "\n" \
+    "Raises RuntimeError if there was no entry. Never waits."
+
+#define DOC_Timer___reduce__ \
+    "__reduce__($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Raise TypeError, from pickle, copy and deepcopy: a copy would be another cell."
+
 #define DOC_enable_deferred_refcount \
     "enable_deferred_refcount($module, object, /)\n" \
     "--\n" \
@@ -671,6 +845,6 @@
     "\n" \
     "On free-threaded CPython 3.14 and later it gets deferred reference counting, if the garbage collector\n" \
     "tracks it: its count is no longer contended, and the collector frees it. Elsewhere nothing happens.\n" \
-    "Counter does it by itself."
+    "Counter, Histogram and Family do it by themselves."
 
 #endif

@@ -5,7 +5,8 @@
 #include "types.h"
 
 /* The public types, in the order of the documentation. */
-static PyType_Spec *const public_types[] = {&int_spec, &float_spec, &bool_spec, &ref_spec, &counter_spec};
+static PyType_Spec *const public_types[] = {&int_spec,     &float_spec,     &bool_spec,  &ref_spec,
+                                            &counter_spec, &histogram_spec, &family_spec};
 
 static ModuleState *state_of(PyObject *module)
 {
@@ -47,6 +48,30 @@ static int publish_function(PyObject *module, const char *name)
     return status;
 }
 
+/* A new reference to what a module of ours holds under a name; NULL with an exception set. */
+static PyObject *import_from(const char *module_name, const char *name)
+{
+    PyObject *module = PyImport_ImportModule(module_name);
+    PyObject *found = module == NULL ? NULL : PyObject_GetAttrString(module, name);
+    Py_XDECREF(module);
+    return found;
+}
+
+/* Fills the state in; false with an exception set, and then module_clear releases what is there. */
+static bool state_init(PyObject *module, ModuleState *state)
+{
+    state->guard = add_type(module, &guard_spec);
+    state->timer = state->guard == NULL ? NULL : add_type(module, &timer_spec);
+    state->entries = state->timer == NULL ? NULL : PyContextVar_New("atomicx.timers", NULL);
+    PyObject *snapshot = state->entries == NULL ? NULL : import_from("atomicx._snapshot", "HistogramSnapshot");
+    if (snapshot != NULL && !(PyType_Check(snapshot) && PyType_IsSubtype((PyTypeObject *)snapshot, &PyTuple_Type))) {
+        PyErr_SetString(PyExc_TypeError, "HistogramSnapshot is no tuple");
+        Py_CLEAR(snapshot);
+    }
+    state->snapshot = (PyTypeObject *)snapshot;
+    return snapshot != NULL;
+}
+
 static int module_exec(PyObject *module)
 {
     for (size_t i = 0; i < Py_ARRAY_LENGTH(public_types); i++) {
@@ -56,8 +81,7 @@ static int module_exec(PyObject *module)
         }
         Py_DECREF(type);
     }
-    state_of(module)->guard = add_type(module, &guard_spec);
-    if (state_of(module)->guard == NULL || publish_function(module, "enable_deferred_refcount") < 0) {
+    if (!state_init(module, state_of(module)) || publish_function(module, "enable_deferred_refcount") < 0) {
         return -1;
     }
     return PyModule_AddStringConstant(module, "compiler", AX_COMPILER);
@@ -65,13 +89,21 @@ static int module_exec(PyObject *module)
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
 {
-    Py_VISIT(state_of(module)->guard);
+    ModuleState *state = state_of(module);
+    Py_VISIT(state->guard);
+    Py_VISIT(state->timer);
+    Py_VISIT(state->snapshot);
+    Py_VISIT(state->entries);
     return 0;
 }
 
 static int module_clear(PyObject *module)
 {
-    Py_CLEAR(state_of(module)->guard);
+    ModuleState *state = state_of(module);
+    Py_CLEAR(state->guard);
+    Py_CLEAR(state->timer);
+    Py_CLEAR(state->snapshot);
+    Py_CLEAR(state->entries);
     return 0;
 }
 

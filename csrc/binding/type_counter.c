@@ -18,20 +18,6 @@ static ax_counter *counter_of(PyObject *self)
     return &((CounterCell *)self)->counter;
 }
 
-/* Twice the processors: threads that share a stripe cost each other a cache line's way, so a few free
- * stripes are worth their 64 bytes. */
-static size_t wanted_stripes(void)
-{
-    return 2 * ax_cpu_count();
-}
-
-/* Stripes come from the C library, which needs no thread state and never calls back. */
-static const ax_counter_system counter_system = {
-    .allocate = PyMem_RawMalloc,
-    .release = PyMem_RawFree,
-    .stripe_count = wanted_stripes,
-};
-
 static bool as_count(PyObject *object, uint64_t *count)
 {
     int64_t value;
@@ -51,9 +37,7 @@ static inline bool counter_count(PyObject *self, uint64_t count)
 {
     ax_addition addition = ax_counter_try_add(counter_of(self), count);
     if (addition == AX_CONTENDED) {
-        /* Thread states are numbered in order of creation, so threads made together get different stripes. */
-        uint64_t thread = PyThreadState_GetID(PyThreadState_Get());
-        addition = ax_counter_add_striped(counter_of(self), count, thread, &counter_system);
+        addition = ax_counter_add_striped(counter_of(self), count, thread_number(), &stripe_system);
     }
     if (addition == AX_OVERFLOW) {
         (void)result_overflow();
@@ -92,7 +76,7 @@ static int counter_init(PyObject *self, PyObject *args, PyObject *kwargs)
 static void counter_dealloc(PyObject *self)
 {
     cell_begin_dealloc(self);
-    ax_counter_free(counter_of(self), &counter_system);
+    ax_counter_free(counter_of(self), &stripe_system);
     cell_end_dealloc(self);
 }
 

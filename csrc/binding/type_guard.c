@@ -69,24 +69,28 @@ static PyObject *guard_exit(PyObject *self, PyObject *const *Py_UNUSED(args), Py
     Py_RETURN_NONE;
 }
 
-/* Decorating is rare and its result is a Python function, so it is written in Python, for both backends. */
-static PyObject *guard_call(PyObject *self, PyObject *args, PyObject *kwargs)
+PyObject *decorate(const char *how, PyObject *with, PyObject *args, PyObject *kwargs)
 {
     PyObject *function;
     if (kwargs != NULL && PyDict_GET_SIZE(kwargs) != 0) {
-        PyErr_SetString(PyExc_TypeError, "Guard.__call__() takes no keyword arguments");
+        PyErr_SetString(PyExc_TypeError, "a decorator takes no keyword arguments");
         return NULL;
     }
-    if (!PyArg_UnpackTuple(args, "Guard.__call__", 1, 1, &function)) {
+    if (!PyArg_UnpackTuple(args, "__call__", 1, 1, &function)) {
         return NULL;
     }
     PyObject *module = PyImport_ImportModule("atomicx._decorator");
     if (module == NULL) {
         return NULL;
     }
-    PyObject *wrapped = PyObject_CallMethod(module, "wrap", "OO", self, function);
+    PyObject *wrapped = PyObject_CallMethod(module, how, "OO", with, function);
     Py_DECREF(module);
     return wrapped;
+}
+
+static PyObject *guard_call(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    return decorate("wrap", self, args, kwargs);
 }
 
 static PyMethodDef guard_methods[] = {

@@ -4,16 +4,22 @@
 
 #include "ax_py.h"
 
-extern PyType_Spec int_spec;     /* type_int.c */
-extern PyType_Spec float_spec;   /* type_float.c */
-extern PyType_Spec bool_spec;    /* type_bool.c */
-extern PyType_Spec ref_spec;     /* type_ref.c */
-extern PyType_Spec counter_spec; /* type_counter.c */
-extern PyType_Spec guard_spec;   /* type_guard.c */
+extern PyType_Spec int_spec;       /* type_int.c */
+extern PyType_Spec float_spec;     /* type_float.c */
+extern PyType_Spec bool_spec;      /* type_bool.c */
+extern PyType_Spec ref_spec;       /* type_ref.c */
+extern PyType_Spec counter_spec;   /* type_counter.c */
+extern PyType_Spec histogram_spec; /* type_histogram.c */
+extern PyType_Spec family_spec;    /* type_family.c */
+extern PyType_Spec guard_spec;     /* type_guard.c */
+extern PyType_Spec timer_spec;     /* type_timer.c */
 
 /* One a module object, so one an interpreter. Immutable after the module is executed. */
 typedef struct {
     PyTypeObject *guard;
+    PyTypeObject *timer;
+    PyTypeObject *snapshot; /* HistogramSnapshot, a named tuple */
+    PyObject *entries;      /* a context variable: the entries of timers that are shared */
 } ModuleState;
 
 /* The state of the module that made type, or a type that it derives from; NULL with TypeError. */
@@ -21,5 +27,16 @@ ModuleState *module_state(PyTypeObject *type);
 
 /* A new guard of an AtomicInt; NULL with an exception set. */
 PyObject *guard_new(ModuleState *state, PyObject *cell);
+
+/* A new timer of a Histogram; NULL with an exception set. */
+PyObject *timer_new(ModuleState *state, PyObject *histogram);
+
+/* Observes value, no NaN, in a Histogram that has its bounds. */
+void histogram_record(PyObject *histogram, double value);
+
+/* The call of a guard or a timer, which decorates the function in args: what the function `how` of
+ * atomicx._decorator makes of with and it. Decorating is rare and its result is a Python function, so it is
+ * written in Python, for both backends. */
+PyObject *decorate(const char *how, PyObject *with, PyObject *args, PyObject *kwargs);
 
 #endif

@@ -9,54 +9,6 @@ static uint64_t count_of(uint64_t cell)
     return cell & AX_COUNT_MASK;
 }
 
-/* The largest power of two up to wanted, at least 1 and at most AX_MAX_STRIPES. */
-static size_t stripe_count(size_t wanted)
-{
-    size_t count = 1;
-    while (count < AX_MAX_STRIPES && count * 2 <= wanted) {
-        count *= 2;
-    }
-    return count;
-}
-
-static ax_stripes *stripes_new(const ax_counter_system *system)
-{
-    size_t count = stripe_count(system->stripe_count());
-    /* One line more than the cells need, to align them; the head of the block holds the description. */
-    size_t head = (sizeof(ax_stripes) + AX_CACHE_LINE - 1) / AX_CACHE_LINE * AX_CACHE_LINE;
-    void *block = system->allocate(head + AX_CACHE_LINE + count * sizeof(ax_stripe));
-    if (block == NULL) {
-        return NULL;
-    }
-    uintptr_t start = ((uintptr_t)block + head + AX_CACHE_LINE - 1) / AX_CACHE_LINE * AX_CACHE_LINE;
-    ax_stripes *stripes = block;
-    stripes->block = block;
-    stripes->cells = (ax_stripe *)start;
-    stripes->count = count;
-    for (size_t i = 0; i < count; i++) {
-        ax_word_store(&stripes->cells[i].cell, 0);
-    }
-    return stripes;
-}
-
-/* Makes the stripes, once; false where there is no memory. The thread that loses the race to publish its
- * stripes frees them: nobody has seen them. */
-static bool stripes_ensure(ax_counter *counter, const ax_counter_system *system)
-{
-    if (ax_pointer_load(&counter->stripes) != NULL) {
-        return true;
-    }
-    ax_stripes *stripes = stripes_new(system);
-    if (stripes == NULL) {
-        return false;
-    }
-    void *found = NULL;
-    if (!ax_pointer_compare_exchange(&counter->stripes, &found, stripes)) {
-        system->release(stripes->block);
-    }
-    return true;
-}
-
 /* Seals every stripe, and returns the sum of the first cell and the stripes, which stands still from then
  * on. Several threads may do so at once: a seal is set once, and each gets the same sum. */
 static uint64_t stripes_seal(ax_counter *counter)
@@ -64,7 +16,7 @@ static uint64_t stripes_seal(ax_counter *counter)
     ax_stripes *stripes = ax_pointer_load(&counter->stripes);
     uint64_t sum = count_of(ax_word_load(&counter->first));
     for (size_t i = 0; i < stripes->count; i++) {
-        sum += count_of(ax_word_fetch_or(&stripes->cells[i].cell, AX_SEAL));
+        sum += count_of(ax_word_fetch_or(ax_stripe_at(stripes, i), AX_SEAL));
     }
     return sum;
 }
@@ -98,9 +50,9 @@ static ax_addition last_add(ax_counter *counter, uint64_t count)
 }
 
 /* Leaves the first stage, if there is memory for the next one and room to count in it unchecked. */
-static void first_seal(ax_counter *counter, const ax_counter_system *system)
+static void first_seal(ax_counter *counter, const ax_stripe_system *system)
 {
-    if (!stripes_ensure(counter, system)) {
+    if (ax_stripes_ensure(&counter->stripes, 1, system) == NULL) {
         return;
     }
     uint64_t found = ax_word_load(&counter->first);
@@ -116,7 +68,7 @@ static void first_seal(ax_counter *counter, const ax_counter_system *system)
 }
 
 ax_addition ax_counter_add_striped(ax_counter *counter, uint64_t count, uint64_t thread,
-                                   const ax_counter_system *system)
+                                   const ax_stripe_system *system)
 {
     while (!(ax_word_load(&counter->first) & AX_SEAL)) {
         first_seal(counter, system);
@@ -126,7 +78,7 @@ ax_addition ax_counter_add_striped(ax_counter *counter, uint64_t count, uint64_t
         }
     }
     ax_stripes *stripes = ax_pointer_load(&counter->stripes); /* published before the seal was set */
-    if (stripe_add(&stripes->cells[thread & (stripes->count - 1)].cell, count)) {
+    if (stripe_add(ax_stripe_of(stripes, thread), count)) {
         return AX_ADDED;
     }
     return last_add(counter, count);
@@ -139,7 +91,7 @@ static uint64_t cells_sum(ax_counter *counter)
     ax_stripes *stripes = ax_pointer_load(&counter->stripes);
     if (stripes != NULL) {
         for (size_t i = 0; i < stripes->count; i++) {
-            sum += count_of(ax_word_load(&stripes->cells[i].cell));
+            sum += count_of(ax_word_load(ax_stripe_at(stripes, i)));
         }
     }
     sum += ax_word_load(&counter->last);
@@ -173,10 +125,7 @@ bool ax_counter_drain(ax_counter *counter, ax_counter_prepare prepare, void *ans
     }
 }
 
-void ax_counter_free(ax_counter *counter, const ax_counter_system *system)
+void ax_counter_free(ax_counter *counter, const ax_stripe_system *system)
 {
-    ax_stripes *stripes = ax_pointer_load(&counter->stripes);
-    if (stripes != NULL) {
-        system->release(stripes->block);
-    }
+    ax_stripes_free(&counter->stripes, system);
 }

@@ -52,26 +52,11 @@
 #ifndef AX_COUNTER_H
 #define AX_COUNTER_H
 
-#include <stddef.h>
-
-#include "ax_atomic.h"
+#include "ax_stripe.h"
 
 #define AX_SEAL (UINT64_C(1) << 63)
 #define AX_COUNT_MASK (AX_SEAL - 1)
 #define AX_STRIPE_LIMIT (UINT64_C(1) << 56)
-#define AX_MAX_STRIPES 32
-#define AX_CACHE_LINE 64
-
-typedef struct {
-    ax_word cell;
-    char padding[AX_CACHE_LINE - sizeof(ax_word)]; /* no false sharing with the next stripe */
-} ax_stripe;
-
-typedef struct {
-    void *block;      /* immutable after creation: what the allocator gave, to be freed */
-    ax_stripe *cells; /* immutable after creation: count of them, the first at a cache line's start */
-    size_t count;     /* immutable after creation: a power of two */
-} ax_stripes;
 
 typedef struct {
     ax_word first;      /* atomic */
@@ -79,14 +64,6 @@ typedef struct {
     ax_pointer stripes; /* atomic: NULL, then for good an ax_stripes */
     ax_word last;       /* atomic */
 } ax_counter;
-
-/* Where stripes come from and go to, and how many are wanted: asked once a counter, when it is first
- * contended. allocate returns NULL where there is no memory: the counter then goes on with one cell. */
-typedef struct {
-    void *(*allocate)(size_t size);
-    void (*release)(void *block);
-    size_t (*stripe_count)(void);
-} ax_counter_system;
 
 typedef enum { AX_ADDED, AX_OVERFLOW, AX_CONTENDED } ax_addition;
 
@@ -120,7 +97,7 @@ AX_INLINE ax_addition ax_counter_try_add(ax_counter *counter, uint64_t count)
  * AX_OVERFLOW. Linearization point: the compare-and-swap on the cell that took the count, or for
  * AX_OVERFLOW the load of the base. Lock-free. Runs no Python code. */
 ax_addition ax_counter_add_striped(ax_counter *counter, uint64_t count, uint64_t thread,
-                                   const ax_counter_system *system);
+                                   const ax_stripe_system *system);
 
 /* The total, or an intermediate value where additions overlap. Lock-free: it starts over only when a drain
  * completed. Runs no Python code. */
@@ -136,6 +113,6 @@ typedef bool (*ax_counter_prepare)(void *answer, int64_t drained);
 bool ax_counter_drain(ax_counter *counter, ax_counter_prepare prepare, void *answer);
 
 /* Only for a counter that no other thread can see any more. */
-void ax_counter_free(ax_counter *counter, const ax_counter_system *system);
+void ax_counter_free(ax_counter *counter, const ax_stripe_system *system);
 
 #endif

@@ -1,10 +1,20 @@
 """Atomic counters, compare-and-swap cells and references for CPython, with and without the GIL."""
 
+from ._snapshot import HistogramSnapshot
 from ._version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ._core import AtomicBool, AtomicFloat, AtomicInt, AtomicRef, Counter, enable_deferred_refcount
+    from ._core import (
+        AtomicBool,
+        AtomicFloat,
+        AtomicInt,
+        AtomicRef,
+        Counter,
+        Family,
+        Histogram,
+        enable_deferred_refcount,
+    )
     from ._protocols import FloatCell, IntCell
 
     backend: str
@@ -15,6 +25,8 @@ else:
         AtomicInt,
         AtomicRef,
         Counter,
+        Family,
+        Histogram,
         backend,
         enable_deferred_refcount,
     )
@@ -37,7 +49,10 @@ __all__ = [
     "AtomicInt",
     "AtomicRef",
     "Counter",
+    "Family",
     "FloatCell",
+    "Histogram",
+    "HistogramSnapshot",
     "IntCell",
     "__version__",
     "backend",

@@ -16,6 +16,8 @@ __all__ = [
     "AtomicInt",
     "AtomicRef",
     "Counter",
+    "Family",
+    "Histogram",
     "backend",
     "enable_deferred_refcount",
 ]
@@ -76,4 +78,6 @@ AtomicFloat = _module.AtomicFloat
 AtomicInt = _module.AtomicInt
 AtomicRef = _module.AtomicRef
 Counter = _module.Counter
+Family = _module.Family
+Histogram = _module.Histogram
 enable_deferred_refcount = _module.enable_deferred_refcount

@@ -1,4 +1,4 @@
-"""What makes a guard a decorator; both backends import it when a guard is first used as one."""
+"""What makes a guard or a timer a decorator; both backends import it when one is first used as such."""
 
 from __future__ import annotations
 
@@ -12,16 +12,20 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+def is_coroutine_function(function: Callable[..., Any]) -> bool:
+    """Whether function is one; TypeError if it cannot be called."""
+    if not callable(function):
+        raise TypeError(f"what is decorated is a function, not {type(function).__name__!r}")
+    # An object with `async def __call__` makes coroutines too, and must be inside until they end.
+    return iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__)
+
+
 def wrap(guard: AbstractContextManager[object], function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function that calls function inside guard; a coroutine function if function is one.
 
     Raises TypeError if function cannot be called.
     """
-    if not callable(function):
-        raise TypeError(f"a guard decorates a function, not {type(function).__name__!r}")
-
-    # An object with `async def __call__` makes coroutines too, and must be inside until they end.
-    if iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__):
+    if is_coroutine_function(function):
 
         @wraps(function)
         async def guarded_coroutine(*args: Any, **kwargs: Any) -> Any:
@@ -33,6 +37,27 @@ def wrap(guard: AbstractContextManager[object], function: Callable[..., Any]) ->
     @wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> Any:
         with guard:
+            return function(*args, **kwargs)
+
+    return guarded
+
+
+def wrap_each(
+    make: Callable[[], AbstractContextManager[object]], function: Callable[..., Any]
+) -> Callable[..., Any]:
+    """The same, but each call is inside a context manager of its own, which make() gives."""
+    if is_coroutine_function(function):
+
+        @wraps(function)
+        async def guarded_coroutine(*args: Any, **kwargs: Any) -> Any:
+            with make():
+                return await function(*args, **kwargs)
+
+        return guarded_coroutine
+
+    @wraps(function)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        with make():
             return function(*args, **kwargs)
 
     return guarded

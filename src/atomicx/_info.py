@@ -11,7 +11,7 @@ from typing import Any
 
 import atomicx
 
-TYPES = ("AtomicInt", "AtomicFloat", "AtomicBool", "AtomicRef", "Counter")
+TYPES = ("AtomicInt", "AtomicFloat", "AtomicBool", "AtomicRef", "Counter", "Histogram", "Family")
 
 
 def gil_state() -> str:

@@ -62,6 +62,7 @@ static void ax_object_release(ax_object *object)
     }
 }
 
+#include "ax_buckets.h"
 #include "ax_counter.h"
 #include "ax_float.h"
 #include "ax_int.h"
@@ -103,6 +104,8 @@ static struct {
     ax_pointer slot;
     ax_counter counter;
     ax_word drained;
+    ax_buckets *buckets;
+    ax_word taken; /* of the buckets, by drains */
     pthread_barrier_t barrier;
 } shared;
 
@@ -111,13 +114,13 @@ static size_t stripe_count(void)
     return THREADS;
 }
 
-static const ax_counter_system counter_system = {malloc, free, stripe_count};
+static const ax_stripe_system stripe_system = {malloc, free, stripe_count};
 
 static void count_up(uint64_t count, uint64_t thread)
 {
     ax_addition addition = ax_counter_try_add(&shared.counter, count);
     if (addition == AX_CONTENDED) {
-        addition = ax_counter_add_striped(&shared.counter, count, thread, &counter_system);
+        addition = ax_counter_add_striped(&shared.counter, count, thread, &stripe_system);
     }
     require(addition == AX_ADDED, "an addition was refused");
 }
@@ -150,7 +153,7 @@ static void hammer_counter(uint64_t thread)
     for (int i = 0; i < ADDITIONS; i++) {
         /* Additions meet too seldom on few cores: from the middle on, go the way of those that met. */
         if (i == ADDITIONS / 2) {
-            require(ax_counter_add_striped(&shared.counter, 1, thread, &counter_system) == AX_ADDED,
+            require(ax_counter_add_striped(&shared.counter, 1, thread, &stripe_system) == AX_ADDED,
                     "refused");
         } else {
             count_up(i == ADDITIONS - 1 ? AX_STRIPE_LIMIT + 1 : 1, thread);
@@ -158,6 +161,42 @@ static void hammer_counter(uint64_t thread)
         require(ax_counter_load(&shared.counter) >= 0, "a negative total");
     }
     (void)word_add(&shared.drained, (uint64_t)drain());
+}
+
+static const double bounds[] = {1.0, 2.0};
+
+enum { BUCKETS = 3 };
+
+static bool add_up(void *answer, size_t bucket, uint64_t count)
+{
+    ((uint64_t *)answer)[bucket] = count;
+    return true;
+}
+
+static uint64_t drain_buckets(void)
+{
+    ax_bucket_reading readings[BUCKETS];
+    uint64_t counts[BUCKETS];
+    double sum;
+    require(ax_buckets_drain(shared.buckets, readings, add_up, counts, &sum), "a drain did nothing");
+    return counts[0] + counts[1] + counts[2];
+}
+
+static void hammer_buckets(uint64_t thread)
+{
+    for (int i = 0; i < ADDITIONS; i++) {
+        double value = 0.5 + (double)(i % BUCKETS);
+        size_t bucket = ax_buckets_find(shared.buckets, value);
+        /* Observations meet too seldom on few cores: see hammer_counter. */
+        ax_observation left = i == ADDITIONS / 2 ? AX_UNCOUNTED
+                                                 : ax_buckets_try_observe(shared.buckets, bucket, value);
+        if (left != AX_OBSERVED) {
+            ax_buckets_observe_striped(shared.buckets, bucket, value, left, thread, &stripe_system);
+        }
+        require(ax_buckets_sum(shared.buckets) >= 0.0, "a negative sum");
+        require(ax_buckets_load(shared.buckets, bucket) <= THREADS * ADDITIONS, "a count that was not");
+    }
+    (void)word_add(&shared.taken, drain_buckets());
 }
 
 static void hammer_ref(uint64_t thread)
@@ -303,6 +342,7 @@ static void *hammer(void *argument)
         pthread_barrier_wait(&shared.barrier);
         hammer_numbers();
         hammer_counter(thread);
+        hammer_buckets(thread);
         for (int i = 0; i < ADDITIONS; i++) {
             hammer_ref(thread);
         }
@@ -310,9 +350,14 @@ static void *hammer(void *argument)
         if (thread == 0) { /* the others wait at the next barrier */
             uint64_t left = (uint64_t)ax_counter_load(&shared.counter) + ax_word_load(&shared.drained);
             require(left == THREADS * (AX_STRIPE_LIMIT + ADDITIONS), "a count was lost or doubled");
-            ax_counter_free(&shared.counter, &counter_system);
+            ax_counter_free(&shared.counter, &stripe_system);
             ax_counter_init(&shared.counter);
             ax_word_store(&shared.drained, 0);
+            left = drain_buckets() + ax_word_load(&shared.taken);
+            require(left == THREADS * ADDITIONS, "an observation was lost or doubled");
+            ax_buckets_free(shared.buckets, &stripe_system);
+            shared.buckets = ax_buckets_new(bounds, BUCKETS - 1, &stripe_system);
+            ax_word_store(&shared.taken, 0);
         }
     }
     return NULL;
@@ -352,9 +397,12 @@ int main(int count, char **arguments)
         return 0;
     }
     ax_counter_init(&shared.counter);
+    shared.buckets = ax_buckets_new(bounds, BUCKETS - 1, &stripe_system);
+    require(shared.buckets != NULL, "no memory");
     ax_ref_init(&shared.slot, object_make(0));
     run(hammer);
-    ax_counter_free(&shared.counter, &counter_system);
+    ax_counter_free(&shared.counter, &stripe_system);
+    ax_buckets_free(shared.buckets, &stripe_system);
     require(ax_int_load(&shared.integer) == THREADS * ROUNDS * ADDITIONS, "a sum is wrong");
     require(ax_float_load(&shared.floating) == THREADS * ROUNDS * ADDITIONS, "a float sum is wrong");
     ax_object_release(shared.slot.address);

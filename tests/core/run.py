@@ -60,14 +60,14 @@ def build_harness(folder: Path) -> list[Path]:
 
 
 def build_explorer(core: Path, folder: Path, harness: list[Path] | None = None) -> Path:
-    sources = [*HERE.glob("subject_*.c"), HERE / "objects.c", core / "ax_counter.c"]
+    sources = [*HERE.glob("subject_*.c"), HERE / "objects.c", HERE / "memory.c", *core.glob("*.c")]
     return compile_c(
         core, folder / "explore", [*sources, *(harness or build_harness(folder))], EXPLORER_FLAGS
     )
 
 
 def build_hammer(core: Path, folder: Path) -> Path:
-    return compile_c(core, folder / "hammer", [HERE / "hammer.c", core / "ax_counter.c"], HAMMER_FLAGS)
+    return compile_c(core, folder / "hammer", [HERE / "hammer.c", *core.glob("*.c")], HAMMER_FLAGS)
 
 
 def output_of(*command: str | Path) -> tuple[int, str]:

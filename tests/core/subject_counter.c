@@ -16,6 +16,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "memory.h"
 #include "subject.h"
 
 enum { ADD = FIRST_KIND, DRAIN, DRAIN_WITHOUT_MEMORY, SPLIT_ADD, SPLIT_DRAIN /* broken on purpose */ };
@@ -23,12 +24,7 @@ enum { ADD = FIRST_KIND, DRAIN, DRAIN_WITHOUT_MEMORY, SPLIT_ADD, SPLIT_DRAIN /* 
 static const char *const kinds[] = {"end",       "load",       "add", "drain", "drain without memory",
                                     "split add", "split drain"};
 
-enum {
-    CALLS = EXPLORER_THREADS * EXPLORER_CALLS,
-    BLOCKS = EXPLORER_THREADS,
-    BLOCK_SIZE = 512,
-    OVERFLOWED = -1
-};
+enum { CALLS = EXPLORER_THREADS * EXPLORER_CALLS, OVERFLOWED = -1 };
 
 #define HIGH INT64_MAX
 
@@ -39,58 +35,12 @@ static struct {
     int64_t least[CALLS], greatest[CALLS], change[CALLS];
 } ghost;
 
-/* The system: blocks that a script may have used up, and freed blocks that are given out again. */
-
-static _Alignas(64) unsigned char memory[BLOCKS][BLOCK_SIZE];
-static ax_word in_use[BLOCKS];
-static int blocks;
-static size_t stripes_wanted;
-
-static void mark(int block, uint64_t used)
-{
-    uint64_t before = in_use[block].bits;
-    in_use[block].bits = used;
-    explorer_wrote(&in_use[block], before, used);
-}
-
-static void *allocate(size_t size)
-{
-    explorer_point("allocate", NULL);
-    if (size > BLOCK_SIZE) {
-        explorer_fail("more memory is asked for than the script has");
-    }
-    for (int i = 0; i < blocks; i++) {
-        if (explorer_observe(in_use[i].bits) == 0) {
-            mark(i, 1);
-            return memory[i];
-        }
-    }
-    return NULL;
-}
-
-static void release(void *block)
-{
-    explorer_point("free", NULL);
-    int i = (int)(((unsigned char *)block - memory[0]) / BLOCK_SIZE);
-    if (explorer_observe(in_use[i].bits) == 0) {
-        explorer_fail("stripes were freed twice");
-    }
-    mark(i, 0);
-}
-
-static size_t stripe_count(void)
-{
-    return stripes_wanted;
-}
-
-static const ax_counter_system counter_system = {allocate, release, stripe_count};
-
 /* As the binding adds. Returns 0, or OVERFLOWED. */
 static int64_t add(int64_t count, uint64_t thread)
 {
     ax_addition addition = ax_counter_try_add(&counter, (uint64_t)count);
     if (addition == AX_CONTENDED) {
-        addition = ax_counter_add_striped(&counter, (uint64_t)count, thread, &counter_system);
+        addition = ax_counter_add_striped(&counter, (uint64_t)count, thread, &memory_system);
     }
     if (addition == AX_CONTENDED) {
         explorer_fail("add_striped answered AX_CONTENDED");
@@ -103,7 +53,7 @@ static int64_t total(void)
     uint64_t sum = counter.first.bits + counter.last.bits - counter.base.bits;
     const ax_stripes *stripes = counter.stripes.address;
     for (size_t i = 0; stripes != NULL && i < stripes->count; i++) {
-        sum += stripes->cells[i].cell.bits;
+        sum += ax_stripe_at(stripes, i)->bits;
     }
     return (int64_t)(sum & AX_COUNT_MASK);
 }
@@ -139,11 +89,8 @@ static int64_t drain(void)
 
 static void reset(const Script *script)
 {
-    memset(memory, 0, sizeof memory); /* what an execution leaves must not tell on the next */
-    memset(in_use, 0, sizeof in_use);
+    memory_reset(script->blocks, script->stripes);
     memset(&ghost, 0, sizeof ghost);
-    blocks = script->blocks;
-    stripes_wanted = script->stripes;
     name_words();
     ax_counter_init(&counter);
     if (script->drained != 0) {
@@ -152,7 +99,7 @@ static void reset(const Script *script)
     }
     if (script->stage == LAST) {
         /* More than any stripe takes. */
-        (void)ax_counter_add_striped(&counter, AX_STRIPE_LIMIT + 1, 0, &counter_system);
+        (void)ax_counter_add_striped(&counter, AX_STRIPE_LIMIT + 1, 0, &memory_system);
         (void)drain();
         if (counter.last.bits == 0) {
             explorer_fail("the script did not get to the last stage");
@@ -162,7 +109,7 @@ static void reset(const Script *script)
         (void)add(script->initial, 0);
     }
     if (script->stage == STRIPED) {
-        (void)ax_counter_add_striped(&counter, 0, 0, &counter_system);
+        (void)ax_counter_add_striped(&counter, 0, 0, &memory_system);
     }
     if ((counter.first.bits & AX_SEAL) != 0 && script->stage == FIRST) {
         explorer_fail("the script did not stay in the first stage");
@@ -271,12 +218,8 @@ static void finish(const Script *script)
         }
     }
     explorer_require(ax_counter_load(&counter) == sum, "the last load is not the sum of what happened");
-    int left = 0;
-    ax_counter_free(&counter, &counter_system);
-    for (int i = 0; i < BLOCKS; i++) {
-        left += in_use[i].bits != 0;
-    }
-    explorer_require(left == 0, "%d blocks were not freed", left);
+    ax_counter_free(&counter, &memory_system);
+    explorer_require(memory_in_use() == 0, "%d blocks were not freed", memory_in_use());
 }
 
 #define HALF (INT64_C(1) << 62)

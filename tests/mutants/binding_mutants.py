@@ -10,6 +10,9 @@ BOOL = "csrc/binding/type_bool.c"
 REF = "csrc/binding/type_ref.c"
 COUNTER = "csrc/binding/type_counter.c"
 GUARD = "csrc/binding/type_guard.c"
+HISTOGRAM = "csrc/binding/type_histogram.c"
+TIMER = "csrc/binding/type_timer.c"
+FAMILY = "csrc/binding/type_family.c"
 
 
 def tested(name: str, file: str, old: str, new: str, *tests: str) -> Mutant:
@@ -266,7 +269,7 @@ REFERENCES = [
     tested(
         "binding: a counter leaks its stripes",
         COUNTER,
-        "    ax_counter_free(counter_of(self), &counter_system);\n",
+        "    ax_counter_free(counter_of(self), &stripe_system);\n",
         "",
         "tests/test_clearing.py",
     ),
@@ -276,6 +279,161 @@ REFERENCES = [
         " {Py_mod_gil, Py_MOD_GIL_NOT_USED},",
         "",
         "tests/test_bool.py",
+    ),
+]
+
+METRICS = [
+    tested(
+        "histogram: a value on a bound goes above it",
+        "csrc/core/ax_buckets.h",
+        "    return start + (bounds[start] < value);",
+        "    return start + (bounds[start] <= value);",
+        "tests/test_histogram.py::test_every_bucket_has_its_values",
+    ),
+    tested(
+        "histogram: the search leaves its last bound out",
+        "csrc/core/ax_buckets.h",
+        "    while (length > 1) {",
+        "    while (length > 2) {",
+        "tests/test_histogram.py::test_every_bucket_has_its_values",
+    ),
+    tested(
+        "histogram: NaN is counted",
+        HISTOGRAM,
+        "    if (ax_float_is_nan(value)) {",
+        "    if (false) {",
+        "tests/test_histogram.py::test_nan_is_counted_nowhere",
+    ),
+    tested(
+        "histogram: bounds may be equal",
+        HISTOGRAM,
+        "bounds[i] <= bounds[i - 1]",
+        "bounds[i] < bounds[i - 1]",
+        "tests/test_histogram.py::test_bounds_that_are_refused",
+    ),
+    tested(
+        "histogram: initialised again, it forgets",
+        HISTOGRAM,
+        "    if (!ax_pointer_compare_exchange(&((HistogramCell *)self)->buckets, &found, buckets)) {",
+        "    found = ax_pointer_exchange(&((HistogramCell *)self)->buckets, buckets);\n    if (false) {",
+        "tests/test_histogram.py::test_bounds_cannot_be_changed",
+    ),
+    tested(
+        "histogram: a drain makes its answer when it has drained",
+        HISTOGRAM,
+        "    if (snapshot != NULL && !drain_into(buckets, counts, sum)) {\n"
+        "        Py_CLEAR(snapshot);\n    }\n",
+        "    Py_CLEAR(snapshot);\n    if (counts != NULL && drain_into(buckets, counts, sum)) {\n"
+        "        snapshot = snapshot_new(state, counts, sum);\n    }\n",
+        lives("exhaustion.an_operation_happens_whole_or_not_at_all"),
+    ),
+    tested(
+        "histogram: a dying one leaks its buckets",
+        HISTOGRAM,
+        "    if (buckets != NULL) {\n        ax_buckets_free(buckets, &stripe_system);\n    }\n    cell_end",
+        "    (void)buckets;\n    cell_end",
+        "tests/test_clearing.py",
+    ),
+    tested(
+        "timer: an entry is kept by the timer, whoever else has entered",
+        TIMER,
+        "    if (ax_word_load(&timer_of(self)->others) != 0 ||\n        !ax",
+        "    if (!ax",
+        "tests/test_timer.py",
+    ),
+    tested(
+        "timer: an exit takes the outermost entry first",
+        TIMER,
+        "    int found = ax_word_load(&timer_of(self)->others) == 0 ? 0 : context_leave(self, &start);",
+        "    int found = ax_word_load(&timer_of(self)->start) != 0 ? 0 : context_leave(self, &start);",
+        "tests/test_timer.py::test_entries_nest",
+    ),
+    tested(
+        "timer: an entry is not taken out of its context",
+        TIMER,
+        "PyList_SetItem(entry, ENTRY_TIMER, Py_NewRef(Py_None)) < 0 ? -1 : 1;",
+        "false ? -1 : 1;",
+        "tests/test_timer.py::test_entries_nest",
+    ),
+    tested(
+        "timer: the timer of another is taken",
+        TIMER,
+        "owner == NULL ? timer != Py_None : timer == owner;",
+        "timer != Py_None;",
+        "tests/test_timer.py::test_two_timers_do_not_mix",
+    ),
+    tested(
+        "family: a float hits the int that it is equal to",
+        FAMILY,
+        "    return PyUnicode_CheckExact(value) || PyLong_CheckExact(value);",
+        "    return PyUnicode_CheckExact(value) || PyLong_CheckExact(value) || PyFloat_CheckExact(value);",
+        "tests/test_family.py::test_values_of_other_types",
+    ),
+    tested(
+        "family: the hash of a subclass is asked for",
+        FAMILY,
+        "    return PyUnicode_CheckExact(value) || PyLong_CheckExact(value);",
+        "    return PyUnicode_Check(value) || PyLong_Check(value);",
+        "tests/test_family.py::test_spellings_of_one_child",
+    ),
+    tested(
+        "family: who comes second publishes too",
+        FAMILY,
+        "    if (found != 0 || is_full(self)) {\n        return found;\n    }\n    if (PyDict_SetItem(sp",
+        "    Py_CLEAR(*published);\n    if (is_full(self)) {\n        return 0;\n    }\n"
+        "    if (PyDict_SetItem(sp",
+        "tests/test_family.py::test_a_factory_that_uses_the_family",
+    ),
+    tested(
+        "family: the limit is looked at before the factory runs alone",
+        FAMILY,
+        "    if (found != 0 || is_full(self)) {",
+        "    if (found != 0) {",
+        "tests/test_family.py::test_a_factory_that_fills_the_family",
+    ),
+    tested(
+        "family: a further spelling outlives its child",
+        FAMILY,
+        "        if (present < 0 || (present > 0 && PyDict_DelItem(children, key) < 0)) {",
+        "        if (present < 0) {",
+        "tests/test_family.py::test_spellings_of_one_child",
+    ),
+    tested(
+        "family: a spelling is entered though its child was removed",
+        FAMILY,
+        "    if (ax_dict_get(children, canonical, present) > 0 && *present == child &&\n"
+        "        PyDict_Contains(children, key) == 0 &&",
+        "    (void)ax_dict_get(children, canonical, present);\n    (void)canonical;\n"
+        "    if (PyDict_Contains(children, key) == 0 &&",
+        "tests/stress/test_family.py",
+    ),
+    tested(
+        "family: children are released while it changes",
+        FAMILY,
+        "    held = PyDict_Values(family_of(self)->children);",
+        "    held = Py_NewRef(Py_None);",
+        "tests/test_family.py::test_a_child_that_dies_uses_the_family",
+    ),
+    tested(
+        "family: the collector is not told its children",
+        FAMILY,
+        "    Py_VISIT(family_of(self)->children);\n",
+        "",
+        "tests/test_family.py::test_cycles_are_collected",
+    ),
+    tested(
+        "family: the collector leaves its factory",
+        FAMILY,
+        "    if (ax_pointer_load(&family_of(self)->factory) != NULL) {\n        Py_DECREF",
+        "    if (false) {\n        Py_DECREF",
+        "tests/test_family.py::test_a_factory_of_its_own",
+    ),
+    tested(
+        "family: a removed child is leaked",
+        FAMILY,
+        "    Py_XDECREF(further);\n    Py_XDECREF(child);\n    Py_DECREF(canonical);",
+        "    Py_XDECREF(further);\n    Py_DECREF(canonical);",
+        FLAT,
     ),
 ]
 
@@ -314,4 +472,4 @@ WITHOUT_THE_GIL = [
     ),
 ]
 
-MUTANTS = CONVERSION + LOOPS + REFERENCES + WITHOUT_THE_GIL
+MUTANTS = CONVERSION + LOOPS + REFERENCES + METRICS + WITHOUT_THE_GIL

@@ -6,7 +6,10 @@ INT = "csrc/core/ax_int.h"
 FLOAT = "csrc/core/ax_float.h"
 REF = "csrc/core/ax_ref.h"
 COUNTER = "csrc/core/ax_counter.h"
-STRIPES = "csrc/core/ax_counter.c"
+STAGES = "csrc/core/ax_counter.c"
+STRIPES = "csrc/core/ax_stripe.c"
+BUCKETS = "csrc/core/ax_buckets.h"
+HISTOGRAM = "csrc/core/ax_buckets.c"
 GNU = "csrc/core/ax_atomic_gnu.h"
 
 
@@ -315,19 +318,20 @@ COUNTERS = [
     ),
     explored(
         "counter: the first cell is sealed without room to stripe",
-        STRIPES,
+        STAGES,
         "        if (total > AX_STRIPING_LIMIT) {\n            return;\n        }\n",
         "        (void)total;\n",
     ),
     explored(
         "counter: the first cell is sealed without stripes",
-        STRIPES,
-        "    if (!stripes_ensure(counter, system)) {\n        return;\n    }\n    uint64_t found",
-        "    (void)stripes_ensure(counter, system);\n    uint64_t found",
+        STAGES,
+        "    if (ax_stripes_ensure(&counter->stripes, 1, system) == NULL) {\n        return;\n    }\n"
+        "    uint64_t found",
+        "    (void)ax_stripes_ensure(&counter->stripes, 1, system);\n    uint64_t found",
     ),
     explored(
         "counter: the seal overwrites what was counted meanwhile",
-        STRIPES,
+        STAGES,
         "        if (ax_word_compare_exchange(&counter->first, &found, found | AX_SEAL)) {\n"
         "            return;\n        }\n",
         "        ax_word_store(&counter->first, found | AX_SEAL);\n        return;\n",
@@ -335,96 +339,191 @@ COUNTERS = [
     explored(
         "counter: the loser of the race for the stripes publishes too",
         STRIPES,
-        "    if (!ax_pointer_compare_exchange(&counter->stripes, &found, stripes)) {",
-        "    found = ax_pointer_exchange(&counter->stripes, stripes);\n    if (false) {",
+        "    if (!ax_pointer_compare_exchange(slot, &found, stripes)) {",
+        "    found = ax_pointer_exchange(slot, stripes);\n    if (false) {",
     ),
     explored(
         "counter: the loser of the race for the stripes leaks its own",
         STRIPES,
-        "        system->release(stripes->block);\n    }\n    return true;",
-        "    }\n    return true;",
+        "        system->release(stripes->block);\n        return found;",
+        "        return found;",
     ),
     explored(
         "counter: an addition to a stripe ignores the seal",
-        STRIPES,
+        STAGES,
         "        if ((found & AX_SEAL) || count > AX_STRIPE_LIMIT - found) {",
         "        if (count > AX_STRIPE_LIMIT - (found & AX_COUNT_MASK)) {",
     ),
     explored(
         "counter: a stripe takes any count",
-        STRIPES,
+        STAGES,
         "        if ((found & AX_SEAL) || count > AX_STRIPE_LIMIT - found) {",
         "        if (found & AX_SEAL) {",
     ),
     explored(
         "counter: a split add to a stripe",
-        STRIPES,
+        STAGES,
         "    } while (!ax_word_compare_exchange(cell, &found, found + count));",
         "    } while (false);\n    ax_word_store(cell, found + count);",
     ),
     explored(
         "counter: the stripes are left, but not sealed",
-        STRIPES,
-        "count_of(ax_word_fetch_or(&stripes->cells[i].cell, AX_SEAL))",
-        "count_of(ax_word_load(&stripes->cells[i].cell))",
+        STAGES,
+        "count_of(ax_word_fetch_or(ax_stripe_at(stripes, i), AX_SEAL))",
+        "count_of(ax_word_load(ax_stripe_at(stripes, i)))",
     ),
     explored(
         "counter: the last cell forgets the first one",
-        STRIPES,
+        STAGES,
         "    uint64_t sum = count_of(ax_word_load(&counter->first));\n    for (size_t",
         "    uint64_t sum = 0;\n    for (size_t",
     ),
     explored(
         "counter: a refusal in the last stage does not look at the cell again",
-        STRIPES,
+        STAGES,
         "            if (ax_word_load(&counter->last) == found) {\n",
         "            if (true) {\n",
     ),
     explored(
         "counter: a stripe is lost from the sum",
-        STRIPES,
+        STAGES,
         "        for (size_t i = 0; i < stripes->count; i++) {\n"
-        "            sum += count_of(ax_word_load(&stripes->cells[i].cell));",
+        "            sum += count_of(ax_word_load(ax_stripe_at(stripes, i)));",
         "        for (size_t i = 1; i < stripes->count; i++) {\n"
-        "            sum += count_of(ax_word_load(&stripes->cells[i].cell));",
+        "            sum += count_of(ax_word_load(ax_stripe_at(stripes, i)));",
     ),
     explored(
         "counter: a load reads the base once",
-        STRIPES,
+        STAGES,
         "        if (base_after == base) {",
         "        if (base_after >= base) {",
     ),
     explored(
         "counter: a load subtracts a base that it read after the cells",
-        STRIPES,
+        STAGES,
         "        base = base_after;\n    }\n}\n\nbool ax_counter_drain",
         "        return (int64_t)((sum - base_after) & AX_COUNT_MASK);\n    }\n}\n\nbool ax_counter_drain",
     ),
     explored(
         "counter: a drain that is no swap",
-        STRIPES,
+        STAGES,
         "        if (ax_word_compare_exchange(&counter->base, &base, sum)) {\n"
         "            return true;\n        }\n",
         "        ax_word_store(&counter->base, sum);\n        return true;\n",
     ),
     explored(
         "counter: a drain retries with a stale sum",
-        STRIPES,
+        STAGES,
         "    for (;;) {\n        uint64_t sum = cells_sum(counter);\n        if (!prepare",
         "    uint64_t sum = cells_sum(counter);\n    for (;;) {\n        if (!prepare",
     ),
     explored(
         "counter: a drain retries with a stale answer",
-        STRIPES,
+        STAGES,
         "    for (;;) {\n        uint64_t sum = cells_sum(counter);\n        if (!prepare",
         "    for (uint64_t attempts = 0;; attempts++) {\n"
         "        uint64_t sum = cells_sum(counter);\n        if (attempts == 0 && !prepare",
     ),
     explored(
         "counter: a drain goes on without an answer",
-        STRIPES,
+        STAGES,
         "& AX_COUNT_MASK))) {\n            return false;\n        }\n",
         "& AX_COUNT_MASK))) {\n        }\n",
+    ),
+]
+
+
+BUCKETED = [
+    explored(
+        "buckets: a split count",
+        BUCKETS,
+        "    uint64_t found = ax_word_load(count);\n"
+        "    return ax_word_compare_exchange(count, &found, found + 1);",
+        "    uint64_t found = ax_word_load(count);\n    ax_word_store(count, found + 1);\n    return true;",
+    ),
+    explored(
+        "buckets: a split sum",
+        BUCKETS,
+        "    return ax_word_compare_exchange(sum, &found, ax_float_bits(ax_float_from_bits(found) + value));",
+        "    ax_word_store(sum, ax_float_bits(ax_float_from_bits(found) + value));\n    return true;",
+    ),
+    explored(
+        "buckets: an observation that met another is counted again",
+        HISTOGRAM,
+        "    if (left == AX_UNCOUNTED) {",
+        "    if (left != AX_OBSERVED) {",
+    ),
+    explored(
+        "buckets: an observation that met another loses its value",
+        BUCKETS,
+        "ax_buckets_try_sum(&buckets->first[0], value) ? AX_OBSERVED : AX_UNSUMMED;",
+        "ax_buckets_try_sum(&buckets->first[0], value) ? AX_OBSERVED : AX_OBSERVED;",
+    ),
+    explored(
+        "buckets: an observation without memory for stripes goes nowhere",
+        HISTOGRAM,
+        "    ax_word *cells = stripes == NULL",
+        "    if (stripes == NULL) {\n        return;\n    }\n    ax_word *cells = stripes == NULL",
+    ),
+    explored(
+        "buckets: a stripe is lost from the counts",
+        HISTOGRAM,
+        "    uint64_t sum = 0;\n    for (size_t i = 0; i < blocks_count(stripes); i++) {",
+        "    uint64_t sum = 0;\n    for (size_t i = 0; i + 1 < blocks_count(stripes) || i == 0; i++) {",
+    ),
+    explored(
+        "buckets: a snapshot reads what was drained once",
+        HISTOGRAM,
+        "        if (drained_after == drained) {",
+        "        if (drained_after >= drained) {",
+    ),
+    explored(
+        "buckets: a drain that is no swap",
+        HISTOGRAM,
+        "    while (!ax_word_compare_exchange(&buckets->drained[bucket], &reading.drained, reading.counted))",
+        "    ax_word_store(&buckets->drained[bucket], reading.counted);\n    while (false)",
+    ),
+    explored(
+        "buckets: a drain that was overtaken keeps its stale answer",
+        HISTOGRAM,
+        "        reading.counted = counted(buckets, bucket);\n        if (!prepare(",
+        "        reading.counted = counted(buckets, bucket);\n        if (false && !prepare(",
+    ),
+    explored(
+        "buckets: a drain that was overtaken, and has no memory, keeps its stale answer",
+        HISTOGRAM,
+        "            (void)prepare(answer, bucket, 0);\n",
+        "",
+    ),
+    explored(
+        "buckets: a drain without memory keeps the sum",
+        HISTOGRAM,
+        "            while (!ax_buckets_try_sum(&buckets->first[0], *sum)) {\n            }\n",
+        "",
+    ),
+    explored(
+        "buckets: a sum is read, and then cleared",
+        HISTOGRAM,
+        "        sum += ax_float_exchange(&blocks_at(buckets, stripes, i)[0], 0.0);",
+        "        sum += ax_float_load(&blocks_at(buckets, stripes, i)[0]);\n"
+        "        ax_float_store(&blocks_at(buckets, stripes, i)[0], 0.0);",
+    ),
+    explored(
+        "buckets: the value comes before the count",
+        BUCKETS,
+        "    return ax_buckets_try_sum(&buckets->first[0], value) ? AX_OBSERVED : AX_UNSUMMED;\n}",
+        "    return ax_buckets_try_sum(&buckets->first[0], value) ? AX_OBSERVED : AX_UNSUMMED;\n}\n"
+        "#define ax_buckets_try_observe(buckets, bucket, value)                                    \\\n"
+        "    (ax_buckets_try_sum(&(buckets)->first[0], value) &&                                    \\\n"
+        "             ax_buckets_try_count(&(buckets)->first[1 + (bucket)])                          \\\n"
+        "         ? AX_OBSERVED                                                                     \\\n"
+        "         : AX_UNCOUNTED)",
+    ),
+    explored(
+        "buckets: the stripes are leaked",
+        HISTOGRAM,
+        "    ax_stripes_free(&buckets->stripes, system);\n",
+        "",
     ),
 ]
 
@@ -451,4 +550,4 @@ WEAK_MEMORY = [
     }.items()
 ]
 
-MUTANTS = INTEGERS + FLOATS + REFERENCES + COUNTERS + WEAK_MEMORY
+MUTANTS = INTEGERS + FLOATS + REFERENCES + COUNTERS + BUCKETED + WEAK_MEMORY

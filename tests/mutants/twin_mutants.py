@@ -4,6 +4,8 @@ from mutants.mutant import Mutant
 
 CHAIN = "src/atomicx/_reference/chain.py"
 LOOPS = "src/atomicx/_reference/loops.py"
+TIMER = "src/atomicx/_reference/type_timer.py"
+FAMILY = "src/atomicx/_reference/type_family.py"
 
 
 def tested(name: str, file: str, old: str, new: str, *tests: str) -> Mutant:
@@ -52,5 +54,20 @@ MUTANTS = [
         "        if swap(cell, version, result):\n            return previous, result\n",
         "        swap(cell, version, result)\n        return previous, result\n",
         "tests/test_twin.py::test_interrupted_before_any_bytecode",
+    ),
+    tested(
+        "twin: an entry is kept by the timer, whoever else has entered",
+        TIMER,
+        "        if self.__others or self.__own",
+        "        if self.__own",
+        "tests/test_timer.py",
+    ),
+    tested(
+        "twin: a child is published though another was",
+        FAMILY,
+        "        elif swap(family, version, {**children, labels: child}):\n            return child\n",
+        "        else:\n            swap(family, version, {**children, labels: child})\n"
+        "            return child\n",
+        "tests/stress/test_family.py",
     ),
 ]

@@ -21,6 +21,8 @@ class Cells:
         self.counter = module.Counter()
         self.flag = module.AtomicBool()
         self.in_flight = module.AtomicInt()
+        self.histogram = module.Histogram([0.5, 1.0, 2.0])
+        self.family = module.Family(module.Counter, "method", "status")
 
     def beat(self) -> None:
         with self.in_flight.track():
@@ -32,6 +34,8 @@ class Cells:
             self.reference.update(one_more)
             self.counter.inc()
             self.flag.exchange(not self.flag.load())
+            self.histogram.observe(1.0)
+            self.family["GET", 200].inc()
 
     def loads(self) -> dict[str, Any]:
         return {
@@ -41,12 +45,15 @@ class Cells:
             "float": self.float.load(),
             "reference": self.reference.load(),
             "counter": self.counter.load(),
+            "histogram": self.histogram.snapshot().counts[1],
+            "family": self.family["GET", "200"].load(),
         }
 
     def check(self, beats: int) -> None:
         """Asserts that nothing was lost in so many beats. Nobody may be beating meanwhile."""
         self.check_between(beats, beats)
         assert self.in_flight.load() == 0, f"{self.in_flight.load()} are in flight, and nobody is there"
+        assert self.histogram.snapshot() == ((0, beats, 0, 0), float(beats)), self.histogram.snapshot()
 
     def check_between(self, least: int, most: int) -> None:
         wrong = {name: value for name, value in self.loads().items() if not least <= value <= most}

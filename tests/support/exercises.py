@@ -5,6 +5,7 @@ released too often, is an object more or less in memory, and shows.
 """
 
 import copy
+import functools
 import operator
 import pickle
 import weakref
@@ -241,6 +242,103 @@ def counter_rows() -> Iterator[tuple[Any, ...]]:
     yield "__bool__", bool, ()
 
 
+# Counts past the small ints that the interpreter keeps, so that a snapshot allocates.
+OBSERVATIONS = 300
+
+
+def histogram_of(module: ModuleType) -> Any:
+    histogram = module.Histogram([same_float(), other_float()])
+    for _ in range(OBSERVATIONS):
+        histogram.observe(1.0)
+    return histogram
+
+
+def histogram_rows() -> Iterator[tuple[Any, ...]]:
+    for name in ("snapshot", "drain", "time"):
+        yield name, None, ()
+    yield "bounds", operator.attrgetter("bounds"), ()
+    for argument in (same_float, other_integer, to_the_end):
+        yield "observe", None, (argument,)
+    yield "observe", None, (text,), TypeError
+    yield "observe", None, (lambda: float("nan"),), ValueError
+    yield "observe", None, (Refusing,), LookupError
+    yield "__init__", None, (lambda: [1.0],), RuntimeError
+    yield "__init__", None, (lambda: [2.0, 1.0],), ValueError
+    yield "__init__", None, (lambda: [text()],), TypeError
+    yield "__init__", None, (thing,), TypeError
+    yield "time", enter_a_timer, ()
+    yield "time", raise_in_a_timer, (), LookupError
+    yield "time", decorate_with_a_timer, ()
+
+
+def enter_a_timer(histogram: Any) -> None:
+    timer = histogram.time()
+    with timer as entered, timer, timer:
+        assert entered is histogram
+    repr(timer)
+
+
+def raise_in_a_timer(histogram: Any) -> None:
+    timer = histogram.time()
+    with timer, timer:
+        raise LookupError
+
+
+def decorate_with_a_timer(histogram: Any) -> None:
+    assert histogram.time()(len)([]) == 0
+
+
+def family_of(module: ModuleType) -> Any:
+    family = module.Family(module.Counter, text(), "status", limit=2)
+    family[text(), same_integer()].inc()
+    return family
+
+
+def same_key() -> tuple[Any, ...]:
+    return text(), same_integer()
+
+
+def same_key_otherwise() -> tuple[Any, ...]:
+    return text(), str(same_integer())
+
+
+def other_key() -> tuple[Any, ...]:
+    return text(), other_integer()
+
+
+def family_rows() -> Iterator[tuple[Any, ...]]:
+    for key in (same_key, same_key_otherwise, other_key):
+        yield "__getitem__", operator.getitem, (key,)
+    yield "__getitem__", operator.getitem, (lambda: (text(), True),)
+    yield "__getitem__", operator.getitem, (text,), ValueError
+    yield "__getitem__", operator.getitem, (lambda: (text(), same_float()),), TypeError
+    yield "__getitem__", fill, (), ValueError
+    yield "__getitem__", make_with, (lambda: refuse,), LookupError
+    yield "__class_getitem__", None, (thing,)
+    yield "items", None, ()
+    yield "items", lambda family: list(family.items()), ()
+    yield "clear", None, ()
+    yield "remove", None, (text, same_integer)
+    yield "remove", None, (text, other_integer), KeyError
+    yield "remove", None, (text,), ValueError
+    yield "remove", None, (text, same_float), TypeError
+    yield "label_names", operator.attrgetter("label_names"), ()
+    yield "limit", operator.attrgetter("limit"), ()
+    yield "__init__", None, (lambda: int, text), RuntimeError
+    yield "__init__", None, (lambda: int, text, text), ValueError
+    yield "__init__", None, (lambda: int, same_integer), TypeError
+    yield "__init__", None, (text, text), TypeError
+
+
+def fill(family: Any) -> None:
+    for status in range(3):
+        family[text(), status]
+
+
+def make_with(family: Any, factory: Any) -> None:
+    type(family)(factory, text())[same_integer()]
+
+
 def common_rows(module: ModuleType) -> Iterator[tuple[Any, ...]]:
     yield "__repr__", repr, ()
     yield "__hash__", hash, ()
@@ -249,7 +347,6 @@ def common_rows(module: ModuleType) -> Iterator[tuple[Any, ...]]:
     yield "__reduce__", pickle.dumps, (), TypeError
     yield "__reduce__", copy.copy, (), TypeError
     yield "__reduce__", copy.deepcopy, (), TypeError
-    yield "__new__", None, ()
     yield "__new__", None, (thing, thing), TypeError
     yield "__reduce__", None, (), TypeError
     yield "enable_deferred_refcount", module.enable_deferred_refcount, ()
@@ -262,6 +359,18 @@ TYPES: dict[str, tuple[Callable[[], Iterator[tuple[Any, ...]]], Callable[[], Any
     "AtomicRef": (ref_rows, thing),
     "Counter": (counter_rows, same_integer),
 }
+# Those that are made of more than a value.
+OTHERS: dict[str, tuple[Callable[[], Iterator[tuple[Any, ...]]], Callable[[ModuleType], Any]]] = {
+    "Histogram": (histogram_rows, histogram_of),
+    "Family": (family_rows, family_of),
+}
+
+
+def state_of(cell: Any) -> Any:
+    """What an operation that fails must leave as it was."""
+    if hasattr(cell, "snapshot"):
+        return cell.snapshot()
+    return list(cell.items()) if hasattr(cell, "items") else cell.load()
 
 
 def exercises(module: ModuleType) -> list[Exercise]:
@@ -272,8 +381,12 @@ def exercises(module: ModuleType) -> list[Exercise]:
         def make(cell_type: Any = cell_type, initial: Callable[[], Any] = initial) -> Any:
             return cell_type(initial())
 
-        for name, call, arguments, *raises in [*rows(), *common_rows(module)]:
+        for name, call, arguments, *raises in [*rows(), ("__new__", None, ()), *common_rows(module)]:
             found.append(Exercise(type_name, name, make, call, arguments, *raises))
+    for type_name, (rows, made) in OTHERS.items():
+        make_other = functools.partial(made, module)
+        for name, call, arguments, *raises in [*rows(), *common_rows(module)]:
+            found.append(Exercise(type_name, name, make_other, call, arguments, *raises))
     return found
 
 
@@ -289,10 +402,11 @@ def uncovered(module: ModuleType) -> set[str]:
         "__int__",
         "__float__",
         "__bool__",
+        "__getitem__",
     }
     members = {
         (type_name, name)
-        for type_name in TYPES
+        for type_name in (*TYPES, *OTHERS)
         for name in dir(getattr(module, type_name))
         if not name.startswith("_") or name in operators
     }

@@ -17,7 +17,10 @@ from atomicx import (
     AtomicInt,
     AtomicRef,
     Counter,
+    Family,
     FloatCell,
+    Histogram,
+    HistogramSnapshot,
     IntCell,
     enable_deferred_refcount,
 )
@@ -208,3 +211,52 @@ def protocols(requests: Requests) -> None:
     count_anywhere(AtomicInt())
     count_anywhere(requests)
     add_anywhere(AtomicFloat())
+
+
+class Latency(Histogram):
+    def __init__(self, name: str) -> None:
+        super().__init__([0.1, 1])
+        self.name = name
+
+
+def histograms(histogram: Histogram, latency: Latency) -> None:
+    Histogram([1.0, Decimal(2), Index()]), Histogram(bounds=range(3))
+    assert_type(histogram.bounds, tuple[float, ...])
+    histogram.observe(Fraction(1, 2))
+    assert_type(histogram.snapshot(), HistogramSnapshot)
+    counts, total = histogram.drain()
+    assert_type(counts, tuple[int, ...])
+    assert_type(total, float)
+    assert_type(histogram.snapshot().counts, tuple[int, ...])
+    with histogram.time() as entered:
+        assert_type(entered, Histogram)
+    with latency.time() as same:
+        assert_type(same, Latency)
+
+    @histogram.time()
+    def handler(value: int) -> str:
+        return str(value)
+
+    assert_type(handler(1), str)
+
+    @histogram.time()
+    async def coroutine(value: int) -> str:
+        return str(value)
+
+    assert_type(asyncio.run(coroutine(1)), str)
+
+
+def families() -> None:
+    requests = Family(Counter, "method", "status", limit=10)
+    assert_type(requests, Family[Counter])
+    assert_type(requests["GET", 200], Counter)
+    assert_type(Family(lambda: Histogram([1.0]), "path")["/"], Histogram)
+    for labels, child in requests.items():
+        assert_type(labels, tuple[str, ...])
+        assert_type(child, Counter)
+    requests.remove("GET", 200)
+    requests.clear()
+    assert_type(requests.label_names, tuple[str, ...])
+    assert_type(requests.limit, int | None)
+    covariant: Family[object] = requests
+    del covariant

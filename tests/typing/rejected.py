@@ -6,7 +6,17 @@ They read this file, and nothing runs it.
 # ruff: noqa: B015, B018
 
 import atomicx
-from atomicx import AtomicBool, AtomicFloat, AtomicInt, AtomicRef, Counter, FloatCell, IntCell
+from atomicx import (
+    AtomicBool,
+    AtomicFloat,
+    AtomicInt,
+    AtomicRef,
+    Counter,
+    Family,
+    FloatCell,
+    Histogram,
+    IntCell,
+)
 
 
 def integers(cell: AtomicInt) -> None:
@@ -87,3 +97,21 @@ def protocols(counter: Counter) -> None:
 
 def front() -> None:
     atomicx.Mutex  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
+
+
+def histograms(histogram: Histogram) -> None:
+    Histogram()  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    Histogram(1.0)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    histogram.observe("1")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    histogram.bounds = (1.0,)  # type: ignore[misc] # pyright: ignore[reportAttributeAccessIssue]
+    histogram.snapshot().sum = 1.0  # type: ignore[misc] # pyright: ignore[reportAttributeAccessIssue]
+    histogram.time()(5)  # type: ignore[type-var] # pyright: ignore[reportArgumentType]
+
+
+def families(family: Family[Counter]) -> None:
+    Family(5, "label")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    Family(Counter, 5)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    family[1.0]  # type: ignore[index] # pyright: ignore[reportArgumentType]
+    family["GET"].dec()  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
+    family["GET"] = Counter()  # type: ignore[index] # pyright: ignore[reportIndexIssue]
+    family.remove(1.0)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]

@@ -53,7 +53,11 @@ def test_what_is_lock_free(monkeypatch, backend, gil, answer):
 
 
 def test_every_type_is_told():
-    types = {name for name in atomicx.__all__ if name.startswith("Atomic")} | {"Counter"}
+    types = {name for name in atomicx.__all__ if name.startswith("Atomic")} | {
+        "Counter",
+        "Histogram",
+        "Family",
+    }
     assert set(_info.TYPES) == types
 
 

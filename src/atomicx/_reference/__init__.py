@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from .type_bool import AtomicBool
 from .type_counter import Counter
+from .type_family import Family
 from .type_float import AtomicFloat
 from .type_guard import Guard
+from .type_histogram import Histogram
 from .type_int import AtomicInt
 from .type_ref import AtomicRef
+from .type_timer import Timer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +29,10 @@ __all__ = [
     "AtomicInt",
     "AtomicRef",
     "Counter",
+    "Family",
     "Guard",
+    "Histogram",
+    "Timer",
     "enable_deferred_refcount",
 ]
 
@@ -36,7 +42,7 @@ def enable_deferred_refcount(object: _T, /) -> _T:
 
     On free-threaded CPython 3.14 and later it gets deferred reference counting, if the garbage collector
     tracks it: its count is no longer contended, and the collector frees it. Elsewhere nothing happens.
-    Counter does it by itself.
+    Counter, Histogram and Family do it by themselves.
     """
     return object
 

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .. import AtomicBool, AtomicFloat, AtomicInt, AtomicRef, Counter
+from .. import AtomicBool, AtomicFloat, AtomicInt, AtomicRef, Counter, Histogram
 from . import controls, hardware
 from .engine import gil_enabled
-from .histories.models import ATOMIC_BOOL, ATOMIC_FLOAT, ATOMIC_INT, ATOMIC_REF, COUNTER, Model
+from .histories.models import ATOMIC_BOOL, ATOMIC_FLOAT, ATOMIC_INT, ATOMIC_REF, COUNTER, HISTOGRAM, Model
 from .litmus import Litmus
 from .programs import Maker, Program
 
@@ -32,12 +32,22 @@ class Kind:
         return _SPLITS[self.model.name]
 
 
+def _histogram(state: tuple[tuple[int, int], float]) -> Histogram:
+    """One with a bound at 1, and so many observations of 1 and of 2."""
+    histogram = Histogram([1.0])
+    for value, count in zip((1.0, 2.0), state[0], strict=True):
+        for _ in range(count):
+            histogram.observe(value)
+    return histogram
+
+
 INT = Kind("int", AtomicInt, ATOMIC_INT)
 FLOAT = Kind("float", AtomicFloat, ATOMIC_FLOAT)
 BOOL = Kind("bool", AtomicBool, ATOMIC_BOOL)
 REF = Kind("ref", AtomicRef, ATOMIC_REF)
 COUNT = Kind("counter", Counter, COUNTER)
-_SPLITS = {kind.model.name: controls.split(kind.model) for kind in (INT, FLOAT, BOOL, REF, COUNT)}
+BUCKETS = Kind("histogram", _histogram, HISTOGRAM)
+_SPLITS = {kind.model.name: controls.split(kind.model) for kind in (INT, FLOAT, BOOL, REF, COUNT, BUCKETS)}
 
 
 @dataclass(frozen=True)
@@ -97,6 +107,8 @@ def _split(kind: Kind, name: str, start: Any, *actors: str, finally_: str = "z =
     return Row(f"{kind.name}-{name}", kind, program, Control("split: a read, then a write"))
 
 
+_EMPTY = "((0, 0), 0.0)"
+_THREE = "((3, 0), 3.0)"
 _WITNESS = "reads its witness anew"
 
 ROWS: tuple[Row, ...] = (
@@ -245,5 +257,21 @@ ROWS: tuple[Row, ...] = (
         COUNT,
         Program("x = 0", ("x.inc()", "a = x.load(); b = x.load()"), "z = x.load()"),
         Control("two words read one after the other", lambda: controls.TwoWordCounter),
+    ),
+    _split(BUCKETS, "observe", _EMPTY, "x.observe(1.0)", "x.observe(2.0)", finally_="z = x.snapshot()"),
+    _split(
+        BUCKETS,
+        "drain",
+        _THREE,
+        "x.observe(1.0)",
+        "a = x.drain()[0]",
+        finally_="z = x.snapshot()[0]",
+    ),
+    _split(BUCKETS, "drains", _THREE, "a = x.drain()[0]", "b = x.drain()[0]", finally_=""),
+    Row(
+        "histogram-sum-lags",
+        BUCKETS,
+        Program(f"x = {_EMPTY}", ("x.observe(1.0)", "a = leads(x.snapshot())"), "z = x.snapshot()"),
+        Control("adds the value first, and counts after", lambda: controls.LeadingHistogram),
     ),
 )

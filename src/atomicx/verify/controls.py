@@ -311,3 +311,23 @@ class TwoWordCounter:
 
     def _not_yet_carried(self) -> int:
         return self._new
+
+
+class LeadingHistogram:
+    """Adds an observation's value to the sum, and counts it after."""
+
+    __slots__ = ("_counts", "_sum")
+
+    def __init__(self, state: tuple[tuple[int, int], float]) -> None:
+        self._counts, self._sum = state
+
+    def observe(self, value: float) -> None:
+        self._sum += value
+        self._count(value)
+
+    def _count(self, value: float) -> None:
+        low, high = self._counts
+        self._counts = (low + (value <= 1.0), high + (value > 1.0))
+
+    def snapshot(self) -> tuple[tuple[int, int], float]:
+        return self._counts, self._sum

@@ -114,6 +114,12 @@ def append_two(items: tuple[int, ...]) -> tuple[int, ...]:
     return (*items, 2)
 
 
+def leads(snapshot: tuple[tuple[int, int], float]) -> bool:
+    """Whether a value, 1 below the bound or 2 above it, is in the sum, but not among the counts."""
+    (low, high), total = snapshot
+    return total > low + 2 * high
+
+
 VOCABULARY: dict[str, Any] = {
     "A": Token("A"),
     "B": Token("B"),
@@ -125,6 +131,7 @@ VOCABULARY: dict[str, Any] = {
     "attempt": attempt,
     "blue": blue,
     "colors": colors,
+    "leads": leads,
     "life": life,
     "minus_one": minus_one,
     "red": red,

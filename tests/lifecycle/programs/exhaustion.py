@@ -8,7 +8,7 @@ from typing import Any
 
 from lifecycle.programs.memory import leaks
 from support.child import program
-from support.exercises import Exercise, Refusing, exercises, same_integer
+from support.exercises import Exercise, Refusing, exercises, same_integer, state_of
 from support.native import native
 from support.race import race
 
@@ -42,14 +42,14 @@ def attempt(exercise: Exercise, n: int, forever: bool) -> tuple[int, str]:
     """Fails the n-th allocation. Returns how many were refused, and what is wrong, if anything."""
     allocator = native("allocator")
     cell, call, arguments = exercise.bound()
-    before = cell.load()
+    before = state_of(cell)
     spare = spare_numbers()
     wrong = ""
     try:
         allocator.failing(n, forever, call, *arguments)
     except MemoryError:
-        if cell.load() != before:
-            wrong = f"{exercise}: allocation {n} failed, and {before!r} became {cell.load()!r}"
+        if state_of(cell) != before:
+            wrong = f"{exercise}: allocation {n} failed, and {before!r} became {state_of(cell)!r}"
     except BaseException as failure:
         if exercise.raises is None or not isinstance(failure, exercise.raises):
             raise
@@ -119,3 +119,50 @@ def a_counter_without_memory_for_stripes_counts_on(module: ModuleType) -> None:
     assert counter.load() == 1 + 2 * COUNTS, counter.load()
     race(count_with_memory, count)
     assert counter.load() == 1 + 4 * COUNTS, counter.load()
+
+
+@program(unless=without_allocation_of_its_own, dev=False)
+def a_histogram_without_memory_for_stripes_counts_on(module: ModuleType) -> None:
+    allocator = native("allocator")
+    histogram = module.Histogram([0.5, 1.5])
+
+    def observe() -> None:
+        for _ in range(COUNTS):
+            allocator.failing(0, True, histogram.observe, 1.0)
+
+    def observe_with_memory() -> None:
+        for _ in range(COUNTS):
+            histogram.observe(1.0)
+
+    race(observe, observe)
+    assert histogram.snapshot() == ((0, 2 * COUNTS, 0), 2.0 * COUNTS), histogram.snapshot()
+    race(observe_with_memory, observe)
+    assert histogram.snapshot() == ((0, 4 * COUNTS, 0), 4.0 * COUNTS), histogram.snapshot()
+
+
+@program(unless=without_allocation_of_its_own, dev=False)
+def an_entry_of_a_timer_without_memory_is_none(module: ModuleType) -> None:
+    """Entered whole, or not at all; and to leave needs no memory."""
+    allocator = native("allocator")
+    histogram = module.Histogram([1e9])
+    timer = histogram.time()
+
+    def enters(n: int) -> bool:
+        try:
+            allocator.failing(n, False, timer.__enter__)
+        except MemoryError:
+            return False
+        return True
+
+    with timer:
+        tried = [enters(n) for n in range(MOST_ALLOCATIONS)]
+        entered, refused = tried.count(True), tried.count(False)
+        for _ in range(entered):
+            allocator.failing(0, True, timer.__exit__, None, None, None)
+        assert refused > 0 and sum(histogram.snapshot().counts) == entered
+    assert sum(histogram.snapshot().counts) == entered + 1
+    try:
+        timer.__exit__()
+    except RuntimeError:
+        return
+    raise AssertionError("an entry that was refused was kept")

@@ -61,7 +61,10 @@ def leaking_a_reference() -> None:
 
 def references_to_lasting_things(module: ModuleType) -> dict[str, int]:
     """The counts of the things that operations hand out or make, which outlive every run."""
-    things = {name: getattr(module, name) for name in ("AtomicInt", "AtomicFloat", "AtomicRef", "Counter")}
+    things = {
+        name: getattr(module, name)
+        for name in ("AtomicInt", "AtomicFloat", "AtomicRef", "Counter", "Histogram", "Family", "Timer")
+    }
     things |= {"None": None, "True": True, "False": False, "NotImplemented": NotImplemented, "KEPT": KEPT}
     return {name: sys.getrefcount(thing) for name, thing in things.items()}
 

@@ -411,4 +411,24 @@ COUNTER = Model(
     ),
 )
 
+# Histogram, with a bound at 1. As with Counter, this is what it is while nothing overlaps.
+
+
+def _observe(state: Any, value: float) -> tuple[Any, None]:
+    (low, high), total = state
+    return ((low + (value <= 1.0), high + (value > 1.0)), total + value), None
+
+
+_NOTHING = ((0, 0), 0.0)
+
+HISTOGRAM = Model(
+    "Histogram",
+    _NOTHING,
+    (
+        Operation("observe", _observe, ((1.0,), (2.0,))),
+        Operation("snapshot", lambda state: (state, state), ((),)),
+        Operation("drain", lambda state: (_NOTHING, state), ((),)),
+    ),
+)
+
 MODELS = {model.name: model for model in (ATOMIC_INT, ATOMIC_FLOAT, ATOMIC_BOOL, ATOMIC_REF, COUNTER)}

@@ -1,0 +1,58 @@
+/* ax_stripe.c: see ax_stripe.h. */
+#include "ax_stripe.h"
+
+/* The largest power of two up to wanted, at least 1 and at most AX_MAX_STRIPES. */
+static size_t stripe_count(size_t wanted)
+{
+    size_t count = 1;
+    while (count < AX_MAX_STRIPES && count * 2 <= wanted) {
+        count *= 2;
+    }
+    return count;
+}
+
+static ax_stripes *stripes_new(size_t words, const ax_stripe_system *system)
+{
+    size_t count = stripe_count(system->stripe_count()), size = ax_cache_lines(words * sizeof(ax_word));
+    /* One line more than the stripes need, to align them; the head of the block holds the description. */
+    void *block = system->allocate(sizeof(ax_stripes) + AX_CACHE_LINE + count * size);
+    if (block == NULL) {
+        return NULL;
+    }
+    ax_stripes *stripes = block;
+    stripes->block = block;
+    stripes->start = ax_cache_line_start(stripes + 1);
+    stripes->size = size;
+    stripes->count = count;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t word = 0; word < words; word++) {
+            ax_word_store(&ax_stripe_at(stripes, i)[word], 0);
+        }
+    }
+    return stripes;
+}
+
+ax_stripes *ax_stripes_ensure(ax_pointer *slot, size_t words, const ax_stripe_system *system)
+{
+    void *found = ax_pointer_load(slot);
+    if (found != NULL) {
+        return found;
+    }
+    ax_stripes *stripes = stripes_new(words, system);
+    if (stripes == NULL) {
+        return NULL;
+    }
+    if (!ax_pointer_compare_exchange(slot, &found, stripes)) {
+        system->release(stripes->block);
+        return found;
+    }
+    return stripes;
+}
+
+void ax_stripes_free(ax_pointer *slot, const ax_stripe_system *system)
+{
+    ax_stripes *stripes = ax_pointer_load(slot);
+    if (stripes != NULL) {
+        system->release(stripes->block);
+    }
+}

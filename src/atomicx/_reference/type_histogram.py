@@ -1,0 +1,138 @@
+"""Histogram. Here counts and sum are one value of one cell, a HistogramSnapshot that never changes."""
+
+# A cell holds any value here; the types that users see stand in _core.pyi.
+# mypy: no-warn-return-any
+# The functions here are the histogram's own.
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+import math
+import operator
+from bisect import bisect_left
+
+from .._snapshot import HistogramSnapshot
+from .chain import Cell
+from .loops import apply, as_it_is, exchange_value, load_value
+from .type_float import as_float
+from .type_timer import Timer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import SupportsFloat, SupportsIndex
+
+    _Real = SupportsFloat | SupportsIndex
+    _Observation = tuple[int, float]
+
+
+def as_bounds(bounds: Iterable[_Real]) -> tuple[float, ...]:
+    items = tuple(bounds)
+    if not items:
+        raise ValueError("a Histogram has at least one bound")
+    numbers = tuple(as_float(item) for item in items)
+    increasing = all(map(operator.lt, numbers, numbers[1:]))
+    if not (increasing and all(math.isfinite(number) for number in numbers)):
+        raise ValueError("the bounds of a Histogram are finite and strictly increasing")
+    return numbers
+
+
+def observed(state: HistogramSnapshot, observation: _Observation) -> HistogramSnapshot:
+    bucket, value = observation
+    counts = state.counts
+    return HistogramSnapshot((*counts[:bucket], counts[bucket] + 1, *counts[bucket + 1 :]), state.sum + value)
+
+
+def nothing(bounds: tuple[float, ...]) -> HistogramSnapshot:
+    return HistogramSnapshot((0,) * (len(bounds) + 1), 0.0)
+
+
+def record(histogram: Histogram, value: float) -> None:
+    """Observe value, no NaN."""
+    apply(histogram, observed, (bisect_left(bounds_of(histogram), value), value), as_it_is)
+
+
+def bounds_of(histogram: Histogram) -> tuple[float, ...]:
+    try:
+        return histogram._Histogram__bounds
+    except AttributeError:
+        raise RuntimeError("Histogram.__init__() was not called") from None
+
+
+class Histogram(Cell):
+    """Counts observations by bucket, and adds up their values, made for many threads.
+
+    bounds are at least one real number, finite and strictly increasing, else ValueError. Bucket i counts
+    bounds[i-1] < value <= bounds[i]; there is one more, for what is above the last bound. They are given
+    once: to call __init__ again is a RuntimeError, and so is every operation if a subclass has not called it.
+
+    Without the GIL the C module spreads the cells over stripes, so that threads which observe do not slow
+    each other down. The counts are whole: each observation adds 1 to one bucket, once, and the total of the
+    counts is the number of observations. A snapshot that overlaps observations has, for each bucket, a count
+    between the ones at its start and at its end; one that overlaps nothing is exact. The sum may lag behind
+    the counts, by observations that are under way: two words cannot be changed as one. (In the twin it does
+    not.)
+
+    No operation waits for another thread, so all may be used in signal handlers, __del__, callbacks of the
+    garbage collector or of weak references, and after a fork. (The pure-Python twin is lock-free with the
+    GIL. Without it, it stands on a dict's own mutex: exact, but neither lock-free nor safe in a child that
+    was forked while other threads used it.) A bucket counts 2**63 observations, more than can be made.
+    """
+
+    __slots__ = ("_Histogram__bounds",)
+    __module__ = "atomicx"
+    _Cell__zero = None
+    _Histogram__bounds: tuple[float, ...]  # immutable once there
+
+    def __init__(self, bounds: Iterable[_Real]) -> None:
+        numbers = as_bounds(bounds)
+        if hasattr(self, "_Histogram__bounds"):
+            raise RuntimeError("Histogram.__init__() was called before")
+        exchange_value(self, nothing(numbers))
+        self._Histogram__bounds = numbers
+
+    @property
+    def bounds(self) -> tuple[float, ...]:
+        """The bounds of the buckets, a tuple of floats."""
+        return bounds_of(self)
+
+    def observe(self, value: _Real, /) -> None:
+        """Count value in its bucket, and add it to the sum. Returns None.
+
+        Raises TypeError if value is no real number, ValueError if it is NaN, which is counted nowhere.
+        Lock-free.
+        """
+        number = as_float(value)
+        bounds_of(self)
+        if number != number:
+            raise ValueError("a Histogram has no bucket for NaN")
+        record(self, number)
+
+    def time(self, /) -> Timer:
+        """Return a timer: a context manager and decorator that observes how long its block took, in seconds.
+
+        It observes also when the block raises, and takes the clock of time.perf_counter(). As a decorator it
+        takes functions, and coroutine functions, which it times until they end. One timer can be entered many
+        times, in itself and by many threads and tasks at once. Never waits.
+        """
+        bounds_of(self)
+        return Timer(self)
+
+    def snapshot(self, /) -> HistogramSnapshot:
+        """Return all that was observed and not drained, as a named tuple (counts, sum).
+
+        The counts are whole; the sum may lag behind them by observations that are under way. Lock-free.
+        """
+        bounds_of(self)
+        return load_value(self)
+
+    def drain(self, /) -> HistogramSnapshot:
+        """Take the observations out. Returns them, as a named tuple (counts, sum); the next start from zero.
+
+        Each observation is counted in exactly one drain, and its value is in the sum of exactly one, that
+        drain's or a later one's. Do not drain a histogram that is exported. Lock-free.
+        """
+        return exchange_value(self, nothing(bounds_of(self)))
+
+    def __repr__(self, /) -> str:
+        return f"{type(self).__name__}({bounds_of(self)!r})"

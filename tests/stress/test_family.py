@@ -1,0 +1,138 @@
+"""Threads on one Family: each child is made once, none is lost, and the limit holds exactly."""
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import atomicx
+from support.race import must_be_caught, pause, race, require, stays_whole
+
+KEYS = 300
+
+
+class LateFamily:
+    """Looks, and then enters what it made: of two who looked, the second overwrites the first's child."""
+
+    def __init__(self, limit: int | None = None) -> None:
+        self.children: dict[Any, Any] = {}
+        self.limit = limit
+
+    def __getitem__(self, key: Any) -> Any:
+        key = str(key)
+        child = self.children.get(key)
+        if child is None:
+            full = self.limit is not None and len(self.children) >= self.limit
+            pause()
+            if full:
+                raise ValueError
+            child = self.children[key] = atomicx.Counter()
+        return child
+
+    def items(self) -> Any:
+        return [((key,), child) for key, child in list(self.children.items())]
+
+    def remove(self, key: Any) -> None:
+        del self.children[str(key)]
+
+
+class StaleSpellings(LateFamily):
+    """A further spelling is entered after the child may have been removed, and stays."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.aliases: dict[int, Any] = {}
+
+    def __getitem__(self, key: Any) -> Any:
+        if not isinstance(key, int):
+            return self.children.setdefault(key, atomicx.Counter())
+        child = self.aliases.get(key)
+        if child is None:
+            child = self[str(key)]
+            for _ in range(5):
+                pause()
+            self.aliases[key] = child
+        return child
+
+    def remove(self, key: Any) -> None:
+        if self.children.pop(str(key), None) is None:
+            raise KeyError
+        self.aliases.pop(key, None)
+
+
+def counts_find_their_child(family: Any) -> None:
+    """Two threads count under the same new labels, each in a spelling of its own."""
+
+    def act(spell: Callable[[int], Any]) -> Callable[[], None]:
+        def count() -> None:
+            for key in range(KEYS):
+                family[spell(key)].inc()
+
+        return count
+
+    race(act(int), act(str))
+    counts = {labels: child.load() for labels, child in family.items()}
+    require(counts == {(str(key),): 2 for key in range(KEYS)}, "a count went to a child that is not there")
+
+
+def is_made(family: Any, key: int) -> bool:
+    try:
+        family[key].inc()
+    except ValueError:
+        return False
+    return True
+
+
+def the_limit_holds(family: Any) -> None:
+    """Room for 10 is left; two threads try many more each."""
+
+    def act(first: int) -> Callable[[], int]:
+        def make() -> int:
+            return sum(is_made(family, key) for key in range(first, first + KEYS, 2))
+
+        return make
+
+    made = race(act(0), act(1))
+    require(sum(made) == 10, f"{sum(made)} children were made where 10 are the limit")
+    require(len(list(family.items())) == 10, "there are other children than were made")
+
+
+def removed_children_are_gone(family: Any) -> None:
+    """One removes a child, and asks for it in two spellings, which must be one; the other asks for it too."""
+    done: list[None] = []
+
+    def remove() -> bool:
+        one = True
+        for _ in range(5 * KEYS):
+            family["1"].inc()
+            family.remove(1)
+            one = one and family["1"] is family[1] and family[1] is family["1"]
+        done.append(None)
+        return one
+
+    def count() -> None:
+        while not done:
+            family[1].inc()
+
+    require(race(remove, count, naps=2)[0], "a removed child was found under another spelling")
+
+
+def children(backend: ModuleType, **options: Any) -> Any:
+    return backend.Family(backend.Counter, "key", **options)
+
+
+@pytest.mark.parametrize(
+    ("workload", "control", "options"),
+    [
+        (counts_find_their_child, LateFamily, {}),
+        (the_limit_holds, LateFamily, {"limit": 10}),
+        (removed_children_are_gone, StaleSpellings, {}),
+    ],
+    ids=lambda parameter: getattr(parameter, "__name__", ""),
+)
+def test_family(
+    backend: ModuleType, workload: Callable[[Any], None], control: Callable[..., Any], options: dict[str, Any]
+) -> None:
+    stays_whole(workload, lambda: children(backend, **options))
+    must_be_caught(workload, lambda: control(**options))

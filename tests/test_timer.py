@@ -1,0 +1,327 @@
+"""Histogram.time(): each exit observes how long its own entry was ago, whoever entered and left in between.
+
+No test waits for a time to pass, or asserts that little passed: the clock is read before, inside and after,
+and what was observed lies between."""
+
+import asyncio
+import contextlib
+import contextvars
+import gc
+import inspect
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+EVER = 1e9  # seconds: everything is below
+
+
+def new(backend: ModuleType) -> Any:
+    return backend.Histogram([EVER])
+
+
+def count(histogram: Any) -> int:
+    return int(sum(histogram.snapshot().counts))
+
+
+def busy(seconds: float = 0.001) -> None:
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
+
+
+def test_what_is_observed_is_the_time_inside(backend: ModuleType) -> None:
+    histogram = new(backend)
+    before = time.perf_counter()
+    with histogram.time() as entered:
+        inside = time.perf_counter()
+        assert entered is histogram
+        assert count(histogram) == 0
+        busy()
+        still = time.perf_counter()
+    after = time.perf_counter()
+    (low, high), total = histogram.snapshot()
+    assert (low, high) == (1, 0)
+    assert still - inside - 1e-8 <= total <= after - before + 1e-8
+
+
+@pytest.mark.parametrize("error", [LookupError("x"), KeyboardInterrupt(), GeneratorExit()], ids=repr)
+def test_a_block_that_raises_is_observed(backend: ModuleType, error: BaseException) -> None:
+    histogram = new(backend)
+    with pytest.raises(type(error)) as raised, histogram.time():
+        raise error
+    assert raised.value is error
+    assert count(histogram) == 1
+
+
+class Recorded:
+    """Which entry each exit ended, told by its start: entries and exits are milliseconds apart, in virtual
+    order, since each is bracketed by readings of the clock."""
+
+    def __init__(self, histogram: Any) -> None:
+        self.histogram = histogram
+        self.timer = histogram.time()
+
+    def enter(self) -> tuple[float, float]:
+        before = time.perf_counter()
+        self.timer.__enter__()
+        bracket = before, time.perf_counter()
+        busy()
+        return bracket
+
+    def leave(self, entry: tuple[float, float]) -> None:
+        """The exit must observe the time since this entry."""
+        busy()
+        before = time.perf_counter()
+        self.timer.__exit__(None, None, None)
+        after = time.perf_counter()
+        drained = self.histogram.drain()
+        assert sum(drained.counts) == 1
+        least, most = before - entry[1], after - entry[0]
+        assert least - 1e-8 <= drained.sum <= most + 1e-8, "the exit ended another entry"
+
+
+def test_entries_nest(backend: ModuleType) -> None:
+    timer = Recorded(new(backend))
+    outer = timer.enter()
+    middle = timer.enter()
+    inner = timer.enter()
+    timer.leave(inner)
+    again = timer.enter()
+    timer.leave(again)
+    timer.leave(middle)
+    timer.leave(outer)
+    once_more = timer.enter()
+    timer.leave(once_more)
+
+
+def test_threads_take_turns_with_one_timer(backend: ModuleType) -> None:
+    """Each enters before the other leaves, in the order in which they came: not last in, first out."""
+    timer = Recorded(new(backend))
+    turns = [threading.Event() for _ in range(8)]
+    failures: list[BaseException] = []
+
+    def act(enters: int, leaves: int) -> None:
+        try:
+            turns[enters].wait()
+            entry = timer.enter()
+            turns[enters + 1].set()
+            turns[leaves].wait()
+            timer.leave(entry)
+        except BaseException as failure:
+            failures.append(failure)
+        turns[leaves + 1].set()
+
+    threads = [threading.Thread(target=act, args=turn) for turn in ((0, 3), (1, 4), (2, 5))]
+    for thread in threads:
+        thread.start()
+    turns[0].set()
+    for thread in threads:
+        thread.join()
+    assert not failures, failures
+
+
+def test_tasks_take_turns_with_one_timer(backend: ModuleType) -> None:
+    timer = Recorded(new(backend))
+
+    async def act(turns: list[asyncio.Event], enters: int, leaves: int) -> None:
+        await turns[enters].wait()
+        entry = timer.enter()
+        turns[enters + 1].set()
+        await turns[leaves].wait()
+        timer.leave(entry)
+        turns[leaves + 1].set()
+
+    async def main() -> None:
+        turns = [asyncio.Event() for _ in range(8)]
+        tasks = [asyncio.ensure_future(act(turns, *turn)) for turn in ((0, 3), (1, 4), (2, 5))]
+        turns[0].set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(main())
+
+
+def test_a_task_does_not_end_the_entry_of_who_made_it(backend: ModuleType) -> None:
+    """Its context begins as a copy, with the entries of the one that made it."""
+    timer = Recorded(new(backend))
+
+    async def child() -> None:
+        entry = timer.enter()
+        await asyncio.sleep(0)
+        timer.leave(entry)
+
+    async def main() -> None:
+        kept_by_the_timer = timer.enter()
+        kept_in_the_context = timer.enter()
+        task = asyncio.ensure_future(child())
+        await asyncio.sleep(0)
+        timer.leave(kept_in_the_context)
+        timer.leave(kept_by_the_timer)
+        await task
+
+    asyncio.run(main())
+
+
+def test_a_task_that_outlives_the_entries_it_began_with(backend: ModuleType) -> None:
+    timer = Recorded(new(backend))
+    first = timer.enter()
+    second = timer.enter()
+    context = contextvars.copy_context()
+    timer.leave(second)
+    timer.leave(first)
+    third = context.run(timer.enter)
+    fourth = context.run(timer.enter)
+    context.run(timer.leave, fourth)
+    context.run(timer.leave, third)
+
+
+def test_an_entry_may_be_left_in_another_context(backend: ModuleType) -> None:
+    """As fixtures and exit stacks do, whose ends run elsewhere, if it is the only one at the time."""
+    timer = Recorded(new(backend))
+    entry = contextvars.copy_context().run(timer.enter)
+    contextvars.copy_context().run(timer.leave, entry)
+
+
+def test_two_timers_do_not_mix(backend: ModuleType) -> None:
+    one, other = Recorded(new(backend)), Recorded(new(backend))
+    entries = [one.enter(), other.enter(), one.enter(), other.enter()]
+    one.leave(entries[2])
+    other.leave(entries[3])
+    other.leave(entries[1])
+    one.leave(entries[0])
+
+
+def test_left_without_an_entry(backend: ModuleType) -> None:
+    histogram = new(backend)
+    timer = histogram.time()
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=r"^the timer was not entered$"):
+            timer.__exit__(None, None, None)
+        with timer, timer:
+            pass
+    assert count(histogram) == 4
+
+
+def test_exit_stack(backend: ModuleType) -> None:
+    histogram = new(backend)
+    timer = histogram.time()
+    with contextlib.ExitStack() as stack:
+        for _ in range(50):
+            assert stack.enter_context(timer) is histogram
+    assert count(histogram) == 50
+
+
+def test_contexts_keep_nothing(backend: ModuleType) -> None:
+    """An entry that was left is forgotten, so the timer is freed."""
+    timer = new(backend).time()
+    with timer, timer, timer:
+        pass
+    reference = weakref.ref(timer)
+    del timer
+    gc.collect()
+    assert reference() is None
+
+
+def test_the_timer_keeps_its_histogram(backend: ModuleType) -> None:
+    histogram = new(backend)
+    reference = weakref.ref(histogram)
+    timer = histogram.time()
+    del histogram
+    gc.collect()
+    with timer as found:
+        assert found is reference()
+    del timer, found
+    gc.collect()
+    assert reference() is None
+
+
+def test_threads_race_for_one_timer(backend: ModuleType) -> None:
+    histogram = new(backend)
+    timer = histogram.time()
+    rounds = 2000
+
+    def act() -> None:
+        for _ in range(rounds):
+            with timer, timer:
+                pass
+
+    threads = [threading.Thread(target=act) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    snapshot = histogram.snapshot()
+    assert sum(snapshot.counts) == 4 * 2 * rounds
+    assert snapshot.sum >= 0
+    with pytest.raises(RuntimeError):
+        timer.__exit__(None, None, None)
+
+
+# As a decorator
+
+
+def test_decorated_function(backend: ModuleType) -> None:
+    histogram = new(backend)
+
+    @histogram.time()
+    def handler(value: int, *, unit: str = "s") -> tuple[int, str]:
+        """Answers."""
+        return value, unit
+
+    assert handler(3, unit="ms") == (3, "ms")
+    assert count(histogram) == 1
+    assert handler.__doc__ == "Answers."
+    assert list(inspect.signature(handler).parameters) == ["value", "unit"]
+
+
+def test_decorated_function_that_raises_and_recurs(backend: ModuleType) -> None:
+    histogram = new(backend)
+
+    @histogram.time()
+    def descend(levels: int) -> None:
+        if levels == 0:
+            raise LookupError
+        descend(levels - 1)
+
+    with pytest.raises(LookupError):
+        descend(3)
+    assert count(histogram) == 4
+
+
+def test_decorated_coroutine_function(backend: ModuleType) -> None:
+    histogram = new(backend)
+
+    @histogram.time()
+    async def handler(finish: asyncio.Event) -> str:
+        await finish.wait()
+        return "done"
+
+    async def main() -> None:
+        finish = asyncio.Event()
+        tasks = [asyncio.ensure_future(handler(finish)) for _ in range(3)]
+        await asyncio.sleep(0)
+        assert count(histogram) == 0
+        finish.set()
+        assert await asyncio.gather(*tasks) == ["done"] * 3
+
+    assert inspect.iscoroutinefunction(handler)
+    asyncio.run(main())
+    assert count(histogram) == 3
+
+
+@pytest.mark.parametrize("wrong", [None, 1, "text"], ids=repr)
+def test_what_is_no_function_is_refused(backend: ModuleType, wrong: Any) -> None:
+    with pytest.raises(TypeError):
+        new(backend).time()(wrong)
+
+
+@pytest.mark.parametrize(
+    "call", [lambda timer: timer(), lambda timer: timer(len, len), lambda timer: timer(function=len)]
+)
+def test_one_function_and_nothing_else(backend: ModuleType, call: Callable[[Any], Any]) -> None:
+    with pytest.raises(TypeError):
+        call(new(backend).time())
