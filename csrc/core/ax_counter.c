@@ -4,6 +4,8 @@
 /* Past this total the first cell is not sealed: the stripes would not have room to count unchecked. */
 #define AX_STRIPING_LIMIT (UINT64_C(1) << 62)
 
+_Static_assert(AX_MAX_STRIPES <= (UINT64_C(1) << 61) / AX_STRIPE_LIMIT, "full stripes have to fit");
+
 static uint64_t count_of(uint64_t cell)
 {
     return cell & AX_COUNT_MASK;

@@ -31,11 +31,11 @@
  *     A refusal reads the cell once more, for the same proof: were the cell stale, a drain might have moved
  *     the base past it, and the difference would be no total at all.
  *   - The first cell is sealed for striping only while the total is at most 2^62. A stripe holds at most
- *     AX_STRIPE_LIMIT = 2^56, and there are at most AX_MAX_STRIPES = 32 of them, together at most 2^61: no
+ *     AX_STRIPE_LIMIT = 2^54, and there are at most AX_MAX_STRIPES = 128 of them, together at most 2^61: no
  *     sum of theirs needs to be checked. An addition that finds its stripe full seals them all, and
  *     counts in the last stage, where the sum of the others stands still and the check is exact again.
  *
- * A counter gets to the last stage after 2^56 additions on one stripe (more than ten years at five
+ * A counter gets to the last stage after 2^54 additions on one stripe (nearly three years at five
  * nanoseconds each), or with operands of that size, for which one compare-and-swap cell is good enough.
  *
  * Why a load is right. Cells only grow, so their sum, read one by one, lies between the sums at start and
@@ -56,7 +56,7 @@
 
 #define AX_SEAL (UINT64_C(1) << 63)
 #define AX_COUNT_MASK (AX_SEAL - 1)
-#define AX_STRIPE_LIMIT (UINT64_C(1) << 56)
+#define AX_STRIPE_LIMIT (UINT64_C(1) << 54)
 
 typedef struct {
     ax_word first;      /* atomic */

@@ -18,7 +18,7 @@
 
 #include "ax_atomic.h"
 
-#define AX_MAX_STRIPES 32
+#define AX_MAX_STRIPES 128
 #define AX_CACHE_LINE 64
 
 typedef struct {
