@@ -45,8 +45,22 @@ def pytest_report_header() -> str:
     backends = ", ".join(backend_state(name) for name in BACKENDS)
     if PURE:
         backends += " only, because ATOMICX_PURE=1"
+    backends += "; shared cells: " + ("none" if PURE else "c only, the others are deselected")
     # The state of the GIL last: importing a backend could have switched it on.
     return f"atomicx: CPython {platform.python_version()} {gil_state()}, backends: {backends}"
+
+
+def is_possible(item: pytest.Item) -> bool:
+    """Whether it asks the twin for no shared cell: it has none, as tests/shared/test_twin.py shows."""
+    callspec = getattr(item, "callspec", None)
+    asked = [str(value) for value in callspec.params.values()] if callspec else []
+    return "python" not in asked or not any(name.startswith("Shared") for name in asked)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    impossible = [item for item in items if not is_possible(item)]
+    config.hook.pytest_deselected(items=impossible)
+    items[:] = [item for item in items if is_possible(item)]
 
 
 @pytest.fixture(scope="session", params=BACKENDS)

@@ -14,12 +14,32 @@ import pytest
 from model.check import check_operation
 from model.edges import edge_arguments
 from model.operations import CellModel
-from model.tables import ATOMIC_BOOL, ATOMIC_FLOAT, ATOMIC_INT, ATOMIC_REF, CELLS, COUNTER
+from model.tables import (
+    ALL_CELLS,
+    ATOMIC_BOOL,
+    ATOMIC_FLOAT,
+    ATOMIC_INT,
+    ATOMIC_REF,
+    CELLS,
+    COUNTER,
+    SHARED_FLOAT,
+    SHARED_INT,
+)
 
-every_type = pytest.mark.parametrize("model", CELLS, ids=str)
+every_type = pytest.mark.parametrize("model", ALL_CELLS, ids=str)
+# Those that are made of a value; how the others are made is for tests/shared.
+every_local_type = pytest.mark.parametrize("model", CELLS, ids=str)
 
 # A value that a cell of the type can hold and that is not its zero.
-VALUE = {"AtomicInt": 7, "AtomicFloat": 2.5, "AtomicBool": True, "AtomicRef": [1], "Counter": 7}
+VALUE = {
+    "AtomicInt": 7,
+    "AtomicFloat": 2.5,
+    "AtomicBool": True,
+    "AtomicRef": [1],
+    "Counter": 7,
+    "SharedInt": 7,
+    "SharedFloat": 2.5,
+}
 
 
 def type_of(backend: ModuleType, model: CellModel) -> Any:
@@ -27,7 +47,7 @@ def type_of(backend: ModuleType, model: CellModel) -> Any:
 
 
 def cell_of(backend: ModuleType, model: CellModel) -> Any:
-    return type_of(backend, model)(VALUE[model.type_name])
+    return model.make(backend, VALUE[model.type_name])
 
 
 @every_type
@@ -73,13 +93,13 @@ def test_there_are_no_other_conversions(
         convert(cell_of(backend, model))
 
 
-@pytest.mark.parametrize("model", [ATOMIC_FLOAT, ATOMIC_BOOL, ATOMIC_REF], ids=str)
+@pytest.mark.parametrize("model", [ATOMIC_FLOAT, ATOMIC_BOOL, ATOMIC_REF, SHARED_FLOAT], ids=str)
 def test_no_int(backend: ModuleType, model: CellModel) -> None:
     with pytest.raises(TypeError):
         int(cell_of(backend, model))
 
 
-@pytest.mark.parametrize("model", [ATOMIC_INT, ATOMIC_BOOL, ATOMIC_REF, COUNTER], ids=str)
+@pytest.mark.parametrize("model", [ATOMIC_INT, ATOMIC_BOOL, ATOMIC_REF, COUNTER, SHARED_INT], ids=str)
 def test_no_float(backend: ModuleType, model: CellModel) -> None:
     with pytest.raises(TypeError):
         float(cell_of(backend, model))
@@ -118,14 +138,14 @@ def test_a_cell_is_no_value_of_its_own_type(backend: ModuleType, model: CellMode
 # Creation
 
 
-@every_type
+@every_local_type
 def test_new_takes_anything_and_makes_a_zero_cell(backend: ModuleType, model: CellModel) -> None:
     cell_type = type_of(backend, model)
     cell = cell_type.__new__(cell_type, "anything", 1, key=2)
     assert model.same(model.zero, cell.load())
 
 
-@every_type
+@every_local_type
 def test_init_again_is_a_store(backend: ModuleType, model: CellModel) -> None:
     cell = cell_of(backend, model)
     assert cell.__init__() is None
@@ -134,7 +154,7 @@ def test_init_again_is_a_store(backend: ModuleType, model: CellModel) -> None:
     assert model.same(VALUE[model.type_name], cell.load())
 
 
-@every_type
+@every_local_type
 def test_no_keyword_arguments(backend: ModuleType, model: CellModel) -> None:
     with pytest.raises(TypeError):
         type_of(backend, model)(value=VALUE[model.type_name])
@@ -153,7 +173,7 @@ def test_no_attributes_of_ones_own(backend: ModuleType, model: CellModel) -> Non
 # Subclasses
 
 
-@every_type
+@every_local_type
 def test_subclass_with_an_init_of_its_own(backend: ModuleType, model: CellModel) -> None:
     value = VALUE[model.type_name]
 
@@ -168,7 +188,7 @@ def test_subclass_with_an_init_of_its_own(backend: ModuleType, model: CellModel)
     assert model.same(value, cell.load())
 
 
-@every_type
+@every_local_type
 def test_subclass_that_never_initialises(backend: ModuleType, model: CellModel) -> None:
     class Silent(type_of(backend, model)):  # type: ignore[misc]
         def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -180,7 +200,7 @@ def test_subclass_that_never_initialises(backend: ModuleType, model: CellModel) 
             check_operation(model, operation, Silent(), model.zero, next(edge_arguments(operation)))
 
 
-@every_type
+@every_local_type
 def test_subclass_with_slots(backend: ModuleType, model: CellModel) -> None:
     class Slotted(type_of(backend, model)):  # type: ignore[misc]
         __slots__ = ("name",)
@@ -192,7 +212,7 @@ def test_subclass_with_slots(backend: ModuleType, model: CellModel) -> None:
     assert model.same(VALUE[model.type_name], cell.load())
 
 
-@every_type
+@every_local_type
 def test_subclass_with_other_bases(backend: ModuleType, model: CellModel) -> None:
     class Mixin:
         def shown(self) -> str:
@@ -206,7 +226,7 @@ def test_subclass_with_other_bases(backend: ModuleType, model: CellModel) -> Non
     assert cell.shown() == f"<{cell!r}>"
 
 
-@every_type
+@every_local_type
 def test_overridden_method(backend: ModuleType, model: CellModel) -> None:
     class Loud(type_of(backend, model)):  # type: ignore[misc]
         def load(self) -> Any:
@@ -216,7 +236,7 @@ def test_overridden_method(backend: ModuleType, model: CellModel) -> None:
     assert cell.load() == ("loud", VALUE[model.type_name])
 
 
-@every_type
+@every_local_type
 def test_subclass_repr_says_its_name(backend: ModuleType, model: CellModel) -> None:
     class Derived(type_of(backend, model)):  # type: ignore[misc]
         pass
@@ -240,7 +260,7 @@ def test_weak_reference(backend: ModuleType, model: CellModel) -> None:
     assert seen == [reference]
 
 
-@every_type
+@every_local_type
 def test_cycle_through_a_subclass(backend: ModuleType, model: CellModel) -> None:
     class Node(type_of(backend, model)):  # type: ignore[misc]
         pass
@@ -276,7 +296,7 @@ class Shelf:
     """Where pickle finds a subclass by its name, so that nothing but the cell itself can refuse."""
 
 
-@every_type
+@every_local_type
 @pytest.mark.parametrize("slots", [None, (), ("name",)], ids=["dict", "no slots", "slots"])
 def test_subclasses_have_no_copy_either(
     backend: ModuleType, model: CellModel, slots: Any, monkeypatch: pytest.MonkeyPatch

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from model.check import check_operation
 from model.operations import CellModel, Operation
 from model.strategies import arguments
-from model.tables import CELLS
+from model.tables import ALL_CELLS
 
 
 def rule_of(model: CellModel, operation: Operation) -> Any:
@@ -25,7 +25,7 @@ def machine_of(backend: ModuleType, model: CellModel) -> type[RuleBasedStateMach
     """A machine with one rule a row of the table."""
 
     def start(machine: Any) -> None:
-        machine.cell = getattr(backend, model.type_name)()
+        machine.cell = model.make(backend, model.zero)
         machine.state = model.zero
 
     rules: dict[str, Any] = {"start": initialize()(start)}
@@ -35,6 +35,6 @@ def machine_of(backend: ModuleType, model: CellModel) -> type[RuleBasedStateMach
     return type(f"{model.type_name}Machine", (RuleBasedStateMachine,), rules)
 
 
-@pytest.mark.parametrize("model", CELLS, ids=str)
+@pytest.mark.parametrize("model", ALL_CELLS, ids=str)
 def test_cell_follows_its_model(backend: ModuleType, model: CellModel) -> None:
     run_state_machine_as_test(machine_of(backend, model), settings=settings(stateful_step_count=60))

@@ -12,9 +12,9 @@ from model.check import check_operation, describe
 from model.edges import EDGES, Refusal, edge_arguments
 from model.kinds import DOUBLE, INT64, INT64_MAX, to_int64
 from model.operations import CellModel, Operation
-from model.tables import CELLS, COUNTER
+from model.tables import ALL_CELLS, CELLS, COUNTER
 
-ROWS = [(model, operation) for model in CELLS for operation in model.operations]
+ROWS = [(model, operation) for model in ALL_CELLS for operation in model.operations]
 
 # What the built-in numbers and containers can do and a plain object cannot.
 OPERATORS = {name for builtin in (complex, float, int, set, list, dict) for name in dir(builtin)}
@@ -33,14 +33,14 @@ def name_of(value: object) -> str:
     return value.name if isinstance(value, Operation) else str(value)
 
 
-@pytest.mark.parametrize("model", CELLS, ids=name_of)
+@pytest.mark.parametrize("model", ALL_CELLS, ids=name_of)
 def test_every_method_has_its_row(backend: ModuleType, model: CellModel) -> None:
     cell_type = getattr(backend, model.type_name)
     methods = {name for name in dir(cell_type) if not name.startswith("_")}
     assert methods == {operation.name for operation in model.operations if operation.is_public}
 
 
-@pytest.mark.parametrize("model", CELLS, ids=name_of)
+@pytest.mark.parametrize("model", ALL_CELLS, ids=name_of)
 def test_every_operator_has_its_row(backend: ModuleType, model: CellModel) -> None:
     """The operators and conversions are those of the table, and no others."""
     cell_type = getattr(backend, model.type_name)
@@ -50,10 +50,9 @@ def test_every_operator_has_its_row(backend: ModuleType, model: CellModel) -> No
 
 @pytest.mark.parametrize(("model", "operation"), ROWS, ids=name_of)
 def test_edge_values(backend: ModuleType, model: CellModel, operation: Operation) -> None:
-    cell_type = getattr(backend, model.type_name)
     for state in model.edge_states:
         for args in edge_arguments(operation):
-            check_operation(model, operation, cell_type(state), state, args)
+            check_operation(model, operation, model.make(backend, state), state, args)
 
 
 @pytest.mark.parametrize("operation", COUNTER.operations, ids=name_of)
@@ -179,14 +178,12 @@ def test_conversion_that_changes_the_cell(
     backend: ModuleType, model: CellModel, operation: Operation, position: int
 ) -> None:
     """The operation comes after the conversion, whole: it finds what the conversion left."""
-    cell_type = getattr(backend, model.type_name)
     for before, after in product(model.edge_states[:3], model.edge_states):
         for plain in plain_arguments(operation):
-            cell = cell_type(before)
+            cell = model.make(backend, before)
 
-            # __init__ is the store that every type has, Counter too.
             def change(cell: Any, after: Any = after) -> None:
-                cell.__init__(after)
+                model.put(cell, after)
 
             args = meddle(operation, position, plain, cell, change)
             check_operation(model, operation, cell, after, args, means=plain)
@@ -197,7 +194,6 @@ def test_conversion_that_runs_the_same_operation(
     backend: ModuleType, model: CellModel, operation: Operation, position: int
 ) -> None:
     """The operation inside the conversion is whole before the one outside begins."""
-    cell_type = getattr(backend, model.type_name)
     for before in model.edge_states:
         for plain in plain_arguments(operation):
             try:
@@ -206,7 +202,7 @@ def test_conversion_that_runs_the_same_operation(
                 continue
             if between != between:
                 continue  # A computed NaN: its bits are not the model's to know.
-            cell = cell_type(before)
+            cell = model.make(backend, before)
 
             def change(cell: Any, before: Any = before, plain: tuple[Any, ...] = plain) -> None:
                 check_operation(model, operation, cell, before, plain)
@@ -220,14 +216,13 @@ def test_conversion_that_changes_the_cell_and_raises(
     backend: ModuleType, model: CellModel, operation: Operation, position: int
 ) -> None:
     """Only the change that the conversion made is left behind."""
-    cell_type = getattr(backend, model.type_name)
     refusal = Refusal("after the change")
     for after in model.edge_states:
         for plain in plain_arguments(operation):
-            cell = cell_type(model.zero)
+            cell = model.make(backend, model.zero)
 
             def change(cell: Any, after: Any = after) -> None:
-                cell.__init__(after)
+                model.put(cell, after)
                 raise refusal.with_traceback(None)
 
             args = meddle(operation, position, plain, cell, change)
@@ -239,7 +234,7 @@ def test_conversion_that_changes_the_cell_and_raises(
 
 @pytest.mark.parametrize(("model", "operation"), METHODS, ids=name_of)
 def test_number_of_arguments(backend: ModuleType, model: CellModel, operation: Operation) -> None:
-    cell = getattr(backend, model.type_name)(model.edge_states[1])
+    cell = model.make(backend, model.edge_states[1])
     method = getattr(cell, operation.name)
     valid = [next(iter(EDGES[parameter.kind])) for parameter in operation.parameters]
     wrong = [valid[:count] for count in range(operation.fewest)] + [[*valid, 0], [*valid, 0, 0]]
@@ -251,7 +246,7 @@ def test_number_of_arguments(backend: ModuleType, model: CellModel, operation: O
 
 @pytest.mark.parametrize(("model", "operation"), METHODS, ids=name_of)
 def test_arguments_are_positional(backend: ModuleType, model: CellModel, operation: Operation) -> None:
-    cell = getattr(backend, model.type_name)(model.edge_states[1])
+    cell = model.make(backend, model.edge_states[1])
     method = getattr(cell, operation.name)
     valid = [next(iter(EDGES[parameter.kind])) for parameter in operation.parameters]
     for position, parameter in enumerate(operation.parameters):

@@ -71,12 +71,13 @@ def literals(text: str) -> Iterator[str]:
 def methods(cls: type) -> Iterator[tuple[str, str, FunctionType]]:
     """The methods of a class and of its bases, by name: name, receiver, function.
 
-    All public ones, and of the others those with a docstring; the interpreter documents its operators.
+    All public ones, and of the others those with a docstring; the interpreter documents its operators. What a
+    class has from another one of the API is that one's, in C too.
     """
     members = {
         name: value
         for base in reversed(cls.__mro__)
-        if base is not object
+        if base is cls or base.__module__ not in (object.__module__, "atomicx")
         for name, value in vars(base).items()
     }
     for name, member in sorted(members.items()):

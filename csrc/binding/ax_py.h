@@ -21,7 +21,7 @@
 #endif
 
 /* With the GIL one C call is the atom: no thread runs between two accesses of a call into the core, and a
- * signal handler waits for the interpreter's loop. */
+ * signal handler waits for the interpreter's loop. (Other processes do not wait: see AX_SHARED_MEMORY.) */
 #ifdef Py_GIL_DISABLED
 #define AX_SERIALIZED 0
 #else
@@ -78,6 +78,17 @@ static inline int64_t ax_clock_ns(void)
 #else
     struct timespec now;
     return clock_gettime(CLOCK_MONOTONIC, &now) == 0 ? (int64_t)now.tv_sec * 1000000000 + now.tv_nsec : 0;
+#endif
+}
+
+/* Sleeps for about a millisecond, or less if a signal comes. */
+static inline void ax_nap(void)
+{
+#if defined(_WIN32)
+    Sleep(1);
+#else
+    struct timespec millisecond = {.tv_sec = 0, .tv_nsec = 1000000};
+    (void)nanosleep(&millisecond, NULL);
 #endif
 }
 

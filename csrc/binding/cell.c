@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include "word_cell.h"
+
 PyMemberDef word_cell_members[] = {
     {"__weaklistoffset__", AX_T_PYSSIZET, offsetof(WordCell, weakrefs), AX_READONLY, NULL},
     {NULL, 0, 0, 0, NULL},

@@ -1,23 +1,9 @@
-/* cell.h: what the types share: the layout of one-word cells, slots, arguments. */
+/* cell.h: what the types share: slots, arguments, answers. */
 #ifndef AX_CELL_H
 #define AX_CELL_H
 
 #include "ax_py.h"
 #include "ax_stripe.h"
-
-/* AtomicInt, AtomicFloat and AtomicBool. */
-typedef struct {
-    PyObject_HEAD
-    ax_word value;     /* atomic */
-    PyObject *weakrefs; /* owned by the interpreter */
-} WordCell;
-
-static inline ax_word *word_of(PyObject *self)
-{
-    return &((WordCell *)self)->value;
-}
-
-extern PyMemberDef word_cell_members[]; /* immutable: the place of the list of weak references */
 
 /* Slots. Traversal visits the type alone: a word holds no object. */
 int cell_traverse(PyObject *self, visitproc visit, void *arg);

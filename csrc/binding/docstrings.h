@@ -799,6 +799,88 @@
 #define DOC_Histogram_bounds \
     "The bounds of the buckets, a tuple of floats."
 
+#define DOC_SharedFloat \
+    "SharedFloat(buffer, offset=0)\n" \
+    "--\n" \
+    "\n" \
+    "An atomic double-precision number in eight bytes of a buffer, atomic across processes.\n" \
+    "\n" \
+    "The buffer is anything that can be written to: a shared mmap, a multiprocessing.shared_memory block's buf,\n" \
+    "a bytearray, an array, a ctypes object. The value is what lies there, in the machine's byte order.\n" \
+    "\n" \
+    "Raises TypeError if buffer is none, or is read-only; ValueError if it is not contiguous, has no eight\n" \
+    "bytes at offset, or if their address is not a multiple of eight; RuntimeError where 64-bit atomics take a\n" \
+    "lock, and in the pure-Python twin.\n" \
+    "\n" \
+    "The operations are AtomicFloat's, with its results and errors, sequentially consistent among all processes\n" \
+    "that have the memory. None waits for a thread or a process, be it running, stopped or dead.\n" \
+    "\n" \
+    "The cell holds the buffer, so that it cannot be closed or resized, until release(). After that each\n" \
+    "operation raises ValueError."
+
+#define DOC_SharedFloat___init__ \
+    "__init__($self, /, buffer, offset=0)\n" \
+    "--\n" \
+    "\n" \
+    "Never called; what it takes is shown."
+
+#define DOC_SharedFloat___reduce__ \
+    "__reduce__($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Raise TypeError, from pickle, copy and deepcopy: a copy would be another cell."
+
+#define DOC_SharedFloat_release \
+    "release($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Give the buffer back. Returns None.\n" \
+    "\n" \
+    "Operations that come later raise ValueError. Those that other threads are in the middle of are waited\n" \
+    "for: they run no Python code, and wait for nobody. So who closes the buffer next meets no BufferError\n" \
+    "on the cell's account. The value stays in the buffer. To release again does nothing."
+
+#define DOC_SharedInt \
+    "SharedInt(buffer, offset=0)\n" \
+    "--\n" \
+    "\n" \
+    "An atomic signed 64-bit integer in eight bytes of a buffer, atomic across processes.\n" \
+    "\n" \
+    "The buffer is anything that can be written to: a shared mmap, a multiprocessing.shared_memory block's buf,\n" \
+    "a bytearray, an array, a ctypes object. The value is what lies there, in the machine's byte order.\n" \
+    "\n" \
+    "Raises TypeError if buffer is none, or is read-only; ValueError if it is not contiguous, has no eight\n" \
+    "bytes at offset, or if their address is not a multiple of eight; RuntimeError where 64-bit atomics take a\n" \
+    "lock, and in the pure-Python twin.\n" \
+    "\n" \
+    "The operations are AtomicInt's, with its results and errors, sequentially consistent among all processes\n" \
+    "that have the memory. None waits for a thread or a process, be it running, stopped or dead.\n" \
+    "\n" \
+    "The cell holds the buffer, so that it cannot be closed or resized, until release(). After that each\n" \
+    "operation raises ValueError."
+
+#define DOC_SharedInt___init__ \
+    "__init__($self, /, buffer, offset=0)\n" \
+    "--\n" \
+    "\n" \
+    "Never called; what it takes is shown."
+
+#define DOC_SharedInt___reduce__ \
+    "__reduce__($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Raise TypeError, from pickle, copy and deepcopy: a copy would be another cell."
+
+#define DOC_SharedInt_release \
+    "release($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Give the buffer back. Returns None.\n" \
+    "\n" \
+    "Operations that come later raise ValueError. Those that other threads are in the middle of are waited\n" \
+    "for: they run no Python code, and wait for nobody. So who closes the buffer next meets no BufferError\n" \
+    "on the cell's account. The value stays in the buffer. To release again does nothing."
+
 #define DOC_Timer \
     "What Histogram.time() returns: a context manager and a decorator. It keeps its histogram alive.\n" \
     "\n" \

@@ -5,8 +5,10 @@
 #include "types.h"
 
 /* The public types, in the order of the documentation. */
-static PyType_Spec *const public_types[] = {&int_spec,     &float_spec,     &bool_spec,  &ref_spec,
-                                            &counter_spec, &histogram_spec, &family_spec};
+static PyType_Spec *const public_types[] = {
+    &int_spec,       &float_spec,  &bool_spec,       &ref_spec,          &counter_spec,
+    &histogram_spec, &family_spec, &shared_int_spec, &shared_float_spec,
+};
 
 static ModuleState *state_of(PyObject *module)
 {

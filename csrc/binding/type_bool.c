@@ -3,6 +3,7 @@
 
 #include "docstrings.h"
 #include "types.h"
+#include "word_cell.h"
 
 /* Takes True and False themselves: 1, "no" or a list would hide a mistake. Runs no Python code. */
 static bool as_flag(PyObject *object, uint64_t *flag)

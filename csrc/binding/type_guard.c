@@ -1,15 +1,15 @@
-/* type_guard.c: Guard, which AtomicInt.track() returns. */
+/* type_guard.c: Guard, which AtomicInt.track() and SharedInt.track() return. */
 #include "cell.h"
 
 #include <stddef.h>
 
-#include "ax_int.h"
 #include "docstrings.h"
 #include "types.h"
 
 typedef struct {
     PyObject_HEAD
-    PyObject *cell;     /* an AtomicInt, owned; immutable after creation */
+    PyObject *cell;     /* an AtomicInt or a SharedInt, owned; immutable after creation */
+    guard_count count;  /* adds to it; immutable after creation */
     PyObject *weakrefs; /* owned by the interpreter */
 } Guard;
 
@@ -18,13 +18,14 @@ static PyObject *cell_of(PyObject *self)
     return ((Guard *)self)->cell;
 }
 
-PyObject *guard_new(ModuleState *state, PyObject *cell)
+PyObject *guard_new(ModuleState *state, PyObject *cell, guard_count count)
 {
     Guard *guard = PyObject_GC_New(Guard, state->guard);
     if (guard == NULL) {
         return NULL;
     }
     guard->cell = Py_NewRef(cell);
+    guard->count = count;
     guard->weakrefs = NULL;
     PyObject_GC_Track(guard);
     return (PyObject *)guard;
@@ -45,25 +46,20 @@ static void guard_dealloc(PyObject *self)
     cell_end_dealloc(self);
 }
 
-/* Adds 1 or takes it away; false with OverflowError. */
-AX_INLINE bool guard_apply(PyObject *self, ax_int_step step)
+/* Adds 1 or takes it away; false with an exception. */
+static bool guard_apply(PyObject *self, int64_t delta)
 {
-    int64_t previous, result;
-    if (!ax_int_apply(word_of(cell_of(self)), step, 1, &previous, &result)) {
-        (void)result_overflow();
-        return false;
-    }
-    return true;
+    return ((Guard *)self)->count(cell_of(self), delta);
 }
 
 static PyObject *guard_enter(PyObject *self, PyObject *Py_UNUSED(unused))
 {
-    return guard_apply(self, ax_int_step_add) ? Py_NewRef(cell_of(self)) : NULL;
+    return guard_apply(self, 1) ? Py_NewRef(cell_of(self)) : NULL;
 }
 
 static PyObject *guard_exit(PyObject *self, PyObject *const *Py_UNUSED(args), Py_ssize_t Py_UNUSED(nargs))
 {
-    if (!guard_apply(self, ax_int_step_sub)) {
+    if (!guard_apply(self, -1)) {
         return NULL;
     }
     Py_RETURN_NONE;

@@ -4,15 +4,17 @@
 
 #include "ax_py.h"
 
-extern PyType_Spec int_spec;       /* type_int.c */
-extern PyType_Spec float_spec;     /* type_float.c */
-extern PyType_Spec bool_spec;      /* type_bool.c */
-extern PyType_Spec ref_spec;       /* type_ref.c */
-extern PyType_Spec counter_spec;   /* type_counter.c */
-extern PyType_Spec histogram_spec; /* type_histogram.c */
-extern PyType_Spec family_spec;    /* type_family.c */
-extern PyType_Spec guard_spec;     /* type_guard.c */
-extern PyType_Spec timer_spec;     /* type_timer.c */
+extern PyType_Spec int_spec;          /* type_int.c */
+extern PyType_Spec float_spec;        /* type_float.c */
+extern PyType_Spec bool_spec;         /* type_bool.c */
+extern PyType_Spec ref_spec;          /* type_ref.c */
+extern PyType_Spec counter_spec;      /* type_counter.c */
+extern PyType_Spec histogram_spec;    /* type_histogram.c */
+extern PyType_Spec family_spec;       /* type_family.c */
+extern PyType_Spec shared_int_spec;   /* type_shared_int.c */
+extern PyType_Spec shared_float_spec; /* type_shared_float.c */
+extern PyType_Spec guard_spec;        /* type_guard.c */
+extern PyType_Spec timer_spec;        /* type_timer.c */
 
 /* One a module object, so one an interpreter. Immutable after the module is executed. */
 typedef struct {
@@ -25,8 +27,11 @@ typedef struct {
 /* The state of the module that made type, or a type that it derives from; NULL with TypeError. */
 ModuleState *module_state(PyTypeObject *type);
 
-/* A new guard of an AtomicInt; NULL with an exception set. */
-PyObject *guard_new(ModuleState *state, PyObject *cell);
+/* Adds delta to a cell; false with an exception, and nothing changed. */
+typedef bool (*guard_count)(PyObject *cell, int64_t delta);
+
+/* A new guard of a cell that count counts in; NULL with an exception set. */
+PyObject *guard_new(ModuleState *state, PyObject *cell, guard_count count);
 
 /* A new timer of a Histogram; NULL with an exception set. */
 PyObject *timer_new(ModuleState *state, PyObject *histogram);

@@ -27,6 +27,13 @@
  *                       private to a process, since a C call is never interrupted by another thread.
  *   ax_atomic_gnu.h     gcc and clang.
  *   ax_atomic_msvc.h    Visual C++, which has no _Atomic in C.
+ *
+ * No promise of one process covers memory that another one has too. Who works on such memory defines
+ * AX_SHARED_MEMORY before anything is included, and gets real atomics whatever AX_SERIALIZED says.
+ *
+ * AX_WORD_IS_LOCK_FREE is 1 where the processor changes a word in one step. Elsewhere the compiler's library
+ * would take a lock of its own process, which excludes no other: there no cell may be made in shared memory,
+ * and code for it is compiled with plain accesses, so that it links. A build may define it to 0, to see that.
  */
 #ifndef AX_ATOMIC_H
 #define AX_ATOMIC_H
@@ -50,9 +57,25 @@ typedef struct {
 #define AX_INLINE static inline
 #endif
 
+#if !defined(AX_WORD_IS_LOCK_FREE)
+#if defined(__GCC_ATOMIC_LLONG_LOCK_FREE) /* gcc and clang: 0 is never, 1 sometimes, 2 always */
+#define AX_WORD_IS_LOCK_FREE (__GCC_ATOMIC_LLONG_LOCK_FREE == 2)
+#else /* Visual C++: all its processors have a compare-and-swap of 64 bits */
+#define AX_WORD_IS_LOCK_FREE 1
+#endif
+#endif
+
+#if defined(AX_SHARED_MEMORY)
+#define AX_PLAIN_ACCESSES (!AX_WORD_IS_LOCK_FREE)
+#elif defined(AX_SERIALIZED)
+#define AX_PLAIN_ACCESSES AX_SERIALIZED
+#else
+#define AX_PLAIN_ACCESSES 0
+#endif
+
 #if defined(AX_ATOMIC_BACKEND)
 #include AX_ATOMIC_BACKEND
-#elif defined(AX_SERIALIZED) && AX_SERIALIZED
+#elif AX_PLAIN_ACCESSES
 #include "ax_atomic_serial.h"
 #elif defined(__GNUC__) || defined(__clang__)
 #include "ax_atomic_gnu.h"

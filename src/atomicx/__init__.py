@@ -13,6 +13,8 @@ if TYPE_CHECKING:
         Counter,
         Family,
         Histogram,
+        SharedFloat,
+        SharedInt,
         enable_deferred_refcount,
     )
     from ._protocols import FloatCell, IntCell
@@ -27,6 +29,8 @@ else:
         Counter,
         Family,
         Histogram,
+        SharedFloat,
+        SharedInt,
         backend,
         enable_deferred_refcount,
     )
@@ -54,6 +58,8 @@ __all__ = [
     "Histogram",
     "HistogramSnapshot",
     "IntCell",
+    "SharedFloat",
+    "SharedInt",
     "__version__",
     "backend",
     "enable_deferred_refcount",

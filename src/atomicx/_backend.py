@@ -18,6 +18,8 @@ __all__ = [
     "Counter",
     "Family",
     "Histogram",
+    "SharedFloat",
+    "SharedInt",
     "backend",
     "enable_deferred_refcount",
 ]
@@ -80,4 +82,6 @@ AtomicRef = _module.AtomicRef
 Counter = _module.Counter
 Family = _module.Family
 Histogram = _module.Histogram
+SharedFloat = _module.SharedFloat
+SharedInt = _module.SharedInt
 enable_deferred_refcount = _module.enable_deferred_refcount

@@ -13,8 +13,9 @@
 
 #include "subject.h"
 
-static const Subject *const subjects[] = {&int_subject, &float_subject, &ref_subject, &counter_subject,
-                                          &buckets_subject};
+static const Subject *const subjects[] = {
+    &int_subject, &float_subject, &ref_subject, &counter_subject, &buckets_subject, &gate_subject,
+};
 
 enum { SUBJECTS = sizeof subjects / sizeof *subjects };
 

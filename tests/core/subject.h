@@ -52,7 +52,7 @@ typedef struct {
     size_t count;
 } Subject;
 
-extern const Subject int_subject, float_subject, ref_subject, counter_subject, buckets_subject;
+extern const Subject int_subject, float_subject, ref_subject, counter_subject, buckets_subject, gate_subject;
 bool int_pair(size_t index, Script *script); /* the scripts of all pairs of operations; false past the last */
 
 /* Around an operation, by the thread that does it. */

@@ -94,6 +94,24 @@ class CellModel:
     same: Callable[[Any, Any], bool] = equal
     # States in which the edge-value tests put the cell before each operation.
     edge_states: tuple[Any, ...] = field(default=(), repr=False)
+    # Where a cell lies in memory that it is given, what makes such memory. Then it is not made of a value.
+    buffer: Callable[[], Any] | None = None
+
+    def make(self, backend: Any, state: Any) -> Any:
+        """A real cell in this state."""
+        cell_type = getattr(backend, self.type_name)
+        if self.buffer is None:
+            return cell_type(state)
+        cell = cell_type(self.buffer())
+        cell.store(state)
+        return cell
+
+    def put(self, cell: Any, state: Any) -> None:
+        """Brings a real cell into this state. Counter has no store, but can be initialised again."""
+        if self.buffer is None:
+            cell.__init__(state)
+        else:
+            cell.store(state)
 
     def agrees(self, operation: Operation, expected: Any, actual: Any, cell: Any) -> bool:
         """Is this the result that the step asks for?"""

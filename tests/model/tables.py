@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from model.kinds import (
@@ -274,3 +275,32 @@ COUNTER = CellModel(
 )
 
 CELLS = (ATOMIC_INT, ATOMIC_FLOAT, ATOMIC_BOOL, ATOMIC_REF, COUNTER)
+
+
+# SharedInt and SharedFloat: the same operations, on eight bytes of a buffer.
+
+
+def release_another(cell: Any) -> None:
+    """There is nothing to be said of a cell after that but what the tests in tests/shared say."""
+    other = type(cell)(bytearray(8))
+    other.release()
+
+
+def in_a_buffer(model: CellModel, type_name: str) -> CellModel:
+    shown = model["__repr__"]
+
+    def show(state: Any) -> tuple[Any, Any]:
+        return state, shown.step(state)[1].replace(model.type_name, type_name)
+
+    kept = (operation for operation in model.operations if operation.name not in ("__init__", "__repr__"))
+    own = (
+        row("release", [], lambda state: (state, None), written=release_another),
+        replace(shown, step=show),
+    )
+    return replace(model, type_name=type_name, operations=(*kept, *own), buffer=lambda: bytearray(8))
+
+
+SHARED_INT = in_a_buffer(ATOMIC_INT, "SharedInt")
+SHARED_FLOAT = in_a_buffer(ATOMIC_FLOAT, "SharedFloat")
+SHARED_CELLS = (SHARED_INT, SHARED_FLOAT)
+ALL_CELLS = (*CELLS, *SHARED_CELLS)

@@ -1,4 +1,4 @@
-"""Threads on one AtomicInt: the operations that only integers have, and the ends of int64."""
+"""Threads on one AtomicInt or SharedInt: the operations that only integers have, and the ends of int64."""
 
 from collections import Counter as Tally
 from collections.abc import Callable
@@ -10,6 +10,7 @@ import pytest
 
 from support.native import native
 from support.race import NARROW_SPLITS_SHOW, fits, must_be_caught, race, require, stays_whole
+from support.shared import maker
 from support.split import INT64_MAX, INT64_MIN, LateCheck, Split
 
 SIZE = 2000
@@ -147,9 +148,10 @@ WORKLOADS = [
 ]
 
 
+@pytest.mark.parametrize("type_name", ["AtomicInt", "SharedInt"])
 @pytest.mark.parametrize("workload", WORKLOADS, ids=lambda workload: workload.__name__)
-def test_integer(backend: ModuleType, workload: Callable[[Any], None]) -> None:
-    stays_whole(workload, backend.AtomicInt)
+def test_integer(backend: ModuleType, type_name: str, workload: Callable[[Any], None]) -> None:
+    stays_whole(workload, maker(backend, type_name))
     must_be_caught(workload, Split)
 
 

@@ -1,4 +1,4 @@
-"""Threads on one AtomicInt or one AtomicFloat: the operations that both have.
+"""Threads on one integer or one float, shared between processes or not: the operations that both have.
 
 The floats are whole numbers below 2**53, so that every sum is exact.
 """
@@ -12,6 +12,7 @@ import pytest
 
 from support.native import native
 from support.race import NARROW_SPLITS_SHOW, must_be_caught, race, require, stays_whole
+from support.shared import maker
 from support.split import Split
 
 SIZE = 2000
@@ -190,10 +191,10 @@ WORKLOADS = [
 ]
 
 
-@pytest.mark.parametrize("type_name", ["AtomicInt", "AtomicFloat"])
+@pytest.mark.parametrize("type_name", ["AtomicInt", "AtomicFloat", "SharedInt", "SharedFloat"])
 @pytest.mark.parametrize("workload", WORKLOADS, ids=lambda workload: workload.__name__)
 def test_number(backend: ModuleType, type_name: str, workload: Callable[[Any], None]) -> None:
-    stays_whole(workload, getattr(backend, type_name))
+    stays_whole(workload, maker(backend, type_name))
     must_be_caught(workload, Split)
 
 

@@ -23,6 +23,10 @@ class Cells:
         self.in_flight = module.AtomicInt()
         self.histogram = module.Histogram([0.5, 1.0, 2.0])
         self.family = module.Family(module.Counter, "method", "status")
+        # The twin has no shared cells; a local one keeps the place.
+        has_shared = module.__name__ == "atomicx._core"
+        self.shared = module.SharedInt(bytearray(8)) if has_shared else module.AtomicInt()
+        self.shared_float = module.SharedFloat(bytearray(8)) if has_shared else module.AtomicFloat()
 
     def beat(self) -> None:
         with self.in_flight.track():
@@ -36,6 +40,8 @@ class Cells:
             self.flag.exchange(not self.flag.load())
             self.histogram.observe(1.0)
             self.family["GET", 200].inc()
+            self.shared.inc()
+            self.shared_float.add(1.0)
 
     def loads(self) -> dict[str, Any]:
         return {
@@ -47,6 +53,8 @@ class Cells:
             "counter": self.counter.load(),
             "histogram": self.histogram.snapshot().counts[1],
             "family": self.family["GET", "200"].load(),
+            "shared": self.shared.load(),
+            "shared_float": self.shared_float.load(),
         }
 
     def check(self, beats: int) -> None:

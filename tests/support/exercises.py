@@ -339,6 +339,67 @@ def make_with(family: Any, factory: Any) -> None:
     type(family)(factory, text())[same_integer()]
 
 
+def buffer() -> bytearray:
+    return bytearray(8)
+
+
+def released(call: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The call on another cell, that was released."""
+
+    def on_another(cell: Any) -> Any:
+        other = type(cell)(buffer())
+        other.release()
+        return call(other)
+
+    return on_another
+
+
+def shared_rows() -> Iterator[tuple[Any, ...]]:
+    yield "__init__", None, (buffer,), ValueError
+    for make, error in (
+        (lambda: b"read-only", TypeError),
+        (text, TypeError),
+        (lambda: bytearray(7), ValueError),
+    ):
+        yield "__new__", None, (make,), error
+    yield "__new__", None, (buffer,)
+    yield "__new__", None, (buffer, lambda: 0)
+    yield "__new__", None, (buffer, other_integer), ValueError
+    yield "__new__", None, (buffer, Refusing), LookupError
+    yield "__new__", None, (), TypeError
+    yield "release", released(lambda cell: cell.release()), ()
+    for name in ("load", "inc", "add", "exchange", "fetch_add", "compare_exchange", "update"):
+        arguments = {"load": (), "inc": (), "compare_exchange": (1, 2), "update": (operator.neg,)}.get(
+            name, (1,)
+        )
+        yield (
+            name,
+            released(lambda cell, name=name, given=arguments: operate(cell, name, given)),
+            (),
+            ValueError,
+        )
+    yield "__repr__", released(repr), ()
+
+
+def operate(cell: Any, name: str, arguments: tuple[Any, ...]) -> None:
+    # Floats have no inc; the error is the same.
+    getattr(cell, name if hasattr(cell, name) else "load")(*arguments)
+
+
+def without(rows: Iterator[tuple[Any, ...]], name: str) -> Iterator[tuple[Any, ...]]:
+    return (row for row in rows if row[0] != name)
+
+
+def shared_integer_rows() -> Iterator[tuple[Any, ...]]:
+    yield from without(integer_rows(), "__init__")
+    yield from shared_rows()
+
+
+def shared_float_rows() -> Iterator[tuple[Any, ...]]:
+    yield from without(float_rows(), "__init__")
+    yield from shared_rows()
+
+
 def common_rows(module: ModuleType) -> Iterator[tuple[Any, ...]]:
     yield "__repr__", repr, ()
     yield "__hash__", hash, ()
@@ -347,7 +408,6 @@ def common_rows(module: ModuleType) -> Iterator[tuple[Any, ...]]:
     yield "__reduce__", pickle.dumps, (), TypeError
     yield "__reduce__", copy.copy, (), TypeError
     yield "__reduce__", copy.deepcopy, (), TypeError
-    yield "__new__", None, (thing, thing), TypeError
     yield "__reduce__", None, (), TypeError
     yield "enable_deferred_refcount", module.enable_deferred_refcount, ()
 
@@ -373,15 +433,40 @@ def state_of(cell: Any) -> Any:
     return list(cell.items()) if hasattr(cell, "items") else cell.load()
 
 
+# Which the twin has not.
+SHARED_TYPES = {
+    "SharedInt": (shared_integer_rows, same_integer),
+    "SharedFloat": (shared_float_rows, same_float),
+}
+
+
+def types_of(
+    module: ModuleType,
+) -> dict[str, tuple[Callable[[], Iterator[tuple[Any, ...]]], Callable[[], Any]]]:
+    return TYPES | SHARED_TYPES if module.__name__ == "atomicx._core" else TYPES
+
+
+def local_rows() -> Iterator[tuple[Any, ...]]:
+    yield "__new__", None, ()
+    yield "__new__", None, (thing, thing), TypeError
+
+
 def exercises(module: ModuleType) -> list[Exercise]:
     found = []
-    for type_name, (rows, initial) in TYPES.items():
+    for type_name, (rows, initial) in types_of(module).items():
         cell_type = getattr(module, type_name)
 
         def make(cell_type: Any = cell_type, initial: Callable[[], Any] = initial) -> Any:
-            return cell_type(initial())
+            if cell_type.__name__ not in SHARED_TYPES:
+                return cell_type(initial())
+            cell = cell_type(buffer())
+            cell.store(initial())
+            return cell
 
-        for name, call, arguments, *raises in [*rows(), ("__new__", None, ()), *common_rows(module)]:
+        if type_name in TYPES:
+            for name, call, arguments, *raises in local_rows():
+                found.append(Exercise(type_name, name, make, call, arguments, *raises))
+        for name, call, arguments, *raises in [*rows(), *common_rows(module)]:
             found.append(Exercise(type_name, name, make, call, arguments, *raises))
     for type_name, (rows, made) in OTHERS.items():
         make_other = functools.partial(made, module)
@@ -406,7 +491,7 @@ def uncovered(module: ModuleType) -> set[str]:
     }
     members = {
         (type_name, name)
-        for type_name in (*TYPES, *OTHERS)
+        for type_name in (*types_of(module), *OTHERS)
         for name in dir(getattr(module, type_name))
         if not name.startswith("_") or name in operators
     }

@@ -15,6 +15,7 @@ from .type_guard import Guard
 from .type_histogram import Histogram
 from .type_int import AtomicInt
 from .type_ref import AtomicRef
+from .type_shared import SharedFloat, SharedInt
 from .type_timer import Timer
 
 TYPE_CHECKING = False
@@ -32,6 +33,8 @@ __all__ = [
     "Family",
     "Guard",
     "Histogram",
+    "SharedFloat",
+    "SharedInt",
     "Timer",
     "enable_deferred_refcount",
 ]

@@ -40,6 +40,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from inspect import Signature
     from typing import Any, ClassVar, NoReturn
 
@@ -71,11 +72,14 @@ class Unpicklable:
 class InitSignature:
     """Shows the parameters of __init__ as those of the class; __new__, which takes any, would hide them."""
 
+    def __init__(self, new: Callable[..., object]) -> None:
+        self.new = new
+
     def __get__(self, cell: Cell | None, owner: type[Cell]) -> Signature:
         from inspect import signature
         from types import MethodType
 
-        if cell is not None or owner.__new__ is not Cell.__new__:
+        if cell is not None or owner.__new__ is not self.new:
             raise AttributeError("__signature__")
         return signature(MethodType(owner.__init__, owner))
 
@@ -84,10 +88,6 @@ class Cell(Unpicklable):
     """What all cells are. The functions below are no methods: a cell's methods are its public operations."""
 
     __slots__ = ("_Cell__head", "_Cell__table", "__weakref__")
-    if TYPE_CHECKING:
-        __signature__: ClassVar[Signature]  # what the descriptor gives
-    else:
-        __signature__ = InitSignature()
     _Cell__zero: ClassVar[object]  # what a cell holds until __init__ has stored something
     _Cell__head: Version  # where to look first; may be stale
     _Cell__table: dict[int, Version]  # by number; its highest one leads to the current version
@@ -100,6 +100,11 @@ class Cell(Unpicklable):
         cell._Cell__head = first
         cell._Cell__table = {0: first}
         return cell
+
+    if TYPE_CHECKING:
+        __signature__: ClassVar[Signature]  # what the descriptor gives
+    else:
+        __signature__ = InitSignature(__new__)
 
 
 def current(cell: Cell) -> tuple[Version, Any]:

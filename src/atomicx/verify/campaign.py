@@ -151,6 +151,7 @@ class Trial:
                 samples=samples,
                 seed=seed,
                 stop_when_caught=ENOUGH_CAUGHT,
+                crew_of=self.row.crew_of,
             )
         except Exception as error:
             self.error = f"the {part} raised {type(error).__name__}: {error}"

@@ -13,9 +13,9 @@ from typing import Any
 
 from .. import AtomicBool, AtomicFloat, AtomicInt, AtomicRef, Counter, Histogram
 from . import controls, hardware
-from .engine import gil_enabled
+from .engine import Crew, gil_enabled
 from .histories.models import ATOMIC_BOOL, ATOMIC_FLOAT, ATOMIC_INT, ATOMIC_REF, COUNTER, HISTOGRAM, Model
-from .litmus import Litmus
+from .litmus import Actor, Litmus
 from .programs import Maker, Program
 
 
@@ -74,6 +74,8 @@ class Row:
     hidden: Callable[[], str | None] = lambda: None
     # Its share of the time that is left over when all rows are settled.
     weight: int = 1
+    # Who runs the actors, where those are not threads.
+    crew_of: Callable[[tuple[Actor, ...], float], Crew] | None = None
 
     def subject_test(self, make: Callable[[Any], Any], names: dict[str, str] | None = None) -> Litmus:
         """The test of cells that `make` makes; `names` tells what they call the operations."""

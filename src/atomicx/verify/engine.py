@@ -23,9 +23,9 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, MutableSequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from .litmus import FORBIDDEN, Actor, Expectation, Litmus, as_litmus
 
@@ -149,6 +149,21 @@ class Result:
         self.interrupted = self.interrupted or other.interrupted
 
 
+class Crew(Protocol):
+    """Those who run the actors of a test, between enter and exit."""
+
+    failure: Failure | None
+
+    def __enter__(self) -> Crew: ...
+    def __exit__(self, *_: object) -> None: ...
+    def run(self, states: list[Any], plan: BatchNoise) -> list[list[Any]]:
+        """Send every actor through the states; return what each of them returned for each state.
+
+        Only if `failure` is still None after it are the columns whole.
+        """
+        ...
+
+
 def run(
     test: Litmus | type[Any],
     *,
@@ -157,13 +172,15 @@ def run(
     seed: int | str | None = None,
     stop_when_caught: int | None = None,
     patience_seconds: float = PATIENCE_SECONDS,
+    crew_of: Callable[[tuple[Actor, ...], float], Crew] | None = None,
 ) -> Result:
     """Run a litmus test for `seconds` (1 unless told otherwise), or until it has this many `samples`.
 
     `stop_when_caught` ends it after so many forbidden outcomes. An actor that raises, or that does not
     end a batch within `patience_seconds`, ends the run, and the result says so. So does Ctrl-C: the
     result is what there is until then, with `interrupted` set. What the set-up or the observer raises,
-    passes through. No thread is left behind, but for an actor that does not end.
+    passes through. No thread is left behind, but for an actor that does not end. `crew_of` makes those who
+    run the actors, of the actors and the patience: threads, if it is not given.
     """
     test = as_litmus(test)
     result = Result(test, random.SystemRandom().getrandbits(32) if seed is None else seed)
@@ -172,7 +189,7 @@ def run(
     started = time.perf_counter()
     deadline = None if seconds is None else started + seconds
     try:
-        with _Crew(test.actors, patience_seconds) as crew:
+        with (crew_of or _Threads)(test.actors, patience_seconds) as crew:
             for plan in noise(result.seed, len(test.actors)):
                 size = BATCH if samples is None else min(BATCH, samples - result.samples)
                 # One batch at least, however short the time: no samples would say nothing.
@@ -198,7 +215,39 @@ def _tally(test: Litmus, states: list[Any], columns: list[list[Any]], counts: di
         counts[outcome] = counts.get(outcome, 0) + 1
 
 
-class _Crew:
+class Meeting:
+    """How actors find each other on their way through a batch: each tells how far it is, for all to see."""
+
+    def __init__(self, arrived: MutableSequence[int] | memoryview[int]) -> None:
+        self.arrived = arrived
+
+    def walk(self, me: int, ticket: int, body: Any, states: list[Any], column: list[Any], walk: Walk) -> None:
+        """Run the body on the states in the order of the walk, and fill in the column."""
+        self._start_together(me, ticket)
+        spins_left = SPINS_IN_BATCH
+        for number, leg in enumerate(walk.legs):
+            if number and walk.meet:
+                spins_left -= self._look_out(me, ticket + number, min(spins_left, SPINS_BEFORE_YIELD))
+            elif number:
+                time.sleep(NAP_SECONDS)
+            for index in leg:
+                column[index] = body(states[index])
+
+    def _start_together(self, me: int, ticket: int) -> None:
+        """Wait until all are there. With more actors than cores those still to come need the core."""
+        while self._look_out(me, ticket, SPINS_BEFORE_YIELD) == SPINS_BEFORE_YIELD:
+            give_way()
+
+    def _look_out(self, me: int, ticket: int, most_spins: int) -> int:
+        """Wait until all have come this far, but not for long; returns how long, in spins."""
+        self.arrived[me] = ticket
+        spins = 0
+        while spins < most_spins and min(self.arrived) < ticket:
+            spins += 1
+        return spins
+
+
+class _Threads:
     """The threads of one run: an actor each, and nappers. What they share is written by one thread each.
 
     The coordinator writes `_batch` and `_stop`; each actor its own entry of `_arrived` and `_columns`.
@@ -214,6 +263,7 @@ class _Crew:
         self._stop = False
         self._napping = False
         self._arrived = [0] * len(actors)
+        self._meeting = Meeting(self._arrived)
         self._columns: list[list[Any]] = [[] for _ in actors]
         self._failures: list[Failure] = []
         self._wake = [threading.Semaphore(0) for _ in actors]
@@ -228,7 +278,7 @@ class _Crew:
             for index in range(count)
         ]
 
-    def __enter__(self) -> _Crew:
+    def __enter__(self) -> _Threads:
         self._switch_interval_seconds = sys.getswitchinterval()
         try:
             for thread in self._threads:
@@ -252,10 +302,6 @@ class _Crew:
             sys.setswitchinterval(self._switch_interval_seconds)
 
     def run(self, states: list[Any], plan: BatchNoise) -> list[list[Any]]:
-        """Send every actor through the states; return what each of them returned for each state.
-
-        Only if `failure` is still None after it are the columns whole.
-        """
         self._batch = states, plan
         self._columns = [[] for _ in self._actors]
         self._napping = plan.nappers
@@ -290,7 +336,7 @@ class _Crew:
                     body = self._actors[me].prepare()
                 states, plan = self._batch
                 column = [None] * len(states)
-                self._walk(me, turn * MOST_LEGS, body, states, column, plan.walks[me])
+                self._meeting.walk(me, turn * MOST_LEGS, body, states, column, plan.walks[me])
             except BaseException as error:
                 # Whatever it is, the coordinator has to hear of it: it waits for this actor.
                 text = "".join(traceback.format_exception(error)).rstrip()
@@ -300,32 +346,6 @@ class _Crew:
                 self._arrived[me] = (turn + 1) * MOST_LEGS - 1
                 self._columns[me] = column
                 self._done.release()
-
-    def _walk(
-        self, me: int, ticket: int, body: Any, states: list[Any], column: list[Any], walk: Walk
-    ) -> None:
-        self._start_together(me, ticket)
-        spins_left = SPINS_IN_BATCH
-        for number, leg in enumerate(walk.legs):
-            if number and walk.meet:
-                spins_left -= self._look_out(me, ticket + number, min(spins_left, SPINS_BEFORE_YIELD))
-            elif number:
-                time.sleep(NAP_SECONDS)
-            for index in leg:
-                column[index] = body(states[index])
-
-    def _start_together(self, me: int, ticket: int) -> None:
-        """Wait until all are there. With more actors than cores those still to come need the core."""
-        while self._look_out(me, ticket, SPINS_BEFORE_YIELD) == SPINS_BEFORE_YIELD:
-            give_way()
-
-    def _look_out(self, me: int, ticket: int, most_spins: int) -> int:
-        """Wait until all have come this far, but not for long; returns how long, in spins."""
-        self._arrived[me] = ticket
-        spins = 0
-        while spins < most_spins and min(self._arrived) < ticket:
-            spins += 1
-        return spins
 
     def _nap(self, index: int) -> None:
         pin_to_core(index)

@@ -1,0 +1,327 @@
+/* float_operations.h: the methods of AtomicFloat and SharedFloat, compiled once for each.
+ *
+ * The includer says where the word is, by cell_enter and cell_leave: see int_operations.h.
+ */
+#ifndef AX_FLOAT_OPERATIONS_H
+#define AX_FLOAT_OPERATIONS_H
+
+#include "cell.h"
+
+#include "ax_float.h"
+#include "docstrings.h"
+
+/* The core's operations on a cell. False with ValueError if it has no word. */
+
+AX_INLINE bool float_read(PyObject *self, double *value)
+{
+    ax_word *word;
+    if (!cell_enter(self, &word)) {
+        return false;
+    }
+    *value = ax_float_load(word);
+    cell_leave(self);
+    return true;
+}
+
+AX_INLINE bool float_write(PyObject *self, double value)
+{
+    ax_word *word;
+    if (!cell_enter(self, &word)) {
+        return false;
+    }
+    ax_float_store(word, value);
+    cell_leave(self);
+    return true;
+}
+
+AX_INLINE bool float_replace(PyObject *self, double value, double *previous)
+{
+    ax_word *word;
+    if (!cell_enter(self, &word)) {
+        return false;
+    }
+    *previous = ax_float_exchange(word, value);
+    cell_leave(self);
+    return true;
+}
+
+/* *expected becomes the witness. */
+AX_INLINE bool float_swap(PyObject *self, double *expected, double desired, bool *swapped)
+{
+    ax_word *word;
+    if (!cell_enter(self, &word)) {
+        return false;
+    }
+    *swapped = ax_float_compare_exchange(word, expected, desired);
+    cell_leave(self);
+    return true;
+}
+
+AX_INLINE bool float_apply(PyObject *self, ax_float_step step, double operand, double *previous,
+                           double *result)
+{
+    ax_word *word;
+    if (!cell_enter(self, &word)) {
+        return false;
+    }
+    ax_float_apply(word, step, operand, previous, result);
+    cell_leave(self);
+    return true;
+}
+
+static PyObject *float_load(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    double value;
+    return float_read(self, &value) ? PyFloat_FromDouble(value) : NULL;
+}
+
+static PyObject *float_store(PyObject *self, PyObject *argument)
+{
+    double value;
+    if (!as_double(argument, &value) || !float_write(self, value)) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+/* The answer, if the operation was done; else it goes, and an exception is set. */
+AX_INLINE PyObject *float_answer(PyObject *prepared, bool done, double value)
+{
+    if (!done) {
+        Py_DECREF(prepared);
+        return NULL;
+    }
+    return fill_float(prepared, value);
+}
+
+static PyObject *float_exchange(PyObject *self, PyObject *argument)
+{
+    double value, previous = 0.0;
+    if (!as_double(argument, &value)) {
+        return NULL;
+    }
+    PyObject *answer = prepare_float();
+    if (answer == NULL) {
+        return NULL;
+    }
+    bool done = float_replace(self, value, &previous);
+    return float_answer(answer, done, previous);
+}
+
+/* True with *expected and *desired set, for the two methods that follow. */
+static bool float_expected_desired(const char *method, PyObject *const *args, Py_ssize_t nargs,
+                                   double *expected, double *desired)
+{
+    return check_arity(method, nargs, 2, 2) && as_double(args[0], expected) && as_double(args[1], desired);
+}
+
+static PyObject *float_compare_and_set(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    double expected, desired;
+    bool swapped;
+    if (!float_expected_desired("compare_and_set", args, nargs, &expected, &desired) ||
+        !float_swap(self, &expected, desired, &swapped)) {
+        return NULL;
+    }
+    return bool_object(swapped);
+}
+
+static PyObject *float_compare_exchange(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    double witness, desired;
+    bool swapped;
+    if (!float_expected_desired("compare_exchange", args, nargs, &witness, &desired)) {
+        return NULL;
+    }
+    PyObject *answer = prepare_float();
+    if (answer == NULL) {
+        return NULL;
+    }
+    bool done = float_swap(self, &witness, desired, &swapped);
+    return float_answer(answer, done, witness);
+}
+
+/* The operations that apply a step: they differ in the step and in what they return. */
+
+AX_INLINE PyObject *float_apply_none(PyObject *self, ax_float_step step, PyObject *argument)
+{
+    double operand, previous, result;
+    if (!as_double(argument, &operand) || !float_apply(self, step, operand, &previous, &result)) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+/* A TypeError, never NotImplemented: the right operand's own addition would rebind the name. */
+AX_INLINE PyObject *float_apply_in_place(PyObject *self, ax_float_step step, PyObject *argument)
+{
+    double operand, previous, result;
+    if (!as_double(argument, &operand) || !float_apply(self, step, operand, &previous, &result)) {
+        return NULL;
+    }
+    return Py_NewRef(self);
+}
+
+AX_INLINE PyObject *float_apply_previous(PyObject *self, ax_float_step step, PyObject *argument)
+{
+    double operand, previous = 0.0, result;
+    PyObject *answer = as_double(argument, &operand) ? prepare_float() : NULL;
+    if (answer == NULL) {
+        return NULL;
+    }
+    bool done = float_apply(self, step, operand, &previous, &result);
+    return float_answer(answer, done, previous);
+}
+
+AX_INLINE PyObject *float_apply_result(PyObject *self, ax_float_step step, PyObject *argument)
+{
+    double operand, previous, result = 0.0;
+    PyObject *answer = as_double(argument, &operand) ? prepare_float() : NULL;
+    if (answer == NULL) {
+        return NULL;
+    }
+    bool done = float_apply(self, step, operand, &previous, &result);
+    return float_answer(answer, done, result);
+}
+
+static PyObject *float_add(PyObject *self, PyObject *argument)
+{
+    return float_apply_none(self, ax_float_step_add, argument);
+}
+
+static PyObject *float_fetch_add(PyObject *self, PyObject *argument)
+{
+    return float_apply_previous(self, ax_float_step_add, argument);
+}
+
+static PyObject *float_fetch_sub(PyObject *self, PyObject *argument)
+{
+    return float_apply_previous(self, ax_float_step_sub, argument);
+}
+
+static PyObject *float_fetch_max(PyObject *self, PyObject *argument)
+{
+    return float_apply_previous(self, ax_float_step_max, argument);
+}
+
+static PyObject *float_fetch_min(PyObject *self, PyObject *argument)
+{
+    return float_apply_previous(self, ax_float_step_min, argument);
+}
+
+static PyObject *float_add_fetch(PyObject *self, PyObject *argument)
+{
+    return float_apply_result(self, ax_float_step_add, argument);
+}
+
+static PyObject *float_sub_fetch(PyObject *self, PyObject *argument)
+{
+    return float_apply_result(self, ax_float_step_sub, argument);
+}
+
+/* function(value) as a new float, and in *desired; NULL with what it raised, or if it returned no number. */
+static PyObject *float_call(PyObject *function, PyObject *value, double *desired)
+{
+    PyObject *returned = PyObject_CallOneArg(function, value);
+    if (returned == NULL) {
+        return NULL;
+    }
+    bool converted = as_double(returned, desired);
+    Py_DECREF(returned);
+    return converted ? PyFloat_FromDouble(*desired) : NULL;
+}
+
+/* Replaces the value by function(value), until no other change came in between. Holds nothing while the
+ * function runs. True with references to the value replaced and to the new one; false with an exception,
+ * and nothing changed. */
+static bool float_update_with(PyObject *self, PyObject *function, PyObject **previous, PyObject **result)
+{
+    double expected, desired;
+    if (!float_read(self, &expected)) {
+        return false;
+    }
+    for (;;) {
+        *previous = PyFloat_FromDouble(expected);
+        *result = *previous == NULL ? NULL : float_call(function, *previous, &desired);
+        if (*result == NULL) {
+            Py_XDECREF(*previous);
+            return false;
+        }
+        bool swapped = false;
+        bool tried = float_swap(self, &expected, desired, &swapped);
+        if (swapped) {
+            return true;
+        }
+        Py_DECREF(*previous);
+        Py_DECREF(*result);
+        if (!tried || !before_retry()) {
+            return false;
+        }
+    }
+}
+
+static PyObject *float_update(PyObject *self, PyObject *function)
+{
+    PyObject *previous, *result;
+    if (!float_update_with(self, function, &previous, &result)) {
+        return NULL;
+    }
+    Py_DECREF(previous);
+    return result;
+}
+
+static PyObject *float_fetch_update(PyObject *self, PyObject *function)
+{
+    PyObject *previous, *result;
+    if (!float_update_with(self, function, &previous, &result)) {
+        return NULL;
+    }
+    Py_DECREF(result);
+    return previous;
+}
+
+static PyObject *float_iadd(PyObject *self, PyObject *argument)
+{
+    return float_apply_in_place(self, ax_float_step_add, argument);
+}
+
+static PyObject *float_isub(PyObject *self, PyObject *argument)
+{
+    return float_apply_in_place(self, ax_float_step_sub, argument);
+}
+
+static PyObject *float_float(PyObject *self)
+{
+    return float_load(self, NULL);
+}
+
+static int float_bool(PyObject *self)
+{
+    double value;
+    return float_read(self, &value) ? value != 0.0 : -1;
+}
+
+/* The rows of both types' tables; each adds its own. */
+#define FLOAT_METHODS \
+    {"load", float_load, METH_NOARGS, DOC_AtomicFloat_load}, \
+    {"store", float_store, METH_O, DOC_AtomicFloat_store}, \
+    {"exchange", float_exchange, METH_O, DOC_AtomicFloat_exchange}, \
+    {"compare_and_set", AX_METHOD(float_compare_and_set), METH_FASTCALL, DOC_AtomicFloat_compare_and_set}, \
+    {"compare_exchange", AX_METHOD(float_compare_exchange), METH_FASTCALL, DOC_AtomicFloat_compare_exchange}, \
+    {"add", float_add, METH_O, DOC_AtomicFloat_add}, \
+    {"fetch_add", float_fetch_add, METH_O, DOC_AtomicFloat_fetch_add}, \
+    {"fetch_sub", float_fetch_sub, METH_O, DOC_AtomicFloat_fetch_sub}, \
+    {"add_fetch", float_add_fetch, METH_O, DOC_AtomicFloat_add_fetch}, \
+    {"sub_fetch", float_sub_fetch, METH_O, DOC_AtomicFloat_sub_fetch}, \
+    {"fetch_max", float_fetch_max, METH_O, DOC_AtomicFloat_fetch_max}, \
+    {"fetch_min", float_fetch_min, METH_O, DOC_AtomicFloat_fetch_min}, \
+    {"update", float_update, METH_O, DOC_AtomicFloat_update}, \
+    {"fetch_update", float_fetch_update, METH_O, DOC_AtomicFloat_fetch_update},
+
+#define FLOAT_SLOTS \
+    {Py_nb_float, float_float}, \
+    {Py_nb_bool, float_bool}, \
+    {Py_nb_inplace_add, float_iadd}, \
+    {Py_nb_inplace_subtract, float_isub},
+
+#endif

@@ -1,0 +1,475 @@
+/* int_operations.h: the methods of AtomicInt and SharedInt, compiled once for each.
+ *
+ * The includer says where the word is, by two functions that it defines or includes before:
+ *
+ *   bool cell_enter(PyObject *self, ax_word **word)   true: *word may be used until cell_leave. False, with a
+ *                                                     ValueError: the cell has no word (any more).
+ *   void cell_leave(PyObject *self)                   may run Python code: nothing is held, nothing is raised
+ *
+ * Operands are converted before a cell is entered, and nothing runs Python code between enter and leave. What
+ * hands out an int allocates there, which runs none.
+ */
+#ifndef AX_INT_OPERATIONS_H
+#define AX_INT_OPERATIONS_H
+
+#include "cell.h"
+
+#include "ax_int.h"
+#include "docstrings.h"
+#include "types.h"
+
+static PyObject *int_from(int64_t value)
+{
+    return PyLong_FromLongLong(value);
+}
+
+/* The core's operations on a cell. False with ValueError if it has no word. */
+
+AX_INLINE bool int_read(PyObject *self, int64_t *value)
+{
+    ax_word *word;
+    if (!cell_enter(self, &word)) {
+        return false;
+    }
+    *value = ax_int_load(word);
+    cell_leave(self);
+    return true;
+}
+
+AX_INLINE bool int_write(PyObject *self, int64_t value)
+{
+    ax_word *word;
+    if (!cell_enter(self, &word)) {
+        return false;
+    }
+    ax_int_store(word, value);
+    cell_leave(self);
+    return true;
+}
+
+/* *expected becomes the witness. */
+AX_INLINE bool int_swap(PyObject *self, int64_t *expected, int64_t desired, bool *swapped)
+{
+    ax_word *word;
+    if (!cell_enter(self, &word)) {
+        return false;
+    }
+    *swapped = ax_int_compare_exchange(word, expected, desired);
+    cell_leave(self);
+    return true;
+}
+
+/* Also false, with OverflowError, if the step refuses. */
+AX_INLINE bool int_apply(PyObject *self, ax_int_step step, int64_t operand)
+{
+    int64_t previous, result;
+    ax_word *word;
+    if (!cell_enter(self, &word)) {
+        return false;
+    }
+    bool applied = ax_int_apply(word, step, operand, &previous, &result);
+    cell_leave(self);
+    if (!applied) {
+        (void)result_overflow();
+    }
+    return applied;
+}
+
+/* Also false, with MemoryError, if the answer cannot be prepared; *refused, and true, if the step refuses. */
+AX_INLINE bool int_apply_with(PyObject *self, ax_int_step step, int64_t operand, ax_int_prepare prepare,
+                              void *answer, bool *refused)
+{
+    int64_t previous, result;
+    ax_word *word;
+    if (!cell_enter(self, &word)) {
+        return false;
+    }
+    ax_application application =
+        ax_int_apply_prepared(word, step, operand, &previous, &result, prepare, answer);
+    cell_leave(self);
+    *refused = application == AX_REFUSED;
+    return application != AX_UNPREPARED;
+}
+
+static PyObject *int_load(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    int64_t value;
+    return int_read(self, &value) ? int_from(value) : NULL;
+}
+
+static PyObject *int_store(PyObject *self, PyObject *argument)
+{
+    int64_t value;
+    if (!as_int64(argument, &value) || !int_write(self, value)) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+/* True with *expected and *desired set, for the two methods that follow. */
+static bool int_expected_desired(const char *method, PyObject *const *args, Py_ssize_t nargs,
+                                 int64_t *expected, int64_t *desired)
+{
+    return check_arity(method, nargs, 2, 2) && as_int64(args[0], expected) && as_int64(args[1], desired);
+}
+
+static PyObject *int_compare_and_set(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    int64_t expected, desired;
+    bool swapped;
+    if (!int_expected_desired("compare_and_set", args, nargs, &expected, &desired) ||
+        !int_swap(self, &expected, desired, &swapped)) {
+        return NULL;
+    }
+    return bool_object(swapped);
+}
+
+static PyObject *int_compare_exchange(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    int64_t witness, desired;
+    bool swapped;
+    if (!int_expected_desired("compare_exchange", args, nargs, &witness, &desired)) {
+        return NULL;
+    }
+    PyObject *answer = int_from(witness); /* the witness if it swaps */
+    if (answer == NULL) {
+        return NULL;
+    }
+    if (!int_swap(self, &witness, desired, &swapped)) {
+        Py_DECREF(answer);
+        return NULL;
+    }
+    if (!swapped) {
+        Py_DECREF(answer);
+        answer = int_from(witness);
+    }
+    return answer;
+}
+
+/* The operations that apply a step. Each is one call of int_apply or int_apply_with, specialised by inlining;
+ * they differ in the step, in where the operand comes from, and in what they return. */
+
+AX_INLINE PyObject *int_apply_none(PyObject *self, ax_int_step step, int64_t operand)
+{
+    if (!int_apply(self, step, operand)) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+AX_INLINE PyObject *int_apply_in_place(PyObject *self, ax_int_step step, PyObject *argument)
+{
+    int64_t operand;
+    /* A TypeError, never NotImplemented: the right operand's own addition would rebind the name. */
+    if (!as_int64(argument, &operand) || !int_apply(self, step, operand)) {
+        return NULL;
+    }
+    return Py_NewRef(self);
+}
+
+/* Applies the step to an operand that may be missing (NULL), which stands for 1, and returns the answer. */
+AX_INLINE PyObject *int_apply_prepared(PyObject *self, ax_int_step step, PyObject *argument,
+                                       ax_int_prepare prepare)
+{
+    int64_t operand = 1;
+    bool refused;
+    if (argument != NULL && !as_int64(argument, &operand)) {
+        return NULL;
+    }
+    PyObject *answer = NULL;
+    if (int_apply_with(self, step, operand, prepare, &answer, &refused) && refused) {
+        Py_XDECREF(answer); /* of an earlier attempt */
+        return result_overflow();
+    }
+    return answer; /* NULL: an exception is set */
+}
+
+AX_INLINE bool int_prepare_previous(void *answer, int64_t previous, int64_t result)
+{
+    (void)result;
+    return prepare_int(answer, previous);
+}
+
+AX_INLINE bool int_prepare_result(void *answer, int64_t previous, int64_t result)
+{
+    (void)previous;
+    return prepare_int(answer, result);
+}
+
+AX_INLINE PyObject *int_apply_previous(PyObject *self, ax_int_step step, PyObject *argument)
+{
+    return int_apply_prepared(self, step, argument, int_prepare_previous);
+}
+
+AX_INLINE PyObject *int_apply_result(PyObject *self, ax_int_step step, PyObject *argument)
+{
+    return int_apply_prepared(self, step, argument, int_prepare_result);
+}
+
+static PyObject *int_exchange(PyObject *self, PyObject *argument)
+{
+    return int_apply_previous(self, ax_int_step_replace, argument);
+}
+
+static PyObject *int_inc(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    return int_apply_none(self, ax_int_step_add, 1);
+}
+
+static PyObject *int_dec(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    return int_apply_none(self, ax_int_step_sub, 1);
+}
+
+static PyObject *int_add(PyObject *self, PyObject *argument)
+{
+    int64_t delta;
+    return as_int64(argument, &delta) ? int_apply_none(self, ax_int_step_add, delta) : NULL;
+}
+
+static PyObject *int_fetch_add(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    if (!check_arity("fetch_add", nargs, 0, 1)) {
+        return NULL;
+    }
+    return int_apply_previous(self, ax_int_step_add, nargs ? args[0] : NULL);
+}
+
+static PyObject *int_fetch_sub(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    if (!check_arity("fetch_sub", nargs, 0, 1)) {
+        return NULL;
+    }
+    return int_apply_previous(self, ax_int_step_sub, nargs ? args[0] : NULL);
+}
+
+static PyObject *int_fetch_and(PyObject *self, PyObject *argument)
+{
+    return int_apply_previous(self, ax_int_step_and, argument);
+}
+
+static PyObject *int_fetch_or(PyObject *self, PyObject *argument)
+{
+    return int_apply_previous(self, ax_int_step_or, argument);
+}
+
+static PyObject *int_fetch_xor(PyObject *self, PyObject *argument)
+{
+    return int_apply_previous(self, ax_int_step_xor, argument);
+}
+
+static PyObject *int_fetch_max(PyObject *self, PyObject *argument)
+{
+    return int_apply_previous(self, ax_int_step_max, argument);
+}
+
+static PyObject *int_fetch_min(PyObject *self, PyObject *argument)
+{
+    return int_apply_previous(self, ax_int_step_min, argument);
+}
+
+static PyObject *int_add_fetch(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    if (!check_arity("add_fetch", nargs, 0, 1)) {
+        return NULL;
+    }
+    return int_apply_result(self, ax_int_step_add, nargs ? args[0] : NULL);
+}
+
+static PyObject *int_sub_fetch(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    if (!check_arity("sub_fetch", nargs, 0, 1)) {
+        return NULL;
+    }
+    return int_apply_result(self, ax_int_step_sub, nargs ? args[0] : NULL);
+}
+
+static PyObject *int_advance(PyObject *self, PyObject *argument)
+{
+    return int_apply_result(self, ax_int_step_advance, argument);
+}
+
+static PyObject *int_try_add(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    int64_t delta, limit;
+    ax_word *word;
+    if (!check_arity("try_add", nargs, 2, 2) || !as_int64(args[0], &delta) || !as_int64(args[1], &limit) ||
+        !cell_enter(self, &word)) {
+        return NULL;
+    }
+    bool added = ax_int_try_add(word, delta, limit);
+    cell_leave(self);
+    return bool_object(added);
+}
+
+typedef struct {
+    PyObject *index; /* owned */
+    int64_t modulus;
+} IndexAnswer;
+
+AX_INLINE bool int_prepare_index(void *answer, int64_t previous, int64_t Py_UNUSED(result))
+{
+    IndexAnswer *wanted = answer;
+    return prepare_int(&wanted->index, ax_int_index(previous, wanted->modulus));
+}
+
+static PyObject *int_fetch_inc_mod(PyObject *self, PyObject *argument)
+{
+    IndexAnswer answer = {.index = NULL};
+    bool refused;
+    if (!as_int64(argument, &answer.modulus)) {
+        return NULL;
+    }
+    if (answer.modulus < 1) {
+        PyErr_SetString(PyExc_ValueError, "modulus must be at least 1");
+        return NULL;
+    }
+    (void)int_apply_with(self, ax_int_step_inc_mod, answer.modulus, int_prepare_index, &answer, &refused);
+    return answer.index; /* NULL: an exception is set */
+}
+
+/* function(value) as a new int, and in *desired; NULL with what it raised, or if it returned no int64. */
+static PyObject *int_call(PyObject *function, PyObject *value, int64_t *desired)
+{
+    PyObject *returned = PyObject_CallOneArg(function, value);
+    if (returned == NULL) {
+        return NULL;
+    }
+    bool converted = as_int64(returned, desired);
+    Py_DECREF(returned);
+    return converted ? int_from(*desired) : NULL;
+}
+
+/* Replaces the value by function(value), until no other change came in between. Holds nothing while the
+ * function runs. True with references to the value replaced and to the new one; false with an exception,
+ * and nothing changed. */
+static bool int_update_with(PyObject *self, PyObject *function, PyObject **previous, PyObject **result)
+{
+    int64_t expected, desired;
+    if (!int_read(self, &expected)) {
+        return false;
+    }
+    for (;;) {
+        *previous = int_from(expected);
+        *result = *previous == NULL ? NULL : int_call(function, *previous, &desired);
+        if (*result == NULL) {
+            Py_XDECREF(*previous);
+            return false;
+        }
+        bool swapped = false;
+        bool tried = int_swap(self, &expected, desired, &swapped);
+        if (swapped) {
+            return true;
+        }
+        Py_DECREF(*previous);
+        Py_DECREF(*result);
+        if (!tried || !before_retry()) {
+            return false;
+        }
+    }
+}
+
+static PyObject *int_update(PyObject *self, PyObject *function)
+{
+    PyObject *previous, *result;
+    if (!int_update_with(self, function, &previous, &result)) {
+        return NULL;
+    }
+    Py_DECREF(previous);
+    return result;
+}
+
+static PyObject *int_fetch_update(PyObject *self, PyObject *function)
+{
+    PyObject *previous, *result;
+    if (!int_update_with(self, function, &previous, &result)) {
+        return NULL;
+    }
+    Py_DECREF(result);
+    return previous;
+}
+
+/* How a guard counts. */
+static bool int_count(PyObject *self, int64_t delta)
+{
+    return int_apply(self, ax_int_step_add, delta);
+}
+
+static PyObject *int_track(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    ModuleState *state = module_state(Py_TYPE(self));
+    return state == NULL ? NULL : guard_new(state, self, int_count);
+}
+
+static PyObject *int_iadd(PyObject *self, PyObject *argument)
+{
+    return int_apply_in_place(self, ax_int_step_add, argument);
+}
+
+static PyObject *int_isub(PyObject *self, PyObject *argument)
+{
+    return int_apply_in_place(self, ax_int_step_sub, argument);
+}
+
+static PyObject *int_iand(PyObject *self, PyObject *argument)
+{
+    return int_apply_in_place(self, ax_int_step_and, argument);
+}
+
+static PyObject *int_ior(PyObject *self, PyObject *argument)
+{
+    return int_apply_in_place(self, ax_int_step_or, argument);
+}
+
+static PyObject *int_ixor(PyObject *self, PyObject *argument)
+{
+    return int_apply_in_place(self, ax_int_step_xor, argument);
+}
+
+static PyObject *int_int(PyObject *self)
+{
+    return int_load(self, NULL);
+}
+
+static int int_bool(PyObject *self)
+{
+    int64_t value;
+    return int_read(self, &value) ? value != 0 : -1;
+}
+
+/* The rows of both types' tables; each adds its own. */
+#define INT_METHODS \
+    {"load", int_load, METH_NOARGS, DOC_AtomicInt_load}, \
+    {"store", int_store, METH_O, DOC_AtomicInt_store}, \
+    {"exchange", int_exchange, METH_O, DOC_AtomicInt_exchange}, \
+    {"compare_and_set", AX_METHOD(int_compare_and_set), METH_FASTCALL, DOC_AtomicInt_compare_and_set}, \
+    {"compare_exchange", AX_METHOD(int_compare_exchange), METH_FASTCALL, DOC_AtomicInt_compare_exchange}, \
+    {"inc", int_inc, METH_NOARGS, DOC_AtomicInt_inc}, \
+    {"dec", int_dec, METH_NOARGS, DOC_AtomicInt_dec}, \
+    {"add", int_add, METH_O, DOC_AtomicInt_add}, \
+    {"fetch_add", AX_METHOD(int_fetch_add), METH_FASTCALL, DOC_AtomicInt_fetch_add}, \
+    {"fetch_sub", AX_METHOD(int_fetch_sub), METH_FASTCALL, DOC_AtomicInt_fetch_sub}, \
+    {"fetch_and", int_fetch_and, METH_O, DOC_AtomicInt_fetch_and}, \
+    {"fetch_or", int_fetch_or, METH_O, DOC_AtomicInt_fetch_or}, \
+    {"fetch_xor", int_fetch_xor, METH_O, DOC_AtomicInt_fetch_xor}, \
+    {"fetch_max", int_fetch_max, METH_O, DOC_AtomicInt_fetch_max}, \
+    {"fetch_min", int_fetch_min, METH_O, DOC_AtomicInt_fetch_min}, \
+    {"add_fetch", AX_METHOD(int_add_fetch), METH_FASTCALL, DOC_AtomicInt_add_fetch}, \
+    {"sub_fetch", AX_METHOD(int_sub_fetch), METH_FASTCALL, DOC_AtomicInt_sub_fetch}, \
+    {"try_add", AX_METHOD(int_try_add), METH_FASTCALL, DOC_AtomicInt_try_add}, \
+    {"fetch_inc_mod", int_fetch_inc_mod, METH_O, DOC_AtomicInt_fetch_inc_mod}, \
+    {"advance", int_advance, METH_O, DOC_AtomicInt_advance}, \
+    {"update", int_update, METH_O, DOC_AtomicInt_update}, \
+    {"fetch_update", int_fetch_update, METH_O, DOC_AtomicInt_fetch_update}, \
+    {"track", int_track, METH_NOARGS, DOC_AtomicInt_track},
+
+#define INT_SLOTS \
+    {Py_nb_int, int_int}, \
+    {Py_nb_bool, int_bool}, \
+    {Py_nb_inplace_add, int_iadd}, \
+    {Py_nb_inplace_subtract, int_isub}, \
+    {Py_nb_inplace_and, int_iand}, \
+    {Py_nb_inplace_or, int_ior}, \
+    {Py_nb_inplace_xor, int_ixor},
+
+#endif

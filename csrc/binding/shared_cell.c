@@ -1,0 +1,153 @@
+/* shared_cell.c: see shared_cell.h. */
+#include "shared_cell.h"
+
+#include <stddef.h>
+
+#include "cell.h"
+
+/* So long, in milliseconds, release() waits for operations in flight. They take nanoseconds, unless the system
+ * takes their core away. Longer lasts only what is counted by mistake, in a forked process. */
+enum { MOST_NAPS = 1000 };
+
+PyMemberDef shared_cell_members[] = {
+    {"__weaklistoffset__", AX_T_PYSSIZET, offsetof(SharedCell, weakrefs), AX_READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+void shared_no_buffer(void)
+{
+    PyErr_SetString(PyExc_ValueError, "the cell holds no buffer: it was released, or never given one");
+}
+
+void shared_give_back(PyObject *self)
+{
+    PyBuffer_Release(&((SharedCell *)self)->buffer);
+}
+
+/* Sets *word to the eight bytes at offset; false with TypeError or ValueError. */
+static bool find_word(const Py_buffer *buffer, Py_ssize_t offset, ax_word **word)
+{
+    if (buffer->readonly) {
+        PyErr_SetString(PyExc_TypeError, "a shared cell needs a buffer that can be written to");
+        return false;
+    }
+    if (!PyBuffer_IsContiguous(buffer, 'C')) {
+        PyErr_SetString(PyExc_ValueError, "a shared cell needs a contiguous buffer");
+        return false;
+    }
+    if (offset < 0 || buffer->len < (Py_ssize_t)sizeof(ax_word) ||
+        offset > buffer->len - (Py_ssize_t)sizeof(ax_word)) {
+        PyErr_Format(PyExc_ValueError, "no eight bytes at offset %zd of a buffer of %zd bytes", offset,
+                     buffer->len);
+        return false;
+    }
+    char *address = (char *)buffer->buf + offset;
+    if ((uintptr_t)address % sizeof(ax_word) != 0) {
+        PyErr_Format(PyExc_ValueError, "the address at offset %zd is not a multiple of eight", offset);
+        return false;
+    }
+    *word = (ax_word *)(void *)address;
+    return true;
+}
+
+/* Takes hold of the buffer; false with an exception, and nothing held. Runs any Python code. */
+static bool take_buffer(SharedCell *cell, PyObject *exporter, Py_ssize_t offset)
+{
+    /* Read-only ones too, since exporters do not agree on how to refuse; whether one is, all tell alike. */
+    if (PyObject_GetBuffer(exporter, &cell->buffer, PyBUF_STRIDED_RO) < 0) {
+        return false;
+    }
+    if (!find_word(&cell->buffer, offset, &cell->word)) {
+        PyBuffer_Release(&cell->buffer);
+        return false;
+    }
+    return true;
+}
+
+int shared_init(PyObject *self, PyObject *args, PyObject *kwargs, const char *format)
+{
+    static char *names[] = {"buffer", "offset", NULL};
+    SharedCell *cell = (SharedCell *)self;
+    PyObject *exporter, *place = NULL;
+    Py_ssize_t offset = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, format, names, &exporter, &place)) {
+        return -1;
+    }
+    if (!AX_WORD_IS_LOCK_FREE) {
+        PyErr_SetString(PyExc_RuntimeError, "64-bit atomic operations take a lock on this platform, which "
+                                            "excludes no other process: there are no shared cells here");
+        return -1;
+    }
+    if (place != NULL) {
+        offset = PyNumber_AsSsize_t(place, NULL); /* clipped, which no buffer is long enough for */
+        if (offset == -1 && PyErr_Occurred()) {
+            return -1;
+        }
+    }
+    if (!ax_gate_claim(&cell->gate)) {
+        PyErr_SetString(PyExc_ValueError, "the cell was given its buffer before");
+        return -1;
+    }
+    if (!take_buffer(cell, exporter, offset)) {
+        ax_gate_disclaim(&cell->gate);
+        return -1;
+    }
+    ax_gate_open(&cell->gate);
+    return 0;
+}
+
+int shared_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(((SharedCell *)self)->buffer.obj);
+    return cell_traverse(self, visit, arg);
+}
+
+/* Without a wait: what the collector clears, hardly anybody uses. */
+int shared_clear(PyObject *self)
+{
+    ax_word *gate = &((SharedCell *)self)->gate;
+    if (ax_gate_close(gate) && ax_gate_settle(gate)) {
+        shared_give_back(self);
+    }
+    return 0;
+}
+
+void shared_dealloc(PyObject *self)
+{
+    cell_begin_dealloc(self);
+    /* Who operates holds a reference: nobody does. */
+    if (ax_gate_abandon(&((SharedCell *)self)->gate)) {
+        shared_give_back(self);
+    }
+    cell_end_dealloc(self);
+}
+
+/* Gives the buffer back before it returns, so that the caller can close the map, but never waits for ever. */
+PyObject *shared_release(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    ax_word *gate = &((SharedCell *)self)->gate;
+    if (!ax_gate_close(gate)) {
+        Py_RETURN_NONE;
+    }
+    for (int naps = 0; !ax_gate_is_empty(gate) && naps < MOST_NAPS; naps++) {
+        Py_BEGIN_ALLOW_THREADS
+        ax_nap();
+        Py_END_ALLOW_THREADS
+    }
+    if (ax_gate_settle(gate)) {
+        shared_give_back(self);
+    }
+    Py_RETURN_NONE;
+}
+
+PyObject *shared_repr(PyObject *self, PyObject *content)
+{
+    if (content != NULL || !PyErr_ExceptionMatches(PyExc_ValueError)) {
+        return cell_repr(self, content);
+    }
+    PyErr_Clear();
+    PyObject *name = PyObject_GetAttrString((PyObject *)Py_TYPE(self), "__name__");
+    PyObject *repr = name == NULL ? NULL : PyUnicode_FromFormat("<released %U>", name);
+    Py_XDECREF(name);
+    return repr;
+}

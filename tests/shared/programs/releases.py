@@ -1,0 +1,139 @@
+"""release() while other threads operate: the memory under the cell goes at once, and nobody writes to it."""
+
+import mmap
+import sys
+import threading
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from lifecycle.programs.forks import FORK_WARNING
+from shared.programs.processes import without_fork
+from support.child import program
+from support.race import GIL, hasty_switching, rounds
+from support.shared import fork, status_of
+
+SECONDS = 1.5
+THREADS = 3
+FORKS = 4
+
+
+def add_until_released(cell: Any) -> int:
+    """How many additions were done."""
+    done = 0
+    try:
+        while True:
+            cell.add(1)
+            done += 1
+            cell.fetch_add(1)
+            done += 1
+            cell.update(lambda now: now + 1)
+            done += 1
+    except ValueError:
+        return done
+
+
+def race_with_release(cell: Any, release: Callable[[], None]) -> int:
+    """The number of additions by threads that were in the middle of them when the cell was released."""
+    counts = [0] * THREADS
+    started = threading.Barrier(THREADS + 1)
+
+    def act(me: int) -> None:
+        started.wait()
+        counts[me] = add_until_released(cell)
+
+    threads = [threading.Thread(target=act, args=(me,)) for me in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    started.wait()
+    while not cell.load():
+        pass
+    release()
+    for thread in threads:
+        thread.join()
+    return sum(counts)
+
+
+@program(dev=False)
+def a_map_is_closed_under_counting_threads(module: ModuleType) -> None:
+    """To write to memory that is not mapped any more would end the process."""
+    with hasty_switching():
+        for _ in rounds(SECONDS):
+            memory = mmap.mmap(-1, mmap.PAGESIZE)
+            cell = module.SharedInt(memory)
+            total = []
+
+            def release(memory: Any = memory, cell: Any = cell, total: Any = total) -> None:
+                watcher = module.SharedInt(memory)
+                cell.release()
+                total.append(watcher.load())  # nobody adds any more
+                watcher.release()
+                memory.close()  # raises BufferError if the cell still holds it
+
+            done = race_with_release(cell, release)
+            assert [done] == total, f"{done} additions were done, and {total} had been when it was released"
+
+
+@program(dev=False)
+def many_release_at_once(module: ModuleType) -> None:
+    """The buffer is given back once, whoever is first."""
+
+    class Buffer(bytearray):
+        pass
+
+    with hasty_switching():
+        for _ in rounds(SECONDS):
+            buffer = Buffer(8)
+            before = sys.getrefcount(buffer)
+            cell = module.SharedFloat(buffer)
+
+            def release(cell: Any = cell) -> None:
+                releasing = [threading.Thread(target=cell.release) for _ in range(3)]
+                for thread in releasing:
+                    thread.start()
+                for thread in releasing:
+                    thread.join()
+
+            race_with_release(cell, release)
+            assert sys.getrefcount(buffer) == before
+            buffer.append(0)
+
+
+@program(dev=False)
+def cells_die_with_their_last_user(module: ModuleType) -> None:
+    with hasty_switching():
+        for _ in rounds(SECONDS / 2):
+            buffer = bytearray(8)
+            cell = module.SharedInt(buffer)
+            threads = [threading.Thread(target=lambda cell=cell: cell.add(1)) for _ in range(THREADS)]  # type: ignore[misc]
+            for thread in threads:
+                thread.start()
+            del cell
+            for thread in threads:
+                thread.join()
+            del threads, thread
+            assert buffer[0] == THREADS
+            buffer.append(0)
+
+
+def with_the_gil(backend: str) -> str | None:
+    if GIL:
+        return "with the GIL no operation is in flight when another thread forks"
+    return without_fork(backend)
+
+
+@program(unless=with_the_gil, dev=False, ignored_warnings=(FORK_WARNING,))
+def what_was_in_flight_at_a_fork_holds_nothing_up_for_long(module: ModuleType) -> None:
+    """The child counts those that were inside, in threads that it has not, and must not wait for them."""
+    cell = module.SharedInt(mmap.mmap(-1, mmap.PAGESIZE))
+    threads = [threading.Thread(target=add_until_released, args=(cell,)) for _ in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(FORKS):
+            status = status_of(fork(cell.release))
+            assert status == 0, f"a child that released ended with {status}"
+    finally:
+        cell.release()
+        for thread in threads:
+            thread.join()

@@ -1,0 +1,24 @@
+"""Each program of programs/ in an interpreter of its own; most of them make more processes there."""
+
+from pathlib import Path
+
+import pytest
+
+from support.child import Program, programs, run
+from support.shared import NEEDS_C
+
+pytestmark = NEEDS_C
+
+
+PROGRAMS = [
+    program
+    for path in sorted((Path(__file__).parent / "programs").glob("*.py"))
+    for program in programs(f"shared.programs.{path.stem}")
+]
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+def test_program(program: Program) -> None:
+    if reason := program.unless("atomicx._core"):
+        pytest.skip(reason)
+    run(program, "atomicx._core")

@@ -1,0 +1,70 @@
+"""What the tests of shared cells have in common: when they can run, and how they make cells and processes."""
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+CHILD_SECONDS = 60
+
+NEEDS_C = pytest.mark.skipif(
+    os.environ.get("ATOMICX_PURE") == "1",
+    reason="ATOMICX_PURE=1 leaves out the C module, and without it there are no shared cells",
+)
+NEEDS_FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason=f"{sys.platform} has no fork")
+
+
+def shared(cell_type: Any, value: Any = 0) -> Any:
+    """A cell of a shared type over eight bytes that nobody else knows."""
+    cell = cell_type(bytearray(8))
+    cell.store(value)
+    return cell
+
+
+def fork(function: Callable[[], None]) -> int:
+    """A child process that runs the function and ends; its status is 0 if it returned. Returns its id."""
+    child = os.fork()
+    if child:
+        return child
+    status = 1
+    try:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(CHILD_SECONDS)  # one that hangs is ended, and seen by its status
+        function()
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def status_of(child: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def maker(backend: Any, type_name: str) -> Callable[[], Any]:
+    """Makes cells of this type that hold 0, shared or not."""
+    cell_type = getattr(backend, type_name)
+    return (lambda: shared(cell_type)) if type_name.startswith("Shared") else cell_type
+
+
+@contextmanager
+def ends_within(seconds: int) -> Iterator[None]:
+    """What would wait for ever is interrupted, and fails."""
+
+    def interrupt(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
