@@ -1,4 +1,4 @@
-"""python -m benchmarks peers | run | count | quote | targets | plot"""
+"""python -m benchmarks peers | run | count | variants | quote | targets | plot"""
 
 import argparse
 import sys
@@ -84,6 +84,21 @@ def count(options: argparse.Namespace) -> int:
     return count(options)
 
 
+def variants(options: argparse.Namespace) -> int:
+    from . import variants
+
+    with shown_progress("variants") as progress:
+        taken = variants.measure(options.rounds, options.sample_seconds, options.only, progress)
+    if taken.interrupted:
+        return INTERRUPTED
+    known = variants.records(taken)
+    print("\n".join(columns(variants.table(known))))
+    if not options.only:
+        content = results.circumstances() | {"cases": known}
+        print(f"written: {results.write(results.VARIANTS, content, options.output)}")
+    return 0
+
+
 def quote(options: argparse.Namespace) -> int:
     from .quote import quote
 
@@ -122,6 +137,12 @@ def main() -> int:
     counting = command("count", count, "count instructions by callgrind, and write a results file")
     counting.add_argument("--check", action="store_true", help="compare; status 1 if a hot path has grown")
     counting.add_argument("--output", type=Path, default=results.FOLDER, help="folder of the results files")
+
+    trying = command("variants", variants, "measure other ways to build the C module beside the shipped one")
+    trying.add_argument("--only", default="", help="variants whose name contains this; writes no file")
+    trying.add_argument("--rounds", type=int, default=ROUNDS)
+    trying.add_argument("--sample-seconds", type=float, default=SAMPLE_SECONDS, help="length of one sample")
+    trying.add_argument("--output", type=Path, default=results.FOLDER, help="folder of the results files")
 
     quoting = command("quote", quote, "put the figures of the results files into the documents")
     quoting.add_argument("--check", action="store_true", help="only compare; status 1 if they differ")

@@ -49,6 +49,22 @@ used_ns = time.perf_counter_ns() - begin
 print(json.dumps({"bytes": taken / count, "make_ns": made_ns / count, "inc_ns": used_ns / count}))
 """
 
+FAMILY = """
+import json, sys, time, atomicx
+count = 100_000
+family = atomicx.Family(atomicx.Counter, "path", "status")
+keys = [(f"/item/{index}", 200) for index in range(count)]
+def nanoseconds(keys):
+    begin = time.perf_counter_ns()
+    for key in keys:
+        family[key].inc()
+    return (time.perf_counter_ns() - begin) / len(keys)
+few = [nanoseconds(keys[:100]) for _ in range(50)][-1]
+made = nanoseconds(keys[100:])
+found = nanoseconds(keys)
+print(json.dumps({"make_ns": made, "hit_among_100_ns": few, "hit_ns": found}))
+"""
+
 
 def answer(program: str, *arguments: str) -> Any:
     """What a program in a process of its own prints, as JSON."""
@@ -67,4 +83,5 @@ def footprint() -> dict[str, Any]:
             name: {key: round(value, 1) for key, value in answer(MILLION, name).items()}
             for name in ("AtomicInt", "Counter")
         },
+        "a_large_family": {key: round(value, 1) for key, value in answer(FAMILY).items()},
     }

@@ -17,7 +17,7 @@ Result = dict[str, Any]
 
 TOP = Path(__file__).parent.parent
 FOLDER = Path(__file__).with_name("results")
-TIMES, INSTRUCTIONS = "cpython", "instructions"
+TIMES, INSTRUCTIONS, VARIANTS = "cpython", "instructions", "variants"
 
 
 def interpreter_name() -> str:
@@ -93,7 +93,7 @@ def as_json(content: Result) -> str:
 
 
 def path_of(kind: str, folder: Path) -> Path:
-    """Where the results of this interpreter lie: of times, or of instructions."""
+    """Where the results of this interpreter lie: of times, of instructions, or of variants."""
     return folder / f"{kind}-{interpreter_name()}.json"
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from atomicx.bench.alternatives import LOCKED
 from atomicx.bench.operations import SUBJECT
 
-from . import results, targets
+from . import model, results, targets
 from .floor import SUBJECT as FLOOR
 
 Record = dict[str, Any]
@@ -28,14 +28,16 @@ IN_WORDS = re.compile(r"(.*?)((?: of an? .*| with its .*|, loop in C.*|, \w+ acc
 
 
 class Results(NamedTuple):
-    """The content of the results files: of times and of instructions."""
+    """The content of the results files: of times, of instructions and of variants."""
 
     times: list[results.Result]
     instructions: list[results.Result]
+    variants: list[results.Result]
 
 
 def read_results(folder: Path) -> Results:
-    return Results(results.read(results.TIMES, folder), results.read(results.INSTRUCTIONS, folder))
+    kinds = (results.TIMES, results.INSTRUCTIONS, results.VARIANTS)
+    return Results(*(results.read(kind, folder) for kind in kinds))
 
 
 def markdown(rows: list[list[str]]) -> str:
@@ -241,7 +243,64 @@ def footprint(known: Results) -> str:
         ):
             figures = (each["a_million"][name][key] for each in found)
             rows.append(row(f"a million of `{name}`: {what}", *figures))
+    for key, what in (
+        ("make_ns", "ns to make a child"),
+        ("hit_ns", "ns an `inc()` of each in turn"),
+        ("hit_among_100_ns", "ns an `inc()` of each, with 100 children"),
+    ):
+        rows += [
+            row(
+                f"a `Family` of 100,000 children: {what}",
+                lambda each, key=key: each.get("a_large_family", {}).get(key, ABSENT),
+            )
+        ]
     return markdown(rows)
+
+
+def variants(known: Results) -> str:
+    """What was tried: how long an operation of each variant takes beside the shipped one's."""
+
+    def cell(record: Record) -> str:
+        return f"{record['ratio']:.2f} x" + ("" if record["beyond_spread"] else ", within the spread")
+
+    indexed = [
+        {(case["variant"], case["operation"]): case for case in result["cases"]} for result in known.variants
+    ]
+    names = dict.fromkeys(name for index in indexed for name in index)
+    rows = [["variant", "operation", *(build_name(result) for result in known.variants)]]
+    for name in names:
+        cases = [index.get(name) for index in indexed]
+        wrong = next(case["wrong"] for case in cases if case)
+        rows.append(
+            [
+                name[0] + (f" (wrong: {wrong})" if wrong else ""),
+                code(name[1]),
+                *(cell(case) if case else ABSENT for case in cases),
+            ]
+        )
+    return markdown(rows) + source(known.variants)
+
+
+def prediction(known: Results) -> str:
+    """The model's throughput for many cores, fed with what was measured without the GIL."""
+    result = next(result for result in known.times if not result["interpreter"]["gil"])
+    near = model.measured_costs(by_name(result))
+    far = near._replace(transfer=model.FAR_NS)
+    parts = []
+    for costs, what in ((near, "measured here"), (far, "assumed, between cores without a common cache")):
+        rows = [["cores, a thread on each", "stripes", *model.COLUMNS.values()]]
+        rows += [
+            [str(row["cores"]), str(row["stripes"]), *(f"{row[column]:.1f} x" for column in model.COLUMNS)]
+            for row in model.predictions(costs)
+        ]
+        parts.append(
+            f"A call {nanoseconds(costs.call)} ns, a line's transfer {nanoseconds(costs.transfer)} ns"
+            f" ({what}):\n\n" + markdown(rows)
+        )
+    checks = model.checks(by_name(result))
+    rows = [["two threads", "predicted", "measured"]]
+    rows += [[what, f"{predicted:.2f} x", f"{found:.2f} x"] for what, predicted, found in checks]
+    return "\n".join([*parts, "Predicted and measured, for the two cores that there are:\n", markdown(rows)])
 
 
 FORMS: dict[str, Callable[[Results], str]] = {
@@ -253,5 +312,7 @@ FORMS: dict[str, Callable[[Results], str]] = {
     "threads": threads,
     "instructions": instructions,
     "footprint": footprint,
+    "variants": variants,
+    "prediction": prediction,
     "targets": lambda known: targets.targets(known.times),
 }

@@ -145,6 +145,15 @@ TARGETS = (
         at_least=True,
     ),
     Target("every operation against the fastest equivalent, the worst", slowest, TIMES, 1, 1),
+    _of_floor("Histogram.observe(x)", 3),
+    Target(
+        "`SharedInt.inc()` against multiprocessing.Value with its lock",
+        ratio("multiprocessing.Value with its lock += 1", "SharedInt.inc()"),
+        "x as fast",
+        20,
+        20,
+        at_least=True,
+    ),
     _scales("`Counter.inc()`, two threads, private objects", f"Counter.inc(){PRIVATE}"),
     _scales("the same by a loop in C", f"Counter.inc(), loop in C{PRIVATE}"),
     _scales(

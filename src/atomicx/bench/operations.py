@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from mmap import mmap
 from typing import Any
 
 import atomicx
@@ -188,9 +189,46 @@ def _counter() -> list[Case]:
     ]
 
 
+# As many bounds as exporters take by default.
+BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+def _metrics() -> list[Case]:
+    def histogram() -> atomicx.Histogram:
+        return atomicx.Histogram(BOUNDS)
+
+    def family() -> Any:
+        return atomicx.Family(atomicx.Counter, "method", "status")
+
+    return [
+        _cell("histogram.observe", "Histogram.observe(x)", histogram, "cell.observe(0.3)", floor=CALL_ONE),
+        _cell("histogram.snapshot", "Histogram.snapshot()", histogram, "cell.snapshot()", floor=CALL),
+        _cell("histogram.time", "with Histogram.time()", histogram, "with cell.time(): pass", floor=WITH_NEW),
+        _cell("family.inc", "Family[a, b].inc()", family, "cell['GET', 200].inc()", floor=CALL),
+    ]
+
+
+def _shared() -> list[Case]:
+    if atomicx.backend != "c":
+        return []  # the twin has none
+
+    def new() -> atomicx.SharedInt:
+        return atomicx.SharedInt(mmap(-1, 64))
+
+    def new_float() -> atomicx.SharedFloat:
+        return atomicx.SharedFloat(mmap(-1, 64))
+
+    return [
+        _cell("shared.inc", "SharedInt.inc()", new, "cell.inc()", floor=CALL),
+        _cell("shared.load", "SharedInt.load()", new, "cell.load()", floor=CALL),
+        _cell("shared.add", "SharedInt.add(1)", new, "cell.add(1)", floor=CALL_ONE),
+        _cell("shared_float.add", "SharedFloat.add(1.0)", new_float, "cell.add(1.0)", floor=CALL_ONE),
+    ]
+
+
 def own_cases() -> list[Case]:
     """Every operation of every type, one thread, local variables."""
-    return [*_int(), *_float(), *_bool(), *_ref(), *_counter()]
+    return [*_int(), *_float(), *_bool(), *_ref(), *_counter(), *_metrics(), *_shared()]
 
 
 def own(label: str) -> Case:

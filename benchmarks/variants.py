@@ -1,0 +1,283 @@
+"""Decisions put to the test: the C module in variants, each beside what is shipped, in one process.
+
+A variant differs from the shipped sources in one decision: in a few lines, or in the compiler's flags. Some
+are wrong, and measured only to know what being right costs. Each is built from a copy of the sources and
+loaded beside the others.
+"""
+
+import importlib.util
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import ModuleType
+from typing import Any
+
+from atomicx.bench import harness
+from atomicx.bench.harness import Case
+
+from .floor import TURNS
+from .results import TOP
+
+SHIPPED = "as shipped"
+LARGE = 1 << 40
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What is measured of a variant; with two threads, on one object, by a loop in C."""
+
+    label: str
+    make: Callable[[ModuleType], Any]
+    statements: tuple[str, ...]
+    threads: int = 1
+
+    def case(self, variant: str, module: ModuleType) -> Case:
+        def objects() -> dict[str, Any]:
+            if self.threads == 1:
+                return {"cell": self.make(module)}
+            return {"method": self.make(module)} | LOOP
+
+        return Case(
+            variant,
+            (self.label,),
+            f"{self.label}: {variant}",
+            self.statements,
+            objects,
+            operations=1 if self.threads == 1 else TURNS,
+            threads=self.threads,
+        )
+
+
+LOOP = {"starmap": itertools.starmap, "repeat": itertools.repeat, "deque": deque}
+LOOPED = (f"deque(starmap(method, repeat((), {TURNS})), 0)",)
+
+INC = Operation("AtomicInt.inc()", lambda module: module.AtomicInt(), ("cell.inc()",))
+ADD = Operation("AtomicInt.add(1)", lambda module: module.AtomicInt(), ("cell.add(1)",))
+FETCH_ADD = Operation("AtomicInt.fetch_add()", lambda module: module.AtomicInt(LARGE), ("cell.fetch_add()",))
+SWAP = Operation(
+    "AtomicInt.compare_and_set(a, b)",
+    lambda module: module.AtomicInt(),
+    ("cell.compare_and_set(0, 1)", "cell.compare_and_set(1, 0)"),
+)
+LOAD = Operation("AtomicRef.load()", lambda module: module.AtomicRef(), ("cell.load()",))
+COUNT = Operation("Counter.inc()", lambda module: module.Counter(), ("cell.inc()",))
+INC_BY_TWO = Operation("AtomicInt.inc(), 2 threads", lambda module: module.AtomicInt().inc, LOOPED, threads=2)
+FETCH_ADD_BY_TWO = Operation(
+    "AtomicInt.fetch_add(), 2 threads", lambda module: module.AtomicInt(LARGE).fetch_add, LOOPED, threads=2
+)
+COUNT_BY_TWO = Operation("Counter.inc(), 2 threads", lambda module: module.Counter().inc, LOOPED, threads=2)
+
+ONE_THREAD = (INC, ADD, FETCH_ADD, SWAP, LOAD, COUNT)
+TWO_THREADS = (INC_BY_TWO, FETCH_ADD_BY_TWO, COUNT_BY_TWO)
+WITH_GIL, WITHOUT_GIL = (True,), (False,)
+ANY = WITH_GIL + WITHOUT_GIL
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One change of a file: the old text stands there once."""
+
+    file: str
+    old: str
+    new: str
+
+    def apply(self, tree: Path) -> None:
+        path = tree / self.file
+        text = path.read_text()
+        if text.count(self.old) != 1:
+            raise ValueError(f"{self.file} does not have this once: {self.old}")
+        path.write_text(text.replace(self.old, self.new))
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What is different, and where it can matter."""
+
+    name: str
+    operations: tuple[Operation, ...]
+    edits: tuple[Edit, ...] = ()
+    compile_flags: str = ""
+    link_flags: str = ""
+    gil: tuple[bool, ...] = ANY
+    wrong: str = ""
+    """Why it could not be shipped, however fast it is."""
+
+
+PY, CELL, WORD, METHODS = (
+    "csrc/binding/ax_py.h",
+    "csrc/binding/cell.h",
+    "csrc/binding/word_cell.h",
+    "csrc/binding/int_operations.h",
+)
+INT, STRIPES = "csrc/core/ax_int.h", "csrc/core/ax_stripe.h"
+
+VARIANTS = (
+    Variant(
+        "locked instructions in spite of the GIL",
+        (INC, ADD, FETCH_ADD, SWAP, COUNT),
+        (Edit(PY, "#define AX_SERIALIZED 1", "#define AX_SERIALIZED 0"),),
+        gil=WITH_GIL,
+    ),
+    Variant(
+        "every operand converted by a call",
+        (ADD, SWAP),
+        (Edit(CELL, "return ax_long_read(object, value) || as_int64_by_index", "return as_int64_by_index"),),
+    ),
+    Variant("types that can be changed", ONE_THREAD, (Edit(PY, " | Py_TPFLAGS_IMMUTABLETYPE", ""),)),
+    Variant("-O2", ONE_THREAD, compile_flags="-O2"),
+    Variant("link-time optimisation", ONE_THREAD, compile_flags="-flto", link_flags="-flto -O3"),
+    Variant("calls without the linkage table", ONE_THREAD, compile_flags="-fno-plt"),
+    Variant("every symbol visible", ONE_THREAD, compile_flags="-fvisibility=default"),
+    Variant(
+        "the value on a cache line of its own",
+        (INC, *TWO_THREADS[:2]),
+        (Edit(WORD, "    ax_word value;     /* atomic */", "    char gap[64];\n    ax_word value;"),),
+        gil=WITHOUT_GIL,
+    ),
+    Variant(
+        "stripes 128 bytes apart",
+        (COUNT_BY_TWO,),
+        (Edit(STRIPES, "#define AX_CACHE_LINE 64", "#define AX_CACHE_LINE 128"),),
+        gil=WITHOUT_GIL,
+    ),
+    Variant(
+        "no more stripes than processors",
+        (COUNT_BY_TWO,),
+        (Edit("csrc/binding/cell.c", "return 2 * ax_cpu_count();", "return ax_cpu_count();"),),
+        gil=WITHOUT_GIL,
+    ),
+    Variant(
+        "an addition without a look at its overflow",
+        (INC, INC_BY_TWO),
+        (
+            Edit(
+                METHODS,
+                "    return int_apply_none(self, ax_int_step_add, 1);",
+                "    ax_word *word;\n"
+                "    if (cell_enter(self, &word)) {\n"
+                "        (void)__atomic_fetch_add(&word->bits, 1, __ATOMIC_SEQ_CST);\n"
+                "    }\n"
+                "    Py_RETURN_NONE;",
+            ),
+        ),
+        gil=WITHOUT_GIL,
+        wrong="wraps in silence",
+    ),
+    Variant(
+        "the answer made after the operation",
+        (FETCH_ADD, FETCH_ADD_BY_TWO),
+        (
+            Edit(
+                INT,
+                "        if (!prepare(answer, *previous, *result)) {\n"
+                "            return AX_UNPREPARED;\n"
+                "        }\n"
+                "    } while (*result != *previous && !ax_int_compare_exchange(cell, previous, *result));\n"
+                "    return AX_APPLIED;",
+                "    } while (*result != *previous && !ax_int_compare_exchange(cell, previous, *result));\n"
+                "    return prepare(answer, *previous, *result) ? AX_APPLIED : AX_UNPREPARED;",
+            ),
+        ),
+        wrong="adds, and then raises MemoryError",
+    ),
+)
+
+
+def build(variant: Variant | None, folder: Path) -> ModuleType:
+    """The C module in a variant (None: as it is), built in this folder and loaded."""
+    tree = folder / "tree"
+    for name in ("csrc", "src"):
+        shutil.copytree(
+            TOP / name, tree / name, ignore=shutil.ignore_patterns("*.so", "*.pyd", "__pycache__")
+        )
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(TOP / name, tree)
+    environment = os.environ | {"ATOMICX_REQUIRE_C": "1"}
+    if variant is not None:
+        for edit in variant.edits:
+            edit.apply(tree)
+        environment |= {"ATOMICX_CFLAGS": variant.compile_flags, "LDFLAGS": variant.link_flags}
+    command = [sys.executable, "setup.py", "--quiet", "build_ext", "--build-lib", str(folder / "built")]
+    subprocess.run(command, cwd=tree, env=environment, check=True, capture_output=True, text=True)
+    (path,) = (folder / "built" / "atomicx").glob("_core.*")
+    spec = importlib.util.spec_from_file_location(f"{folder.name}._core", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def chosen(gil: bool, only: str = "") -> list[Variant]:
+    """The variants that say something with the GIL, or without it."""
+    return [variant for variant in VARIANTS if gil in variant.gil and only in variant.name]
+
+
+def cases(variants: list[Variant], folder: Path) -> Iterator[Case]:
+    """Every operation of every variant, and as it is shipped."""
+    asked = dict.fromkeys(operation for variant in variants for operation in variant.operations)
+    shipped = build(None, folder / "shipped")
+    yield from (operation.case(SHIPPED, shipped) for operation in asked)
+    for number, variant in enumerate(variants):
+        module = build(variant, folder / f"variant{number}")
+        yield from (operation.case(variant.name, module) for operation in variant.operations)
+
+
+def records(measured: harness.Measurement) -> list[dict[str, Any]]:
+    """One for each operation of a variant, with what the shipped one took in the same rounds."""
+    timings = {(case.subject, case.jobs[0]): measured.timings[case.name] for case in measured.cases}
+    known = []
+    for (subject, operation), timing in timings.items():
+        if subject == SHIPPED:
+            continue
+        shipped = timings[SHIPPED, operation]
+        apart = (
+            timing.lower_quartile_ns > shipped.upper_quartile_ns
+            or timing.upper_quartile_ns < shipped.lower_quartile_ns
+        )
+        known.append(
+            {
+                "variant": subject,
+                "operation": operation,
+                "shipped_ns": shipped.median_ns,
+                "variant_ns": timing.median_ns,
+                "ratio": round(timing.median_ns / shipped.median_ns, 3),
+                "beyond_spread": apart,
+                "wrong": next(variant.wrong for variant in VARIANTS if variant.name == subject),
+            }
+        )
+    return known
+
+
+def table(known: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """The records as lines of text."""
+    return [
+        ("variant", "operation", "ns", "beside"),
+        *(
+            (
+                record["variant"],
+                record["operation"],
+                f"{record['variant_ns']:.1f}",
+                f"{record['ratio']:.2f} x" + ("" if record["beyond_spread"] else " (within the spread)"),
+            )
+            for record in known
+        ),
+    ]
+
+
+def measure(rounds: int, sample_seconds: float, only: str, progress: harness.Progress) -> harness.Measurement:
+    """All of the variants whose name contains `only`, and what is shipped."""
+    gil = getattr(sys, "_is_gil_enabled", lambda: True)()
+    with TemporaryDirectory(prefix="atomicx-variants-") as folder:
+        return harness.measure(
+            list(cases(chosen(gil, only), Path(folder))),
+            rounds=rounds,
+            sample_seconds=sample_seconds,
+            progress=progress,
+        )
