@@ -134,7 +134,9 @@ def compiled(case: Case, objects: Objects) -> tuple[Loop, int]:
     if not local:
         names.update(objects)
     source = PROGRAM.format(parameters=", ".join(objects if local else ()), body="\n        ".join(lines))
-    exec(source, names)
+    # Compiled before: exec of a text notes a Ctrl-C as one that nobody caught, and then the process ends by
+    # the signal, although it is caught further out.
+    exec(compile(source, f"<{case.name}>", "exec"), names)
     return names["loop"], len(lines) * case.operations
 
 

@@ -1,0 +1,449 @@
+"""The project's own measurements: what is judged, quoted and drawn, from results that are made up here."""
+
+import argparse
+import copy
+import importlib.util
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from benchmarks import __main__ as command
+from benchmarks import cases as table
+from benchmarks import instructions, outsider, peers, quote, results, tables, targets
+from benchmarks.floor import NOTHING, floor_cases, floor_module, line_cases, looped
+
+import atomicx
+from atomicx.bench import alternatives, operations
+from atomicx.bench.harness import LocalSampler
+
+TOP = Path(__file__).parent.parent.parent
+PURE = atomicx.backend == "python"
+
+# Instructions
+
+
+def counted(compiler="gcc 12.2", version="3.13.0", **own):
+    """A result of `count`: every hot path takes 100 instructions, 10 of them its own, but for those named."""
+    figures = dict.fromkeys(instructions.HOT, 10.0) | {f"{name}()": value for name, value in own.items()}
+    cases = [
+        {"name": name, "instructions": 90 + value, "floor": "nothing()", "own": value}
+        for name, value in figures.items()
+    ]
+    interpreter = {"name": "3.13", "version": version, "flags": {"CFLAGS": "-O3"}}
+    return {"atomicx": {"compiler": compiler}, "interpreter": interpreter, "cases": cases}
+
+
+def changed(result, name, own):
+    result = copy.deepcopy(result)
+    for case in result["cases"]:
+        if case["name"] == name:
+            case["instructions"] += own - case["own"]
+            case["own"] = own
+    return result
+
+
+def test_the_same_counts_pass():
+    verdict = instructions.judge(counted(), counted())
+    assert verdict.grown == []
+    assert len(verdict.lines) == len(instructions.HOT)
+
+
+@pytest.mark.parametrize(("own", "grown"), [(10.2, False), (10.6, True), (11.0, True), (5.0, False)])
+def test_growth_of_a_hot_path(own, grown):
+    verdict = instructions.judge(counted(), changed(counted(), "AtomicInt.inc()", own))
+    assert verdict.grown == (["AtomicInt.inc()"] if grown else [])
+    assert any("GROWN" in line for line in verdict.lines) == grown
+
+
+def test_less_than_three_per_cent_of_many_instructions_passes():
+    before = changed(counted(), "AtomicInt.inc()", 100.0)
+    assert instructions.judge(before, changed(before, "AtomicInt.inc()", 102.9)).grown == []
+    assert instructions.judge(before, changed(before, "AtomicInt.inc()", 103.1)).grown
+
+
+@pytest.mark.parametrize("difference", [{"compiler": "clang 19.1"}, {"version": "3.13.9"}])
+def test_another_compiler_is_told_and_gets_more_room(difference):
+    now = counted(**difference)
+    verdict = instructions.judge(counted(), changed(now, "AtomicInt.inc()", 12.0))
+    assert verdict.grown == []
+    assert "not comparable to the instruction" in verdict.lines[0]
+    assert instructions.judge(counted(), changed(now, "AtomicInt.inc()", 13.0)).grown == ["AtomicInt.inc()"]
+
+
+def test_what_makes_an_object_is_judged_by_the_whole():
+    (name,) = instructions.MAKES_AN_OBJECT
+    assert instructions.judge(counted(), changed(counted(), name, 12.9)).grown == []
+    assert instructions.judge(counted(), changed(counted(), name, 13.1)).grown == [name]
+
+
+def test_a_hot_path_that_is_missing_fails():
+    less = counted()
+    gone = less["cases"].pop()["name"]
+    assert instructions.judge(counted(), less).grown == [gone]
+    assert instructions.judge(less, counted()).grown == [gone]
+
+
+def test_the_difference_of_two_lengths():
+    ran = [("a", 100), ("b", 10), ("a", 100)]
+    # Before the mark, a short loop, a long one: for each run.
+    totals = [999, 1100, 3100, 50, 60, 160, 7, 1100, 3000, 123]
+    assert instructions.per_operation(ran, totals) == {"a": 19.0, "b": 10.0}
+    with pytest.raises(instructions.Uncounted, match="3 runs, but only 8 parts"):
+        instructions.per_operation(ran, totals[:8])
+
+
+def test_the_total_of_a_part(tmp_path):
+    (tmp_path / "out.1").write_text("version: 1\nsummary: 5\nfn=(1)\n1 5\ntotals: 1234\n")
+    (tmp_path / "out.2").write_text("version: 1\n")
+    assert instructions.total(tmp_path / "out", 1) == 1234
+    assert list(instructions.parts(tmp_path / "out")) == [1, 2]
+    with pytest.raises(instructions.Uncounted, match="no total in part 2"):
+        instructions.total(tmp_path / "out", 2)
+
+
+@pytest.fixture
+def count(monkeypatch, tmp_path, capsys):
+    """Runs `count` over made-up counts, in a folder of its own; returns the status and what it printed."""
+    figures = {case.name: 100.0 for case in operations.own_cases()}
+    figures |= {case.floor: 90.0 for case in operations.own_cases() if case.floor}
+    monkeypatch.setattr(instructions, "counts", lambda: figures)
+
+    def run(check, **others):
+        figures.update(others)
+        status = instructions.count(argparse.Namespace(check=check, output=tmp_path))
+        return status, "".join(capsys.readouterr())
+
+    return run
+
+
+def test_count_and_check(count, tmp_path):
+    assert count(True)[0] == 1  # there is nothing to compare with
+    assert count(False)[0] == 0
+    assert count(True)[0] == 0
+    status, text = count(True, **{"AtomicInt.inc()": 101.0})
+    assert status == 1 and "grown: AtomicInt.inc()" in text
+    assert count(False)[0] == 0
+    assert count(True)[0] == 0
+    # A committed file that claims less than is true.
+    (path,) = tmp_path.glob("instructions-*.json")
+    path.write_text(path.read_text().replace('"own": 11.0', '"own": 9.0'))
+    assert count(True)[0] == 1
+
+
+def test_count_without_valgrind(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(instructions.shutil, "which", lambda name: None)
+    assert instructions.count(argparse.Namespace(check=True, output=tmp_path)) == 1
+    assert "valgrind is not installed" in capsys.readouterr().err
+
+
+def test_hot_paths_are_cases_with_a_floor():
+    floors = {case.name: case.floor for case in operations.own_cases()}
+    assert all(floors[name] for name in instructions.HOT)
+
+
+# The results files
+
+
+def test_results_files_name_no_place_on_a_machine():
+    paths = sorted(results.FOLDER.glob("*.json"))
+    assert paths
+    for path in paths:
+        values = re.findall(r'"((?:[^"\\]|\\.)*)"', path.read_text())
+        assert not [value for value in values if re.search(r"(^|[\s=])/\w", value)], path.name
+
+
+def test_flags_that_name_places_are_left_out():
+    assert results.without_places("-O3 -I/usr/include -g -fmap=/a=/b") == "-O3 -g"
+
+
+def test_results_are_written_with_a_case_a_line(tmp_path):
+    content = {"a": {"b": 1}, "cases": [{"name": "x"}, {"name": "y"}]}
+    path = results.write("cpython", content, tmp_path)
+    assert json.loads(path.read_text()) == content
+    assert '    {"name": "x"},\n    {"name": "y"}\n' in path.read_text()
+    assert results.read("cpython", tmp_path) == [content]
+    assert results.read("instructions", tmp_path) == []
+
+
+# Targets
+
+
+def result(gil=True, **figures):
+    """A results file in which every case takes 10 ns, but for those named."""
+    names = [case.name for case in operations.own_cases()]
+    names += [NOTHING, "fresh int()", alternatives.LOCKED, "theirs()"]
+    cases = [
+        {
+            "name": name,
+            "subject": "atomicx" if name.startswith("Atomic") else "other",
+            "access": "local",
+            "threads": 1,
+            "median_ns": figures.get(name, 10.0),
+            "lower_quartile_ns": figures.get(name, 10.0) - 1,
+            "upper_quartile_ns": figures.get(name, 10.0) + 1,
+            "alternative": "theirs()" if name == "AtomicInt.inc()" else None,
+            "of_alternative": figures.get(name, 10.0) / 10.0 if name == "AtomicInt.inc()" else None,
+            "throughput": None,
+        }
+        for name in names
+    ]
+    footprint = {"import_ms": 2.0, "import_adds": [], "size_bytes": {"AtomicInt": 48}}
+    return {"interpreter": {"gil": gil, "name": "3.13"}, "footprint": footprint, "cases": cases}
+
+
+def target(what):
+    return next(each for each in targets.TARGETS if each.what == what)
+
+
+def test_a_target_is_met_or_not():
+    inc = target("`AtomicInt.inc()`")
+    assert inc.met(result()) is True
+    assert inc.met(result(**{"AtomicInt.inc()": 11.5})) is False
+    assert targets.reached(inc, result()) == "1, met"
+    assert targets.reached(inc, result(**{"AtomicInt.inc()": 11.5})) == "**1.15, not met**"
+
+
+def test_a_target_that_is_at_least():
+    lock = target("`AtomicInt.inc()` against a lock and an int")
+    slow = {alternatives.LOCKED: 60.0}
+    assert lock.met(result(**slow)) is False
+    assert lock.met(result(gil=False, **slow)) is True
+    assert targets.wanted(lock) == "at least 15 or 5 x as fast (with the GIL, without)"
+
+
+def test_a_target_only_with_the_gil():
+    size = target("size of an AtomicInt")
+    assert size.met(result()) is False
+    assert size.met(result(gil=False)) is None
+    assert targets.reached(size, result(gil=False)) == "(48)"
+
+
+def test_what_was_not_measured_is_not_met():
+    two = target("`Counter.inc()`, two threads, private objects")
+    assert two.met(result(gil=False)) is None
+    assert targets.reached(two, result(gil=False)) == "not measured"
+
+
+def test_slower_than_an_equivalent():
+    worst = target("every operation against the fastest equivalent, the worst")
+    assert worst.met(result()) is True
+    assert worst.met(result(**{"AtomicInt.inc()": 11.5})) is True  # within the spread
+    assert worst.met(result(**{"AtomicInt.inc()": 12.5})) is False
+    assert "1.25 x `theirs()`" in targets.targets([result(**{"AtomicInt.inc()": 12.5})])
+    assert "(within the spread)" in targets.targets([result(**{"AtomicInt.inc()": 11.5})])
+    assert "Slower" not in targets.targets([result()])
+
+
+def test_fetch_add_beside_a_bare_loop():
+    names = {
+        "AtomicInt.fetch_add(), loop in C, 2 threads, one object": 60.0,
+        "fresh int(), loop in C, 2 threads, private objects": 36.0,
+        "bare loop of atomic adds, 2 threads, one object": 20.0,
+    }
+    cases = [{"name": name, "median_ns": value} for name, value in names.items()]
+    assert targets.beside_bare_loop({"cases": cases}) == 1.2
+    assert targets.beside_bare_loop({"cases": cases[:2]}) is None
+
+
+def test_the_names_in_the_targets_exist():
+    """A target of a case that nobody measures would be `not measured` for ever."""
+    (measured,) = [each for each in results.read(results.TIMES) if each["interpreter"]["name"] == "3.13t"]
+    assert [each.what for each in targets.TARGETS if each.figure(measured) is None] == []
+
+
+# Quoting
+
+
+def test_figures_are_put_between_the_markers():
+    known = tables.read_results(results.FOLDER)
+    text = "before\n<!-- figures: floors -->\nold\n<!-- figures: end -->\nafter\n"
+    after = quote.quoted(text, known)
+    assert after.startswith("before\n<!-- figures: floors -->\n| C method") and "old" not in after
+    assert quote.quoted(after, known) == after
+    with pytest.raises(KeyError):
+        quote.quoted(text.replace("floors", "nonsense"), known)
+
+
+def test_check_fails_on_a_doctored_document(monkeypatch, tmp_path, capsys):
+    document = tmp_path / "document.md"
+    document.write_text("<!-- figures: brief -->\n<!-- figures: end -->\n")
+    monkeypatch.setattr(quote, "documents", lambda: [document])
+    assert quote.quote(check=True) == 1
+    assert quote.quote(check=False) == 0
+    assert quote.quote(check=True) == 0
+    document.write_text(re.sub(r"\d ns", "0 ns", document.read_text(), count=1))
+    assert quote.quote(check=True) == 1
+    assert "document.md" in capsys.readouterr().out
+    assert quote.quote(check=True, folder=tmp_path) == 1  # no results there
+
+
+def test_every_form_is_quoted_somewhere():
+    texts = "".join(path.read_text() for path in quote.documents())
+    assert {found[1] for found in quote.MARKED.findall(texts)} == set(tables.FORMS)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("AtomicInt.load()", "`AtomicInt.load()`"),
+        ("AtomicInt.load() of a large value", "`AtomicInt.load()` of a large value"),
+        ("inc() of a class with a lock and an int", "`inc()` of a class with a lock and an int"),
+        (
+            "AtomicInt.try_add(1, limit), 2 threads, one object",
+            "`AtomicInt.try_add(1, limit)`, 2 threads, one object",
+        ),
+        ("bare loop of atomic adds", "bare loop of atomic adds"),
+    ],
+)
+def test_what_is_python_is_marked_as_such(name, text):
+    assert tables.code(name) == text
+
+
+# The plots
+
+
+def plot():
+    if importlib.util.find_spec("matplotlib") is None:
+        pytest.skip("matplotlib, the extra benchmarks, is not installed; the static layer has it")
+    from benchmarks import plot
+
+    return plot
+
+
+def test_plots_are_the_same_each_time():
+    drawing = plot()
+    (known,) = [each for each in results.read(results.TIMES) if each["interpreter"]["name"] == "3.13t"]
+    first = drawing.drawn([known])
+    assert {*first} == {"costs-3.13t.svg", "threads-3.13t.svg"}
+    assert drawing.drawn([known]) == first
+    assert "AtomicInt.inc()" in first["costs-3.13t.svg"]  # text stays text
+
+
+def test_plots_are_checked(monkeypatch, tmp_path):
+    drawing = plot()
+    monkeypatch.setattr(drawing, "drawn", lambda known: {"one.svg": "<svg/>", "two.svg": "<svg></svg>"})
+    assert drawing.plot(check=True, output=tmp_path) == 1
+    assert drawing.plot(check=False, output=tmp_path) == 0
+    assert drawing.plot(check=True, output=tmp_path) == 0
+    first, *_ = sorted(tmp_path.glob("*.svg"))
+    first.write_text(first.read_text() + " ")
+    assert drawing.plot(check=True, output=tmp_path) == 1
+    (tmp_path / "stray.svg").write_text("")
+    assert drawing.plot(check=False, output=tmp_path) == 0
+    assert not (tmp_path / "stray.svg").exists()
+
+
+# The cases
+
+
+@pytest.fixture(scope="module")
+def floor():
+    return floor_module()
+
+
+def test_the_floors_run(floor):
+    for case in (*floor_cases(floor), *line_cases(floor)):
+        objects = case.make()
+        for statement in case.statements:
+            exec(statement, {}, objects)
+    assert floor.Floor().fresh_int() == 1 << 40
+    assert floor.Floor().fresh_float() == 0.5
+    assert floor.mark() is None
+    with pytest.raises(TypeError):
+        floor.Line().add("no number")
+
+
+def test_a_loop_in_c_makes_the_calls():
+    case = next(case for case in operations.own_cases() if case.label == "AtomicInt.inc()")
+    loop = looped(case, "inc")
+    objects = loop.make()
+    exec(loop.statements[0], {}, objects)
+    assert objects["method"].__self__.load() == loop.operations
+
+
+def test_all_cases_are_named_apart_and_have_their_floors(monkeypatch):
+    monkeypatch.setattr(table, "peer_cases", lambda: ([], {"peer": "not installed"}))
+    monkeypatch.setattr(outsider, "FOLDER", TOP / "no such folder")
+    cases, absent = table.cases()
+    names = [case.name for case in cases]
+    assert len(names) == len({*names})
+    labels = {case.label for case in cases}
+    assert {case.floor for case in cases} - {""} <= labels
+    assert absent == {"peer": "not installed", outsider.SUBJECT: "not installed"}
+
+
+# The outsider
+
+
+def test_the_outsider_is_measured_in_a_process_of_its_own(tmp_path):
+    package = tmp_path / "atomicx"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        "class AtomicInt:\n    def __init__(self, value): pass\n    def inc(self): pass\n"
+    )
+    process = outsider.OutsiderProcess(tmp_path)
+    case = outsider.outsider_cases()[0]
+    try:
+        for each in (case, case.with_threads(2, shared=True)):
+            sampler = process.sampler(each, 0.0001)
+            assert sampler.case is each
+            assert sampler.sample_ns() > 0
+    finally:
+        process.close()
+    assert "AtomicInt" not in vars(sys.modules[__name__])
+
+
+def test_the_outsider_is_never_this_package(tmp_path, capfd):
+    process = outsider.OutsiderProcess(tmp_path)
+    try:
+        with pytest.raises(RuntimeError, match="ended with status 1"):
+            process.sampler(outsider.outsider_cases()[0], 0.0001)
+    finally:
+        process.close()
+    assert "Error" in capfd.readouterr().err
+
+
+# The commands
+
+
+def test_run_writes_a_results_file(monkeypatch, tmp_path, capsys):
+    few = [case for case in operations.own_cases() if case.label in ("AtomicInt.inc()", "Counter.inc()")]
+    monkeypatch.setattr(table, "cases", lambda: (few, {"peer": "not installed"}))
+    options = ["run", "--rounds", "2", "--sample-seconds", "0.0001", "--output", str(tmp_path)]
+    monkeypatch.setattr("benchmarks.footprint.footprint", lambda: {"import_ms": 1.0})
+    monkeypatch.setattr(sys, "argv", ["benchmarks", *options])
+    status = command.main()
+    if PURE:
+        assert status == 1 and not [*tmp_path.iterdir()]
+        return
+    assert status == 0
+    (written,) = results.read("cpython", tmp_path)
+    assert written["absent"] == {"peer": "not installed"}
+    assert [case["samples"] for case in written["cases"]] == [2, 2]
+    assert written["atomicx"]["backend"] == "c" and written["machine"]["cores"] >= 1
+    assert "absent: peer: not installed" in capsys.readouterr().out
+
+
+def test_requirements_are_read_without_comments():
+    assert peers.requirements() == ["cereggii", "ft_utils", "atomics", "prometheus_client", "atomicx"]
+
+
+def test_peers_are_installed_into_an_environment_only(monkeypatch, capsys):
+    monkeypatch.setattr(peers.sys, "prefix", sys.base_prefix)
+    monkeypatch.setattr(peers, "install", lambda requirement: pytest.fail("installed"))
+    assert peers.peers(argparse.Namespace()) == 1
+    assert "virtual environment" in capsys.readouterr().err
+
+
+def test_a_peer_that_does_not_install_is_told_and_no_failure(monkeypatch, capsys):
+    monkeypatch.setattr(peers.sys, "prefix", "an environment")
+    monkeypatch.setattr(peers, "install", lambda name: "ERROR: no wheel" if name == "atomics" else None)
+    assert peers.peers(argparse.Namespace()) == 0
+    assert "atomics: ERROR: no wheel\n" in capsys.readouterr().out
+
+
+def test_every_case_can_be_sampled(floor):
+    sampler = LocalSampler(floor_cases(floor)[0], 0.0001)
+    assert sampler.sample_ns() > 0
