@@ -36,10 +36,10 @@ try:
     from prometheus_client.mmap_dict import MmapedDict, mmap_key
     from prometheus_client.samples import Sample
     from prometheus_client.utils import floatToGoString
-except ImportError as error:
+except ImportError as _error:
     raise ImportError(
-        f"atomicx.prometheus needs prometheus_client, the extra `prometheus`: {error}", name=error.name
-    ) from error
+        f"atomicx.prometheus needs prometheus_client, the extra `prometheus`: {_error}", name=_error.name
+    ) from _error
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -233,8 +233,9 @@ class Collector:
 
     def gauge(self, name: str, documentation: str, cell: _T, /, *, unit: str = "") -> _T:
         """Export a cell that goes up and down, a function that returns a number, or a Family. Returns it."""
-        if not (hasattr(cell, "load") or callable(cell) or _is_family(cell)):
-            raise TypeError(f"a gauge is a cell or a function, not {type(cell).__name__!r}")
+        source: Any = cell
+        if not (hasattr(source, "load") or callable(source) or _is_family(source)):
+            raise TypeError(f"a gauge is a cell or a function, not {type(source).__name__!r}")
         self._export(_Gauge(name, documentation, cell, unit))
         return cell
 
