@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import atomicx
+from support.extras import needs
 
 TOP = Path(__file__).parent.parent
 DOCUMENTS = [TOP / "README.md", *sorted((TOP / "docs").glob("*.md"))]
@@ -62,6 +63,8 @@ def check_command(command: str) -> None:
 def test_block(language: str, block: str) -> None:
     assert language in ("python", "sh", "text"), "a block in a language that nothing checks"
     if language == "python":
+        if "atomicx.prometheus" in block:
+            needs("prometheus_client", "prometheus")
         check_python(block)
     elif language == "sh":
         for command in block.splitlines():

@@ -5,6 +5,7 @@ import enum
 import functools
 import gc
 import pickle
+import sys
 import weakref
 from collections import namedtuple
 from http import HTTPStatus
@@ -160,7 +161,7 @@ def test_wrong_number_of_values(backend: ModuleType, key: Any) -> None:
 def test_an_int_too_long_to_write(backend: ModuleType) -> None:
     family = backend.Family(backend.Counter, "code")
     number = 1 << 20_000
-    if hasattr(__import__("sys"), "get_int_max_str_digits"):
+    if hasattr(sys, "get_int_max_str_digits"):
         with pytest.raises(ValueError):
             family[number]
 
@@ -435,6 +436,26 @@ def test_a_factory_of_its_own(backend: ModuleType) -> None:
     del family
     gc.collect()
     assert reference() is None, "a bound method and its family are a cycle"
+
+
+class Maker(tuple):  # type: ignore[type-arg]
+    """Holds a family, and cannot be cleared: so only the family itself can be."""
+
+    __slots__ = ()
+
+    def make(self) -> None:
+        return None
+
+
+def test_a_cycle_through_the_factory_alone_is_broken(backend: ModuleType) -> None:
+    kept = object()
+    before = sys.getrefcount(kept)
+    for _ in range(10):
+        family = backend.Family.__new__(backend.Family)
+        family.__init__(Maker((family, kept)).make, "name")
+    del family
+    gc.collect()
+    assert sys.getrefcount(kept) == before
 
 
 def test_it_is_no_container(backend: ModuleType) -> None:

@@ -179,6 +179,19 @@ def test_a_task_that_outlives_the_entries_it_began_with(backend: ModuleType) -> 
     context.run(timer.leave, third)
 
 
+def test_an_entry_that_a_context_began_with_is_not_its_own(backend: ModuleType) -> None:
+    """The timer keeps none then; but one that it kept now could not be told from the inherited one."""
+    timer = Recorded(new(backend))
+    one, other = contextvars.copy_context(), contextvars.copy_context()
+    first = one.run(timer.enter)
+    second = other.run(timer.enter)
+    one.run(timer.leave, first)
+    child = other.run(contextvars.copy_context)
+    third = child.run(timer.enter)
+    child.run(timer.leave, third)
+    other.run(timer.leave, second)
+
+
 def test_an_entry_may_be_left_in_another_context(backend: ModuleType) -> None:
     """As fixtures and exit stacks do, whose ends run elsewhere, if it is the only one at the time."""
     timer = Recorded(new(backend))

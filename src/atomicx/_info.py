@@ -45,7 +45,10 @@ def lock_free(gil: str) -> dict[str, str]:
         answer = "no: each operation takes the mutex of a dict"
     else:
         answer = "yes"
-    return dict.fromkeys(TYPES, answer)
+    answers: dict[str, str] = dict.fromkeys(TYPES, answer)
+    if atomicx.backend == "c" and gil == "without the GIL":
+        answers["Family"] = "to find a child: yes; to make or remove one takes a mutex"
+    return answers
 
 
 def facts() -> dict[str, Any]:

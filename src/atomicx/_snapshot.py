@@ -24,12 +24,12 @@ else:
         _field_defaults: ClassVar[dict[str, Any]] = {}
         __match_args__ = _fields
 
-        def __new__(cls, counts: tuple[int, ...], sum: float) -> Self:
-            return tuple.__new__(cls, (counts, sum))
+        def __new__(_cls, counts: tuple[int, ...], sum: float) -> Self:
+            return tuple.__new__(_cls, (counts, sum))
 
         @classmethod
-        def _make(cls, fields: Iterable[Any]) -> Self:
-            return cls(*fields)
+        def _make(cls, iterable: Iterable[Any]) -> Self:
+            return cls(*iterable)
 
         def _asdict(self) -> dict[str, Any]:
             return dict(zip(self._fields, self, strict=True))

@@ -421,7 +421,7 @@ METRICS = [
         FAMILY,
         "    if (ax_pointer_load(&family_of(self)->factory) != NULL) {\n        Py_DECREF",
         "    if (false) {\n        Py_DECREF",
-        "tests/test_family.py::test_a_factory_of_its_own",
+        "tests/test_family.py::test_a_cycle_through_the_factory_alone_is_broken",
     ),
     tested(
         "family: a removed child is leaked",

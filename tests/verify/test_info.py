@@ -49,7 +49,10 @@ def test_the_same_facts_as_json(capsys):
 )
 def test_what_is_lock_free(monkeypatch, backend, gil, answer):
     monkeypatch.setattr(atomicx, "backend", backend)
-    assert set(_info.lock_free(gil).values()) == {answer}
+    told = _info.lock_free(gil)
+    if (backend, gil) == ("c", "without the GIL"):
+        assert told.pop("Family") == "to find a child: yes; to make or remove one takes a mutex"
+    assert set(told.values()) == {answer}
 
 
 def test_every_type_is_told():

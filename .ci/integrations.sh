@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# The tests of what needs an extra, with the extra: on 3.11 with the oldest release that is supported, on
+# free-threaded 3.13 with the newest. Elsewhere they are skipped, by name; here nothing may be missing. About
+# three minutes.
+. "$(dirname "$0")/lib.sh"
+
+with_extras() {    # VERSION PYTHON REQUIREMENT...
+  copy "$work/integrations/$1"
+  cd "$work/integrations/$1"
+  "$2" -m venv .venv
+  ATOMICX_REQUIRE_C=1 .venv/bin/python -m pip install -qq ".[test,prometheus]" "${@:3}"
+  .venv/bin/python .ci/identity.py "$1" 0
+  echo "::: $1, the integrations"
+  ATOMICX_REQUIRE_INTEGRATIONS=1 bash .ci/tests.sh .venv/bin/python -o faulthandler_timeout=600 \
+    tests/integrations tests/test_documentation.py
+}
+
+free=$(free_threaded)
+job integrations-3.13t with_extras 3.13t "$free" "$hypothesis_313t"
+job integrations-3.11 with_extras 3.11 "$(interpreter 3.11)" "prometheus_client==0.20.*"
+finish

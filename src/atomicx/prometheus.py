@@ -1,0 +1,431 @@
+"""Cells as Prometheus metrics, by the real prometheus_client; it comes with the extra `prometheus`.
+
+    metrics = Collector()
+    requests = metrics.counter("http_requests", "Requests served.", Family(Counter, "method", "status"))
+    in_flight = metrics.gauge("http_in_flight", "Requests being served.", AtomicInt())
+    latency = metrics.histogram("http_latency", "Time to serve.", Histogram([0.01, 0.1, 1]), unit="seconds")
+
+Each method returns the cell that it was given: count with that, at full speed. A scrape reads it, and never
+drains it.
+
+An application that counts with prometheus_client itself calls install() before it makes its metrics: they
+keep their interface, and their values become atomic.
+"""
+
+# What prometheus_client leaves without types is not for us to say.
+# pyright: standard
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+import warnings
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+
+import atomicx
+
+from . import AtomicFloat
+
+try:
+    from prometheus_client import REGISTRY, values
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+    from prometheus_client.mmap_dict import MmapedDict, mmap_key
+    from prometheus_client.samples import Sample
+    from prometheus_client.utils import floatToGoString
+except ImportError as _error:
+    raise ImportError(
+        f"atomicx.prometheus needs prometheus_client, the extra `prometheus`: {_error}", name=_error.name
+    ) from _error
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+    from prometheus_client.registry import CollectorRegistry
+
+__all__ = ["AtomicMultiProcessValue", "AtomicValue", "Collector", "install"]
+
+_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_LABEL_NAME = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
+# What the exposition formats add to a name, or keep for themselves.
+_RESERVED_SUFFIXES = ("_total", "_created", "_bucket", "_count", "_sum", "_info")
+
+
+class _Loads(Protocol):
+    def load(self) -> float: ...
+
+
+class _Named(Protocol):
+    def items(self) -> Iterable[tuple[str, _Loads]]: ...
+
+
+_Labels = tuple[str, ...]
+_T = TypeVar("_T")
+
+
+def _is_family(source: object) -> bool:
+    return hasattr(source, "label_names") and hasattr(source, "items")
+
+
+def _check_name(name: str) -> None:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no name of a metric: {_NAME.pattern}")
+
+
+class _Created:
+    """When each child began to count: not before the last time it was looked for and was not there."""
+
+    def __init__(self) -> None:
+        self._looked = time.time()
+        self._known: dict[_Labels, tuple[object, float]] = {}
+
+    def look(self, children: Iterable[tuple[_Labels, Any]]) -> Iterator[tuple[_Labels, Any, float]]:
+        """Each child with its time. One that was removed and made anew is another."""
+        before, now = self._looked, time.time()
+        known: dict[_Labels, tuple[object, float]] = {}
+        for labels, child in children:
+            same, created = self._known.get(labels, (None, before))
+            if same is not child:
+                created = before
+            known[labels] = child, created
+            yield labels, child, created
+        self._known, self._looked = known, now
+
+
+class _Exported:
+    """One metric: a collector of prometheus_client's, whose registry asks for its name and its samples."""
+
+    def __init__(self, name: str, documentation: str, source: Any, unit: str) -> None:
+        _check_name(name)
+        suffix = next((suffix for suffix in _RESERVED_SUFFIXES if name.endswith(suffix)), None)
+        if suffix is not None:
+            raise ValueError(f"{name!r} ends in {suffix}, which the format itself adds to names")
+        if unit and not _NAME.fullmatch(unit):
+            raise ValueError(f"{unit!r} is no unit")
+        self._arguments = name, documentation
+        self._unit = unit
+        self._source = source
+        self._label_names: _Labels = source.label_names if _is_family(source) else ()
+        for label in self._label_names:
+            if not _LABEL_NAME.fullmatch(label) or label in self._reserved_labels:
+                raise ValueError(f"{label!r} is no name of a label here")
+        self._created = _Created()
+
+    _reserved_labels: tuple[str, ...] = ()
+
+    def _family(self) -> Metric:
+        raise NotImplementedError
+
+    def _add(self, metric: Any, labels: _Labels, cell: Any, created: float) -> None:
+        raise NotImplementedError
+
+    def describe(self) -> Iterable[Metric]:
+        """The metric without samples: its name is what the registry asks for."""
+        return [self._family()]
+
+    def collect(self) -> Iterable[Metric]:
+        """The metric with the samples of now."""
+        metric = self._family()
+        children = self._source.items() if _is_family(self._source) else [((), self._source)]
+        for labels, cell, created in self._created.look(children):
+            self._add(metric, labels, cell, created)
+        return [metric]
+
+
+class _Counter(_Exported):
+    def _family(self) -> Metric:
+        return CounterMetricFamily(*self._arguments, labels=self._label_names, unit=self._unit)
+
+    def _add(self, metric: Any, labels: _Labels, cell: Any, created: float) -> None:
+        metric.add_metric(labels, cell.load(), created=created)
+
+
+class _Gauge(_Exported):
+    def _family(self) -> Metric:
+        return GaugeMetricFamily(*self._arguments, labels=self._label_names, unit=self._unit)
+
+    def _add(self, metric: Any, labels: _Labels, cell: Any, created: float) -> None:
+        metric.add_metric(labels, float(cell.load() if hasattr(cell, "load") else cell()))
+
+
+class _Histogram(_Exported):
+    _reserved_labels = ("le",)
+
+    def _family(self) -> Metric:
+        return HistogramMetricFamily(*self._arguments, labels=self._label_names, unit=self._unit)
+
+    def _add(self, metric: Any, labels: _Labels, cell: Any, created: float) -> None:
+        snapshot = cell.snapshot()
+        bounds = [*map(floatToGoString, cell.bounds), "+Inf"]
+        buckets = list(zip(bounds, accumulate(snapshot.counts), strict=True))
+        metric.add_metric(labels, buckets, snapshot.sum)
+        if cell.bounds[0] >= 0:  # with a bound below zero the format wants no sum, and no count
+            text = dict(zip(self._label_names, labels, strict=True))
+            metric.samples.append(Sample(f"{metric.name}_created", text, created))
+
+
+class _Segment:
+    """Named cells: a name that ends in _total is a counter's, any other a gauge's."""
+
+    def __init__(self, source: _Named, documentation: str) -> None:
+        self._source = source
+        self._documentation = documentation
+        self._created = time.time()
+        self._warned: set[str] = set()
+        for name in dict(source.items()):
+            _check_name(name)
+
+    def describe(self) -> Iterable[Metric]:
+        """The metrics that are there now, without samples."""
+        return [self._family(name) for name, _ in self._named()]
+
+    def collect(self) -> Iterable[Metric]:
+        """The metrics that are there now."""
+        metrics: list[Metric] = []
+        for name, cell in self._named():
+            metric = self._family(name)
+            metric.add_metric([], cell.load())
+            metrics.append(metric)
+        return metrics
+
+    def _family(self, name: str) -> CounterMetricFamily | GaugeMetricFamily:
+        kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
+        return kind(name, self._documentation)
+
+    def _named(self) -> Iterator[tuple[str, _Loads]]:
+        # Another process may have entered anything: that must not cost the other metrics their scrape.
+        for name, cell in self._source.items():
+            if _NAME.fullmatch(name):
+                yield name, cell
+            elif name not in self._warned:
+                self._warned.add(name)
+                warnings.warn(f"{name!r}, no name of a metric, is left out", RuntimeWarning, stacklevel=2)
+
+
+class Collector:
+    """Makes metrics of cells, and registers each with registry: with prometheus_client's own, if none is
+    given.
+
+    With registry=None they are registered nowhere; the collector itself can be registered then, once they are
+    all there.
+
+    name and unit are as in prometheus_client: the unit becomes the end of the name, a counter's gets _total.
+    The names of metrics and labels are letters, digits and underscores (colons too, in a metric's), else
+    ValueError; so is a name that is registered already.
+    """
+
+    def __init__(self, registry: CollectorRegistry | None = REGISTRY) -> None:
+        self._registry = registry
+        self._exported: list[_Exported | _Segment] = []
+
+    def counter(self, name: str, documentation: str, cell: _T, /, *, unit: str = "") -> _T:
+        """Export a cell that only counts up, or a Family of such. Returns it.
+
+        Any cell with load() will do: Counter, AtomicInt, AtomicFloat and the shared ones. It must not be
+        drained. The format's _created is the time of registration or, of a family's child, of the last scrape
+        before it was there. name may be given with or without _total.
+        """
+        _check_name(name)
+        self._export(_Counter(name.removesuffix("_total"), documentation, cell, unit))
+        return cell
+
+    def gauge(self, name: str, documentation: str, cell: _T, /, *, unit: str = "") -> _T:
+        """Export a cell that goes up and down, a function that returns a number, or a Family. Returns it."""
+        source: Any = cell
+        if not (hasattr(source, "load") or callable(source) or _is_family(source)):
+            raise TypeError(f"a gauge is a cell or a function, not {type(source).__name__!r}")
+        self._export(_Gauge(name, documentation, cell, unit))
+        return cell
+
+    def histogram(self, name: str, documentation: str, cell: _T, /, *, unit: str = "") -> _T:
+        """Export a Histogram, or a Family of such. Returns it. It must not be drained.
+
+        No label may be called le. Buckets are cumulative in the format, so they are added up here.
+        """
+        self._export(_Histogram(name, documentation, cell, unit))
+        return cell
+
+    def segment(self, source: _T, documentation: str = "") -> _T:
+        """Export all cells that source.items() yields with their names, as an atomicx.shared.Segment. Returns
+        it.
+
+        A cell whose name ends in _total is a counter, any other a gauge. What is there now must have the
+        names of metrics, else ValueError; what is entered later without one is left out, with a warning. The
+        registry knows only the names that are there now.
+        """
+        exported = _Segment(cast("_Named", source), documentation)
+        self._export(exported)
+        return source
+
+    def _export(self, exported: _Exported | _Segment) -> None:
+        if self._registry is not None:
+            self._registry.register(exported)
+        self._exported.append(exported)
+
+    def describe(self) -> Iterable[Metric]:
+        """All metrics without samples."""
+        return [metric for exported in self._exported for metric in exported.describe()]
+
+    def collect(self) -> Iterable[Metric]:
+        """All metrics, with the samples of now."""
+        return [metric for exported in self._exported for metric in exported.collect()]
+
+
+# The values of prometheus_client's own metrics
+
+
+class AtomicValue(AtomicFloat):
+    """What install() puts in the place of prometheus_client's value with a mutex: inc() is one C call."""
+
+    __slots__ = ("_exemplar",)
+    _multiprocess = False
+    _exemplar: Any
+
+    def __init__(self, *description: object, **options: object) -> None:
+        # prometheus_client tells a value which metric it belongs to; only files need that.
+        super().__init__()
+        self._exemplar = None
+
+    inc = AtomicFloat.add
+    get = AtomicFloat.load
+
+    def set(self, value: float, timestamp: float | None = None) -> None:
+        """Replace the value. The time is kept by multiprocess values alone."""
+        self.store(value)
+
+    def set_exemplar(self, exemplar: Any) -> None:
+        """Keep an exemplar in the place of the last one."""
+        self._exemplar = exemplar
+
+    def get_exemplar(self) -> Any:
+        """Return the last exemplar, or None."""
+        return self._exemplar
+
+
+class _ProcessFiles:
+    """The files of this process, one a type of metric, and the values in them."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()  # for making values; counting takes none
+        self.files: dict[str, Any] = {}
+        self.values: list[AtomicMultiProcessValue] = []
+
+    def file(self, prefix: str) -> Any:
+        if prefix not in self.files:
+            folder = os.environ["PROMETHEUS_MULTIPROC_DIR"]
+            make: Any = MmapedDict
+            self.files[prefix] = make(os.path.join(folder, f"{prefix}_{os.getpid()}.db"))
+        return self.files[prefix]
+
+    def start_over(self) -> None:
+        """In a forked child: count from zero in files of its own, and drop what it has of its parent's."""
+        self.lock = threading.Lock()  # its parent's may have been held, by a thread that is not here
+        inherited, self.files = self.files, {}
+        for value in self.values:
+            value._open()
+        # Their memory goes with the cells in it. These are not released here: one may have been in the middle
+        # of an addition, by a thread that will not end it.
+        for file in inherited.values():
+            file._f.close()
+
+
+class AtomicMultiProcessValue:
+    """What install() puts in the place of prometheus_client's value in a file, in multiprocess mode.
+
+    The files are the library's own, in PROMETHEUS_MULTIPROC_DIR, for its MultiProcessCollector and its
+    mark_process_dead(). A value is a SharedFloat in one, so inc() is one C call, and what was counted stays
+    when the process is killed. A forked child gets files of its own by os.register_at_fork().
+    """
+
+    __slots__ = ("_cell", "_description", "_time", "get", "inc")
+    _multiprocess = True
+    _files = _ProcessFiles()
+
+    def __init__(
+        self,
+        typ: str,
+        metric_name: str,
+        name: str,
+        labelnames: Iterable[str],
+        labelvalues: Iterable[str],
+        help_text: str,
+        multiprocess_mode: str = "",
+        **options: object,
+    ) -> None:
+        prefix = f"{typ}_{multiprocess_mode}" if typ == "gauge" else typ
+        key = mmap_key(metric_name, name, list(labelnames), list(labelvalues), help_text)
+        self._description = prefix, key
+        with self._files.lock:
+            self._open()
+            self._files.values.append(self)
+
+    def _open(self) -> None:
+        """Find, or make, the value in this process's file."""
+        prefix, key = self._description
+        file = self._files.file(prefix)
+        file.read_value(key)  # enters it if it is not there
+        place = file._positions[key]
+        shared: Any = atomicx
+        self._cell = shared.SharedFloat(file._m, place)
+        self._time = shared.SharedFloat(file._m, place + 8)
+        self.inc = self._cell.add
+        self.get = self._cell.load
+
+    def set(self, value: float, timestamp: float | None = None) -> None:
+        """Replace the value, and the time for gauges of the mode mostrecent."""
+        self._cell.store(value)
+        self._time.store(timestamp or 0.0)
+
+    def set_exemplar(self, exemplar: object) -> None:
+        """Do nothing, as the library: its files have no exemplars."""
+
+    def get_exemplar(self) -> None:
+        """Return None."""
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=AtomicMultiProcessValue._files.start_over)
+
+
+# The releases whose values were read, and with whose oldest and newest the tests were run.
+SUPPORTED = ((0, 20), (0, 26))
+_SURFACE = ("inc", "set", "get", "set_exemplar", "get_exemplar", "_multiprocess")
+
+
+def _version() -> tuple[int, ...]:
+    from importlib.metadata import version
+
+    return tuple(int(part) for part in re.findall(r"\d+", version("prometheus_client"))[:2])
+
+
+def _check_client() -> Any:
+    """The value class in use; RuntimeError where it is not one that we know."""
+    oldest, newest = SUPPORTED
+    found = _version()
+    if not oldest <= found <= newest:
+        first, last, here = (".".join(map(str, numbers)) for numbers in (oldest, newest, found))
+        raise RuntimeError(f"install() knows prometheus_client {first} to {last}, not {here}")
+    current: Any = getattr(values, "ValueClass", None)
+    if missing := [name for name in _SURFACE if not hasattr(current, name)]:
+        raise RuntimeError(f"the values of this prometheus_client have no {', '.join(missing)}")
+    if current._multiprocess and not hasattr(atomicx, "SharedFloat"):
+        raise RuntimeError("multiprocess mode needs SharedFloat, which this atomicx has not")
+    if current._multiprocess and atomicx.backend != "c":
+        raise RuntimeError("multiprocess mode needs the C module of atomicx: nothing else is atomic there")
+    return current
+
+
+def install() -> None:
+    """Make the values of prometheus_client's metrics atomic: of those that are made from now on.
+
+    Call it before the first metric is made. Nothing else changes: the interface, the registry, the exposition
+    and, in multiprocess mode, the files are prometheus_client's. So is labels(), which takes the library's
+    own lock: keep the child where a signal handler or a finalizer counts.
+
+    Raises RuntimeError where the installed prometheus_client is not one that is known, and then changes
+    nothing.
+    """
+    ours: type = AtomicMultiProcessValue if _check_client()._multiprocess else AtomicValue
+    setattr(values, "ValueClass", ours)  # noqa: B010 - the name is a variable to assign to, not a type

@@ -1,0 +1,300 @@
+"""install(): prometheus_client's own metrics with atomic values, beside those with its own, which must fail.
+
+Each test that changes the library runs in a process of its own.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import atomicx
+from support.extras import needs
+from support.race import GIL
+
+needs("prometheus_client", "prometheus")
+
+from integrations import hazards  # noqa: E402
+
+PACKAGE = Path(atomicx.__file__).parent.parent
+TESTS = Path(__file__).parent.parent
+# How long nothing may move before it is a hang; what is expected to hang need not be waited for as long.
+PATIENCE, IMPATIENCE = 60, 2
+MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+
+needs_shared_cells = pytest.mark.skipif(
+    not hasattr(atomicx, "SharedFloat") or atomicx.backend != "c",
+    reason="multiprocess mode needs SharedFloat, and the C module",
+)
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason=f"{sys.platform} has no fork")
+
+
+def run(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), str(PACKAGE)])}
+    environment.pop(MULTIPROCESS, None)
+    if folder is not None:
+        environment[MULTIPROCESS] = str(folder)
+    return subprocess.run(
+        [sys.executable, "-W", "error", *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20 * PATIENCE,
+    )
+
+
+def check(source: str, folder: Path | None = None) -> None:
+    done = run("-c", source, folder=folder)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+
+
+def outcome(hazard: str, values: str, patience: int, folder: Path | None) -> str:
+    done = run(str(TESTS / "integrations" / "hazards.py"), hazard, values, str(patience), folder=folder)
+    if done.returncode == hazards.HUNG:
+        return "HUNG"
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()[0]
+
+
+INSTALLED = """
+import prometheus_client as client
+from prometheus_client import values
+from atomicx.prometheus import {value}, install
+install()
+install()
+assert values.ValueClass is {value}
+"""
+
+# All of the library's metrics, with what each of its methods does to a value.
+EVERY_METRIC = """
+registry = client.CollectorRegistry()
+counter = client.Counter("c", "C.", ["label"], registry=registry)
+counter.labels("x").inc()
+counter.labels("x").inc(2.5)
+counter.labels("y").inc(1, exemplar={"id": "z"})
+counter.labels("y").reset()
+gauge = client.Gauge("g", "G.", registry=registry)
+gauge.set(5)
+gauge.inc()
+gauge.dec(2)
+with gauge.track_inprogress():
+    assert gauge._value.get() == 5
+summary = client.Summary("s", "S.", registry=registry)
+summary.observe(2)
+with summary.time():
+    pass
+summary._sum.set(2.0)
+histogram = client.Histogram("h", "H.", buckets=[1, 2], registry=registry)
+for value in (0.5, 1.5, 99):
+    histogram.observe(value)
+client.Info("i", "I.", registry=registry).info({"version": "1"})
+client.Enum("e", "E.", states=["on", "off"], registry=registry).state("off")
+def samples():
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for metric in registry.collect() for sample in metric.samples if not sample.name.endswith("_created")
+    }
+expected = {
+    ("c_total", "x"): 3.5, ("c_total", "y"): 0.0, ("g",): 4.0, ("s_count",): 2.0, ("s_sum",): 2.0,
+    ("h_bucket", "1.0"): 1.0, ("h_bucket", "2.0"): 2.0, ("h_bucket", "+Inf"): 3.0, ("h_count",): 3.0,
+    ("h_sum",): 101.0, ("i_info", "1"): 1.0, ("e", "on"): 0.0, ("e", "off"): 1.0,
+}
+assert samples() == expected, samples()
+client.generate_latest(registry)
+"""
+
+
+def test_every_metric_of_the_library() -> None:
+    check(INSTALLED.format(value="AtomicValue") + EVERY_METRIC)
+
+
+def test_exemplars() -> None:
+    check(
+        INSTALLED.format(value="AtomicValue")
+        + """
+value = AtomicValue("counter", "c", "c_total", (), (), "C.")
+assert value.get_exemplar() is None
+value.set_exemplar("one")
+assert value.get_exemplar() == "one"
+value.set(3, timestamp=5.0)
+value.inc(0.5)
+assert value.get() == 3.5
+"""
+    )
+
+
+def test_a_metric_that_was_there_keeps_its_value() -> None:
+    check(
+        """
+import prometheus_client as client
+before = client.Counter("before", "B.")
+before.inc(3)
+from atomicx.prometheus import AtomicValue, install
+install()
+after = client.Counter("after", "A.")
+before.inc()
+after.inc()
+assert not isinstance(before._value, AtomicValue) and before._value.get() == 4
+assert isinstance(after._value, AtomicValue) and after._value.get() == 1
+"""
+    )
+
+
+REFUSED = """
+import atomicx.prometheus as ours
+from prometheus_client import values
+before = values.ValueClass
+{change}
+try:
+    ours.install()
+except RuntimeError as error:
+    assert {text!r} in str(error), error
+else:
+    raise AssertionError("install() did not refuse")
+assert values.ValueClass is before
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ("ours._version = lambda: (0, 19)", "knows prometheus_client 0.20 to 0.26, not 0.19"),
+        ("ours._version = lambda: (1, 0)", "not 1.0"),
+        ("del values.MutexValue.get_exemplar", "have no get_exemplar"),
+        ("before = values.ValueClass = None", "have no inc"),
+    ],
+)
+def test_a_library_that_is_not_known_is_refused(change: str, text: str) -> None:
+    check(REFUSED.format(change=change, text=text))
+
+
+def test_without_the_extra_the_import_says_so() -> None:
+    check(
+        """
+import sys
+sys.modules["prometheus_client"] = None
+try:
+    import atomicx.prometheus
+except ImportError as error:
+    assert "the extra `prometheus`" in str(error), error
+else:
+    raise AssertionError
+"""
+    )
+
+
+# Where stock values hang, or lose
+
+
+@pytest.mark.parametrize("hazard", [name for name in hazards.HAZARDS if name != "in_killed_workers"])
+@pytest.mark.skipif(
+    not GIL and atomicx.backend != "c", reason="without the GIL the twin promises nothing in these places"
+)
+@forks
+def test_values_in_memory_are_immune(hazard: str) -> None:
+    assert outcome(hazard, "atomic", PATIENCE, None) == "DONE"
+
+
+@pytest.mark.parametrize("hazard", hazards.HAZARDS)
+@needs_shared_cells
+@forks
+def test_values_in_files_are_immune(hazard: str, tmp_path: Path) -> None:
+    assert outcome(hazard, "atomic", PATIENCE, tmp_path) == "DONE"
+
+
+# Where the library's own values, in files, hang. (Those in memory hold their lock for too short a time to be
+# met there.) A worker that is killed when it has counted loses nothing in the library either.
+HANGING = {"in_a_signal_handler", "in_forked_children"}
+if sys.version_info >= (3, 12):
+    # Before, the collector ran only where something was allocated, which they do not under their lock.
+    HANGING |= {"in_a_collectors_callback", "in_a_finalizer"}
+
+
+@pytest.mark.parametrize("hazard", sorted(HANGING))
+@forks
+def test_the_librarys_own_values_are_not(hazard: str, tmp_path: Path) -> None:
+    """The control."""
+    for attempt in range(5):
+        folder = tmp_path / str(attempt)
+        folder.mkdir()
+        if outcome(hazard, "stock", IMPATIENCE, folder) != "DONE":
+            return
+    pytest.fail("the library's own values did not hang, nor lose: the tests above show nothing")
+
+
+# Multiprocess mode
+
+
+@needs_shared_cells
+def test_every_metric_of_the_library_in_files(tmp_path: Path) -> None:
+    metrics = EVERY_METRIC.partition("client.Info")[0]
+    check(
+        INSTALLED.format(value="AtomicMultiProcessValue")
+        + metrics
+        + """
+from prometheus_client.multiprocess import MultiProcessCollector
+registry = client.CollectorRegistry()
+MultiProcessCollector(registry)
+found = {(sample.name, sample.labels.get("label") or sample.labels.get("le")): sample.value
+    for metric in registry.collect() for sample in metric.samples}
+assert found["c_total", "x"] == 3.5 and found["h_bucket", "+Inf"] == 3 and found["h_sum", None] == 101, found
+assert found["g", None] == 4.0 and found["s_count", None] == 2, found
+""",
+        tmp_path,
+    )
+
+
+@needs_shared_cells
+def test_many_values_outgrow_the_first_file(tmp_path: Path) -> None:
+    """The library maps a file anew when it grows; the values that were made before count on in it."""
+    check(
+        INSTALLED.format(value="AtomicMultiProcessValue")
+        + """
+from prometheus_client.multiprocess import MultiProcessCollector
+registry = client.CollectorRegistry()
+counter = client.Counter("c", "C.", ["label"], registry=registry)
+children = [counter.labels("x" * 100 + str(number)) for number in range(2000)]
+for child in children:
+    child.inc()
+registry = client.CollectorRegistry()
+MultiProcessCollector(registry)
+values = [sample.value for metric in registry.collect() for sample in metric.samples]
+assert values == [1.0] * 2000, (len(values), set(values))
+""",
+        tmp_path,
+    )
+
+
+@needs_shared_cells
+@forks
+def test_gauges_of_processes_that_live_and_die(tmp_path: Path) -> None:
+    check(
+        INSTALLED.format(value="AtomicMultiProcessValue")
+        + """
+import os
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+registry = client.CollectorRegistry()
+live = client.Gauge("live", "L.", multiprocess_mode="livesum", registry=registry)
+recent = client.Gauge("recent", "R.", multiprocess_mode="mostrecent", registry=registry)
+live.set(1)
+recent.set(1)
+child = os.fork()
+if not child:
+    live.inc(10)
+    recent.set(2)
+    os._exit(0)
+os.waitpid(child, 0)
+def found():
+    registry = client.CollectorRegistry()
+    MultiProcessCollector(registry)
+    return {sample.name: sample.value for metric in registry.collect() for sample in metric.samples}
+assert found() == {"live": 11.0, "recent": 2.0}, found()
+mark_process_dead(child)
+assert found() == {"live": 1.0, "recent": 2.0}, found()
+assert live._value.get() == 1.0
+""",
+        tmp_path,
+    )
