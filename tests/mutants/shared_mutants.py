@@ -85,15 +85,6 @@ CELLS_OF_THE_BINDING = [
         "naps < 0; naps++",
         runs("releases.a_map_is_closed_under_counting_threads"),
     ),
-    Mutant(
-        "shared: release waits for ever for what a fork cut off",
-        CELL_C,
-        "naps < MOST_NAPS; naps++",
-        "naps >= 0; naps++",
-        "pytest",
-        [runs("releases.what_was_in_flight_at_a_fork_holds_nothing_up_for_long")],
-        hangs=True,
-    ),
     tested(
         "a read-only buffer is taken",
         CELL_C,
@@ -170,13 +161,6 @@ SEGMENT_FILES = [
         "        fcntl.flock(file, fcntl.LOCK_EX)",
         "        pass",
         f"{SEGMENTS}::test_threads_exclude_each_other",
-    ),
-    tested(
-        "the lock is left by closing alone",
-        FILE,
-        "                _unlock(lock)\n",
-        "",
-        f"{SEGMENTS}::test_a_child_that_was_forked_inside_keeps_no_lock",
     ),
     tested(
         "a child keeps its parent's lock",

@@ -33,7 +33,7 @@ class Structure(ctypes.Structure):
 
 
 def numpy_array() -> Any:
-    numpy = pytest.importorskip("numpy", reason="numpy is not installed: it comes with the extra `examples`")
+    numpy = pytest.importorskip("numpy", reason="numpy is not installed")
     return numpy.zeros(2, dtype="int64")
 
 

@@ -47,7 +47,7 @@ def test_every_flipped_bit_of_the_header(path: Path) -> None:
             damaged = bytearray(sound)
             damaged[position] ^= 1 << bit
             path.write_bytes(damaged)
-            with pytest.raises(ValueError):
+            with pytest.raises(ValueError, match="no segment" if position < 8 else "checksum"):
                 Segment.open(path)
                 pytest.fail(f"bit {bit} of byte {position} was flipped, and nobody saw it")
             assert path.read_bytes() == damaged

@@ -16,9 +16,8 @@ every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 
 
 def litmus_of(first, second=lambda state: state):
-    return Litmus(
-        "test", lambda: 5, (plain_actor("first", first), plain_actor("second", second)), lambda _: ACCEPTABLE
-    )
+    actors = plain_actor("first", first), plain_actor("second", second)
+    return Litmus("test", lambda: 5, actors, lambda _: ACCEPTABLE)
 
 
 def test_names_tell_the_kind():

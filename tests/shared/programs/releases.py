@@ -7,15 +7,11 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from lifecycle.programs.forks import FORK_WARNING
-from shared.programs.processes import without_fork
 from support.child import program
-from support.race import GIL, hasty_switching, rounds
-from support.shared import fork, status_of
+from support.race import hasty_switching, rounds
 
 SECONDS = 1.5
 THREADS = 3
-FORKS = 4
 
 
 def add_until_released(cell: Any) -> int:
@@ -114,26 +110,3 @@ def cells_die_with_their_last_user(module: ModuleType) -> None:
             del threads, thread
             assert buffer[0] == THREADS
             buffer.append(0)
-
-
-def with_the_gil(backend: str) -> str | None:
-    if GIL:
-        return "with the GIL no operation is in flight when another thread forks"
-    return without_fork(backend)
-
-
-@program(unless=with_the_gil, dev=False, ignored_warnings=(FORK_WARNING,))
-def what_was_in_flight_at_a_fork_holds_nothing_up_for_long(module: ModuleType) -> None:
-    """The child counts those that were inside, in threads that it has not, and must not wait for them."""
-    cell = module.SharedInt(mmap.mmap(-1, mmap.PAGESIZE))
-    threads = [threading.Thread(target=add_until_released, args=(cell,)) for _ in range(THREADS)]
-    for thread in threads:
-        thread.start()
-    try:
-        for _ in range(FORKS):
-            status = status_of(fork(cell.release))
-            assert status == 0, f"a child that released ended with {status}"
-    finally:
-        cell.release()
-        for thread in threads:
-            thread.join()
