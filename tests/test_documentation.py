@@ -31,6 +31,8 @@ BLOCKS = [
     for language, block in [found.groups()]
 ]
 TYPES = ["AtomicInt", "AtomicFloat", "AtomicBool", "AtomicRef", "Counter", "Histogram", "Family"]
+# These have the operations of others, and some of their own.
+SHARED = {"SharedInt": "AtomicInt", "SharedFloat": "AtomicFloat"}
 
 
 def python(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -103,17 +105,25 @@ def parameters_of(method: Callable[..., object]) -> str:
     return ", ".join(str(parameter.replace(annotation=parameter.empty)) for parameter in own)
 
 
+def signatures_of(cell_type: type) -> dict[str, str]:
+    public = {name: getattr(cell_type, name) for name in dir(cell_type) if not name.startswith("_")}
+    return {name: parameters_of(member) for name, member in public.items() if callable(member)}
+
+
 @pytest.mark.parametrize("type_name", TYPES)
 def test_the_table_of_operations_is_the_types(type_name: str) -> None:
-    cell_type = getattr(atomicx, type_name)
-    public = {name: getattr(cell_type, name) for name in dir(cell_type) if not name.startswith("_")}
-    methods = {name: member for name, member in public.items() if callable(member)}
-    signatures = {name: parameters_of(method) for name, method in methods.items()}
-    assert operations_in_table(type_name) == signatures
+    assert operations_in_table(type_name) == signatures_of(getattr(atomicx, type_name))
+
+
+@pytest.mark.parametrize("type_name", SHARED)
+def test_a_shared_type_has_its_own_operations_and_those_of_the_local_one(type_name: str) -> None:
+    own = operations_in_table(type_name)
+    assert list(own) == ["release"]
+    assert operations_in_table(SHARED[type_name]) | own == signatures_of(getattr(atomicx, type_name))
 
 
 def test_every_public_name_is_in_the_api() -> None:
     named = set(re.findall(r"\w+", TEXTS["docs/api.md"]))
     assert set(atomicx.__all__) <= named
     types = {name for name in atomicx.__all__ if isinstance(getattr(atomicx, name), type)}
-    assert types - {"FloatCell", "HistogramSnapshot", "IntCell"} == set(TYPES)
+    assert types - {"FloatCell", "HistogramSnapshot", "IntCell"} == {*TYPES, *SHARED}

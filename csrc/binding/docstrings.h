@@ -818,12 +818,6 @@
     "The cell holds the buffer, so that it cannot be closed or resized, until release(). After that each\n" \
     "operation raises ValueError."
 
-#define DOC_SharedFloat___init__ \
-    "__init__($self, /, buffer, offset=0)\n" \
-    "--\n" \
-    "\n" \
-    "Never called; what it takes is shown."
-
 #define DOC_SharedFloat___reduce__ \
     "__reduce__($self, /)\n" \
     "--\n" \
@@ -858,12 +852,6 @@
     "\n" \
     "The cell holds the buffer, so that it cannot be closed or resized, until release(). After that each\n" \
     "operation raises ValueError."
-
-#define DOC_SharedInt___init__ \
-    "__init__($self, /, buffer, offset=0)\n" \
-    "--\n" \
-    "\n" \
-    "Never called; what it takes is shown."
 
 #define DOC_SharedInt___reduce__ \
     "__reduce__($self, /)\n" \

@@ -12,6 +12,7 @@ from typing import Any
 import atomicx
 
 TYPES = ("AtomicInt", "AtomicFloat", "AtomicBool", "AtomicRef", "Counter", "Histogram", "Family")
+SHARED_TYPES = ("SharedInt", "SharedFloat")
 
 
 def gil_state() -> str:
@@ -48,7 +49,16 @@ def lock_free(gil: str) -> dict[str, str]:
     answers: dict[str, str] = dict.fromkeys(TYPES, answer)
     if atomicx.backend == "c" and gil == "without the GIL":
         answers["Family"] = "to find a child: yes; to make or remove one takes a mutex"
-    return answers
+    return answers | dict.fromkeys(SHARED_TYPES, _shared_lock_free())
+
+
+def _shared_lock_free() -> str:
+    """The shared types say themselves why they are not there."""
+    try:
+        atomicx.SharedInt(bytearray(8))
+    except RuntimeError as error:
+        return f"no: {error}"
+    return "yes"
 
 
 def facts() -> dict[str, Any]:

@@ -36,7 +36,7 @@ from mutants.catalogue import MUTANTS  # noqa: E402
 from mutants.mutant import Layer, Mutant, StaleMutant  # noqa: E402
 
 LAYERS: list[Layer] = ["explorer", "threads", "pytest"]
-COPIED = ["csrc", "src", "tests", "pyproject.toml"]
+COPIED = ["csrc", "examples", "src", "tests", "pyproject.toml"]
 TABLE = TOP / "docs" / "mutants.md"
 # All tests of the layer together end in this time, or the baseline fails; so those of one mutant hang if they
 # do not. A bug that corrupts memory may do anything, that too.

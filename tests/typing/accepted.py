@@ -3,9 +3,11 @@
 # pyright: reportUnusedExpression=false
 
 import asyncio
+import mmap
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 from typing_extensions import assert_type
@@ -22,8 +24,11 @@ from atomicx import (
     Histogram,
     HistogramSnapshot,
     IntCell,
+    SharedFloat,
+    SharedInt,
     enable_deferred_refcount,
 )
+from atomicx.shared import Segment
 
 
 class Index:
@@ -194,6 +199,36 @@ def counters(counter: Counter) -> None:
     assert_type(counter, Counter)
 
 
+def shared_cells(memory: mmap.mmap) -> None:
+    integer = SharedInt(memory)
+    SharedInt(bytearray(8)), SharedInt(memoryview(memory), offset=8), SharedInt(buffer=memory, offset=Index())
+    assert_type(integer.fetch_add(), int)
+    integer += 1
+    assert_type(integer, SharedInt)
+    with integer.track() as entered:
+        assert_type(entered, SharedInt)
+    real = SharedFloat(memory, 8)
+    real -= 0.5
+    assert_type(real.update(lambda value: value / 2), float)
+    assert_type(integer.load() + real.load(), float)
+    integer.release()
+    real.release()
+
+
+def segments(path: Path) -> None:
+    segment = Segment.create(path, capacity=10)
+    assert_type(segment, Segment)
+    assert_type(Segment.open("path"), Segment)
+    assert_type(segment.int("requests"), SharedInt)
+    assert_type(segment.float("seconds"), SharedFloat)
+    for name, cell in segment.items():
+        assert_type(name, str)
+        assert_type(cell, SharedInt | SharedFloat)
+    assert_type(segment.path, str)
+    assert_type(segment.capacity, int)
+    segment.close()
+
+
 def count_anywhere(cell: IntCell) -> IntCell:
     cell.inc()
     cell += 1
@@ -210,7 +245,9 @@ def add_anywhere(cell: FloatCell) -> float:
 def protocols(requests: Requests) -> None:
     count_anywhere(AtomicInt())
     count_anywhere(requests)
+    count_anywhere(SharedInt(bytearray(8)))
     add_anywhere(AtomicFloat())
+    add_anywhere(SharedFloat(bytearray(8)))
 
 
 class Latency(Histogram):

@@ -16,7 +16,10 @@ from atomicx import (
     FloatCell,
     Histogram,
     IntCell,
+    SharedFloat,
+    SharedInt,
 )
+from atomicx.shared import Segment
 
 
 def integers(cell: AtomicInt) -> None:
@@ -77,6 +80,16 @@ def counters(counter: Counter) -> None:
     counter.add(1.0)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     counter -= 1  # type: ignore[operator,assignment] # pyright: ignore[reportOperatorIssue]
     counter.store(1)  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
+
+
+def shared_cells(segment: Segment) -> None:
+    SharedInt()  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    SharedInt(5)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    SharedFloat(bytearray(8), 0.0)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    segment.int("n").add(0.5)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    segment.int(5)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    local: AtomicInt = segment.int("n")  # type: ignore[assignment] # pyright: ignore[reportAssignmentType]
+    del local
 
 
 def guards(cell: AtomicInt) -> None:

@@ -52,7 +52,17 @@ def test_what_is_lock_free(monkeypatch, backend, gil, answer):
     told = _info.lock_free(gil)
     if (backend, gil) == ("c", "without the GIL"):
         assert told.pop("Family") == "to find a child: yes; to make or remove one takes a mutex"
-    assert set(told.values()) == {answer}
+    assert {told[name] for name in _info.TYPES if name in told} == {answer}
+
+
+def test_what_the_shared_types_say_of_themselves(monkeypatch):
+    def refuse(_):
+        raise RuntimeError("there are none")
+
+    monkeypatch.setattr(atomicx, "SharedInt", refuse)
+    assert _info.lock_free("with the GIL")["SharedFloat"] == "no: there are none"
+    monkeypatch.setattr(atomicx, "SharedInt", lambda _: None)
+    assert _info.lock_free("with the GIL")["SharedInt"] == "yes"
 
 
 def test_every_type_is_told():
@@ -62,6 +72,7 @@ def test_every_type_is_told():
         "Family",
     }
     assert set(_info.TYPES) == types
+    assert set(_info.SHARED_TYPES) == {name for name in atomicx.__all__ if name.startswith("Shared")}
 
 
 @pytest.mark.parametrize(

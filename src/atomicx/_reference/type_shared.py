@@ -33,7 +33,7 @@ class Shared:
         )
 
     def __init__(self, buffer: Buffer, offset: _Integer = 0) -> None:  # pyright: ignore[reportInconsistentConstructor]
-        """Never called; what it takes is shown."""
+        pass  # never called; what it takes is what the signature shows
 
     if TYPE_CHECKING:
         __signature__: ClassVar[Signature]  # what the descriptor gives

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# The examples, with what they need from PyPI, and shared cells over numpy's arrays; with the GIL and without it.
+# In the other layers these tests are skipped, by name. About a minute.
+. "$(dirname "$0")/lib.sh"
+
+examples() {    # VERSION PYTHON [REQUIREMENT...]
+  copy "$work/examples/$1"
+  cd "$work/examples/$1"
+  "$2" -m venv .venv
+  ATOMICX_REQUIRE_C=1 .venv/bin/python -m pip install -qq ".[test,examples]" "${@:3}"
+  .venv/bin/python .ci/identity.py "$1" 0
+  echo "::: examples, $1"
+  ATOMICX_REQUIRE_EXAMPLES=1 bash .ci/tests.sh .venv/bin/python tests/examples tests/shared/test_cells.py
+}
+
+free=$(free_threaded)
+with_gil=$(interpreter 3.11)
+job examples-3.13t examples 3.13t "$free" "$hypothesis_313t"    # numpy has no wheels for it any more
+job examples-3.11 examples 3.11 "$with_gil" numpy
+finish
