@@ -151,6 +151,29 @@ def test_ctrl_c_for_real():
     assert "Stopped by Ctrl-C" in text and "Traceback" not in errors
 
 
+# The parameter's default raises the signal while the loop is compiled, where Ctrl-C seldom comes by itself.
+INTERRUPTED_COMPILATION = """
+import sys
+from atomicx.bench.harness import Case, compiled
+try:
+    compiled(Case("", (), "", ("pass",), dict), {"cell=__import__('signal').raise_signal(2)": None})
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process there does not end by a signal")
+def test_ctrl_c_during_a_compilation_is_caught_like_any_other(tmp_path):
+    # As a module, as the command is run: only then does the interpreter end by a signal that it noted.
+    (tmp_path / "interrupted.py").write_text(INTERRUPTED_COMPILATION)
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        done = subprocess.run([sys.executable, "-m", "interrupted"], cwd=tmp_path, check=False)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    assert done.returncode == 130
+
+
 def test_plot(bench, tmp_path):
     path = tmp_path / "plot.svg"
     status, _, errors = bench("--plot", str(path))
