@@ -49,9 +49,12 @@ def watch(patience: float) -> None:
 
 def in_a_signal_handler(count: Count) -> None:
     depth = 0
+    stopped = False
 
     def handle(*_: object) -> None:
         nonlocal depth
+        if stopped:
+            return
         depth += 1
         if depth < NESTED:
             signal.setitimer(signal.ITIMER_REAL, TIMER_SECONDS)
@@ -63,7 +66,8 @@ def in_a_signal_handler(count: Count) -> None:
     signal.setitimer(signal.ITIMER_REAL, TIMER_SECONDS)
     while len(beats) < 50 * BEATS:
         count()
-    signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    stopped = True
+    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def in_a_collectors_callback(count: Count) -> None:

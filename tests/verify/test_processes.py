@@ -1,10 +1,12 @@
 """Litmus tests whose actors are processes: they run, controls are caught, and what goes wrong is told."""
 
+import mmap
 import os
 import time
 
 import pytest
 
+from atomicx import SharedInt
 from atomicx.verify.engine import BATCH, run
 from atomicx.verify.litmus import ACCEPTABLE, Litmus, plain_actor
 from atomicx.verify.processes import ROWS, Processes
@@ -72,10 +74,16 @@ def test_an_actor_that_raises_is_reported():
 
 
 def test_an_actor_that_does_not_end_is_reported_and_ended():
-    result = run(litmus_of(lambda _: time.sleep(60)), samples=1, patience_seconds=0.3, crew_of=Processes)
+    process = SharedInt(mmap.mmap(-1, mmap.PAGESIZE))
+
+    def sleeps(_):
+        process.store(os.getpid())
+        time.sleep(60)
+
+    result = run(litmus_of(sleeps), samples=1, patience_seconds=0.3, crew_of=Processes)
     assert str(result.failure) == "first: did not end within 0.3 s"
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    with pytest.raises(ProcessLookupError):
+        os.kill(process.load(), 0)
 
 
 def test_an_actor_that_dies_is_reported():

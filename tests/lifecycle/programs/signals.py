@@ -50,9 +50,13 @@ class Handler:
 
 
 class Rearming(Handler):
-    """Sets the timer anew, and so is interrupted by itself."""
+    """Sets the timer anew, and so is interrupted by itself, until it is stopped."""
+
+    stopped = False
 
     def __call__(self, *_: object) -> None:
+        if self.stopped:
+            return
         super().__call__()
         signal.setitimer(signal.ITIMER_REAL, TIMER_SECONDS)
 
@@ -71,7 +75,8 @@ def a_timer_fires_into_operations(module: ModuleType) -> None:
     while handler.beats < SIGNALS:
         cells.beat()
         beats += 1
-    signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    handler.stopped = True
+    signal.setitimer(signal.ITIMER_REAL, 0)
     cells.check(beats + handler.beats)
 
 
