@@ -15,6 +15,7 @@ share a core.
 """
 
 import functools
+import math
 import random
 import re
 import statistics
@@ -56,7 +57,7 @@ def throughput(threads: int, think_ns: float, services_ns: Sequence[float]) -> f
     rate = 0.0
     for customers in range(1, threads + 1):
         stays = [service * (1 + length) for service, length in zip(services_ns, lengths, strict=True)]
-        rate = customers / (think_ns + sum(stays))
+        rate = customers / (think_ns + math.fsum(stays))
         lengths = [rate * stay for stay in stays]
     return rate
 
@@ -70,7 +71,7 @@ def one_line(threads: int, costs: Costs, visits: int = 1) -> float:
 
 def striped(crowds: Iterable[int], costs: Costs) -> float:
     """Each stripe has its crowd of threads. Relative to one thread alone."""
-    return sum(one_line(crowd, costs) for crowd in crowds if crowd)
+    return math.fsum(one_line(crowd, costs) for crowd in crowds if crowd)
 
 
 @functools.cache
