@@ -5,6 +5,7 @@ A row names its operation as atomicx's own cases do, so equivalents can be compa
 
 from __future__ import annotations
 
+import atexit
 import collections
 import itertools
 import multiprocessing
@@ -141,6 +142,12 @@ def _rows(type_name: str, make: Callable[[Any], Any], *operations: tuple[str, ..
     return tuple(rows)
 
 
+def _entered(view: Any) -> dict[str, Any]:
+    """What a context manager gives, until the process ends."""
+    atexit.register(view.__exit__, None, None, None)
+    return {"cell": view.__enter__()}
+
+
 PEERS = (
     Peer(
         "cereggii",
@@ -213,16 +220,24 @@ PEERS = (
     Peer(
         "atomics",
         "atomics",
-        _rows(
-            "atomics INT",
-            lambda module: module.atomic(width=8, atype=module.INT),
-            ("int.inc", "inc()"),
-            ("int.dec", "dec()"),
-            ("int.add", "add(1)"),
-            ("int.load", "load()"),
-            ("int.store", "store(1)"),
-            ("int.fetch_add", "fetch_inc()"),
-            ("int.compare_and_set", "cmpxchg_strong(0, 1)", "cmpxchg_strong(1, 0)"),
+        (
+            *_rows(
+                "atomics INT",
+                lambda module: module.atomic(width=8, atype=module.INT),
+                ("int.inc", "inc()"),
+                ("int.dec", "dec()"),
+                ("int.add", "add(1)"),
+                ("int.load", "load()"),
+                ("int.store", "store(1)"),
+                ("int.fetch_add", "fetch_inc()"),
+                ("int.compare_and_set", "cmpxchg_strong(0, 1)", "cmpxchg_strong(1, 0)"),
+            ),
+            Row(
+                ("shared.inc",),
+                "atomics INT view.inc()",
+                ("cell.inc()",),
+                lambda module: _entered(module.atomicview(buffer=bytearray(8), atype=module.INT)),
+            ),
         ),
     ),
     Peer(
