@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -28,7 +29,10 @@ def shared(cell_type: Any, value: Any = 0) -> Any:
 
 def fork(function: Callable[[], None]) -> int:
     """A child process that runs the function and ends; its status is 0 if it returned. Returns its id."""
-    child = os.fork()
+    with warnings.catch_warnings():
+        # Where faulthandler watches for a hang, it does so in a thread, and the warning is an error here.
+        warnings.filterwarnings("ignore", ".*multi-threaded", DeprecationWarning)
+        child = os.fork()
     if child:
         return child
     status = 1
