@@ -14,6 +14,7 @@ pytest, what the tests import, and a C compiler. Nothing is written into the che
 
 import argparse
 import atexit
+import contextlib
 import functools
 import os
 import shutil
@@ -109,6 +110,8 @@ def run_pytest(tree: Path, tests: list[str], hangs: bool = False) -> tuple[str, 
             os.killpg(process.pid, signal.SIGKILL)
             return f"{tests[0]}, which hangs", time.monotonic() - start
     took = time.monotonic() - start
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # children that a mutant left behind
     if process.returncode == 0:
         return "", took
     if process.returncode < 0:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
+from atomicx import SharedInt
 from atomicx.shared import Segment
 from lifecycle.programs.forks import FORK_WARNING
 from support.child import program
@@ -137,12 +138,14 @@ def children_of_counting_threads_count(module: ModuleType) -> None:
         beats = [0, 0, 0]
         stopped = False
 
-        def beat(me: int) -> None:
+        # As arguments: without the GIL a variable of the function around has a lock, which a child may find
+        # taken.
+        def beat(me: int, total: SharedInt = total) -> None:
             while not stopped:
                 total.inc()
                 beats[me] += 1
 
-        def child(number: int) -> None:
+        def child(number: int, total: SharedInt = total) -> None:
             for _ in range(CHILD_COUNTS):
                 total.inc()
             segment.int(f"child {number}").inc()
