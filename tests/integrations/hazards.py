@@ -100,7 +100,8 @@ def in_forked_children(count: Count) -> None:
     warnings.simplefilter("ignore", DeprecationWarning)
     stopped = False
 
-    def work() -> None:
+    # An argument: without the GIL a variable of the function around has a lock, which a child may find taken.
+    def work(count: Count = count) -> None:
         while not stopped:
             count()
 
