@@ -230,8 +230,8 @@ def test_ctrl_c_prints_what_there_is_and_exits_with_130(sigint_handler):
     assert "Traceback" not in errors
 
 
-# Programs that raise the signal while they are made into a test, where Ctrl-C seldom comes by itself: as a start
-# value, and between the functions that a program is turned into.
+# Programs that raise the signal while they are made into a test, where Ctrl-C seldom comes by itself: as a
+# start value, and between the functions that a program is turned into.
 RAISE = "__import__('signal').raise_signal(2)"
 INTERRUPTED = {
     "start value": f"Program({f'x = {RAISE}'!r}, ()).outcomes(lambda value: value)",

@@ -170,8 +170,8 @@ class Program:
 
         return Program(self.start, tuple(map(rename, self.actors)), rename(self.finally_))
 
-    # What is run is compiled before, here and in `litmus`: exec and eval of a text note a Ctrl-C as one that nobody
-    # caught, and then the process ends by the signal, although it is caught further out.
+    # What is run is compiled before, here and in `litmus`: exec and eval of a text note a Ctrl-C as one that
+    # nobody caught, and then the process ends by the signal, although it is caught further out.
 
     def outcomes(self, alone: Callable[[Any], Any]) -> dict[tuple[Any, ...], Expectation]:
         """What may come out, by trying every order on cells that `alone` makes and one thread uses."""
