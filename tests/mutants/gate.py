@@ -95,10 +95,9 @@ def run_pytest(tree: Path, changed: str, tests: list[str], hangs: bool = False) 
     objects_of("pytest").link(tree, changed, extension, "-shared")
     seconds = HANG_SECONDS if hangs else PYTEST_SECONDS
     environment = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name != "ATOMICX_PURE"},
         "PYTHONPATH": str(tree / "src"),
         "PYTHONDONTWRITEBYTECODE": "1",
-        "ATOMICX_PURE": "0",
     }
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
     start = time.monotonic()
