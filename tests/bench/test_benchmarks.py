@@ -266,6 +266,13 @@ def test_figures_are_put_between_the_markers():
         quote.quoted(text.replace("floors", "nonsense"), known)
 
 
+@pytest.mark.parametrize("form", tables.FORMS)
+def test_a_row_of_a_table_has_as_many_cells_as_its_head(form):
+    blocks = tables.FORMS[form](tables.read_results(results.FOLDER)).split("\n\n")
+    lengths = [{line.count(" |") for line in block.splitlines() if line.startswith("|")} for block in blocks]
+    assert {len(lengths_of_a_table) for lengths_of_a_table in lengths} <= {0, 1}
+
+
 def test_check_fails_on_a_doctored_document(monkeypatch, tmp_path, capsys):
     document = tmp_path / "document.md"
     document.write_text("<!-- figures: brief -->\n<!-- figures: end -->\n")
