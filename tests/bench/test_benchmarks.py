@@ -322,15 +322,16 @@ def plot():
 def test_plots_are_the_same_each_time():
     drawing = plot()
     (known,) = [each for each in results.read(results.TIMES) if each["interpreter"]["name"] == "3.13t"]
-    first = drawing.drawn([known])
-    assert {*first} == {"costs-3.13t.svg", "threads-3.13t.svg"}
-    assert drawing.drawn([known]) == first
+    (served,) = [each for each in results.read(results.SERVICES) if each["interpreter"]["name"] == "3.13t"]
+    first = drawing.drawn([known], [served])
+    assert {*first} == {"costs-3.13t.svg", "threads-3.13t.svg", "services-3.13t.svg"}
+    assert drawing.drawn([known], [served]) == first
     assert "AtomicInt.inc()" in first["costs-3.13t.svg"]  # text stays text
 
 
 def test_plots_are_checked(monkeypatch, tmp_path):
     drawing = plot()
-    monkeypatch.setattr(drawing, "drawn", lambda known: {"one.svg": "<svg/>", "two.svg": "<svg></svg>"})
+    monkeypatch.setattr(drawing, "drawn", lambda *known: {"one.svg": "<svg/>", "two.svg": "<svg></svg>"})
     assert drawing.plot(check=True, output=tmp_path) == 1
     assert drawing.plot(check=False, output=tmp_path) == 0
     assert drawing.plot(check=True, output=tmp_path) == 0
