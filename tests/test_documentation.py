@@ -53,7 +53,8 @@ def check_python(block: str) -> None:
 def check_command(command: str) -> None:
     """The command is one that the checks run whole, or its own help knows it."""
     if command.startswith("python3 -m venv .venv && "):
-        assert command in TEXTS["README.md"]  # whose two commands .ci/front.sh runs, as they stand there
+        # The README's first two are run by .ci/front.sh; those that start a server, by tests/examples.
+        assert command in TEXTS["README.md"]
         return
     program, *arguments = command.split()
     assert program == "python" and arguments[:1] == ["-m"], command
