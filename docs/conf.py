@@ -29,9 +29,10 @@ autodoc_default_options = {"members": True, "member-order": "bysource"}
 autodoc_preserve_defaults = True
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
-python_maximum_signature_line_length = 80
+python_maximum_signature_line_length = 120
 
 html_theme = "furo"
+html_theme_options = {"light_css_variables": {"code-font-size": "77%"}}  # for the README's longest commands
 html_title = f"atomicx {release}"
 html_copy_source = False
 html_show_sourcelink = False

@@ -1,6 +1,6 @@
-"""The recipes in docs/cookbook.md hold wherever one thread interrupts another; and with their atomic operation
-taken apart they do not, so these tests would see it.
+"""The recipes in docs/cookbook.md hold wherever one thread interrupts another.
 
+With their atomic operation taken apart they do not, so these tests would see it.
 tests/test_documentation.py runs them as they stand there.
 """
 
