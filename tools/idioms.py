@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -30,6 +31,8 @@ CALL = re.compile(r"(?:[\w.]|\[\w+\])+\((?:[^()]|\([^()]*\))*\)(?:\.\w+\(\))?")
 DUNDER = re.compile(r"(__\w+__)")
 REMARK = re.compile(r", (?:keys|items) with own .*|, called .*")
 
+# Only the list of idioms is wanted, for which the twin in the sources does.
+os.environ["ATOMICX_PURE"] = "1"
 sys.path.insert(0, str(TOP / "src"))
 
 from atomicx.verify.idioms.survey import IDIOMS  # noqa: E402
