@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from . import Family, Histogram
 
 Labels = tuple[str, ...]
 
@@ -18,6 +23,12 @@ class Named(Protocol):
     """Cells by name, as an atomicx.shared.Segment has them."""
 
     def items(self) -> Iterable[tuple[str, Loads]]: ...
+
+
+Counted = TypeVar("Counted", bound="Loads | Family[Loads]")
+Gauged = TypeVar("Gauged", bound="Loads | Callable[[], float] | Family[Loads | Callable[[], float]]")
+Observed = TypeVar("Observed", bound="Histogram | Family[Histogram]")
+NamedCells = TypeVar("NamedCells", bound=Named)
 
 
 def is_family(source: object) -> bool:

@@ -21,10 +21,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from . import AtomicBool, AtomicRef, __version__
-from ._exported import Labels, Named, cells_of, check_gauge, is_family, label_names_of, reading_of
+from ._exported import (
+    Counted,
+    Gauged,
+    Labels,
+    NamedCells,
+    Observed,
+    cells_of,
+    check_gauge,
+    is_family,
+    label_names_of,
+    reading_of,
+)
 
 try:
     from opentelemetry.metrics import Observation, get_meter
@@ -46,7 +57,6 @@ _UNIT = re.compile(r"[ -~]{0,63}")
 _BUCKET, _COUNT, _SUM = ".bucket", ".count", ".sum"
 _BOUND = "le"
 
-_T = TypeVar("_T")
 _Values = tuple[float, ...]
 _Attributes = dict[str, str]
 # A cell, what it and those before it have counted; and what those before it had, if there were any.
@@ -94,9 +104,9 @@ class _Source:
         cells: dict[Labels, Any] = {}
 
         def see(before: _Seen) -> _Seen:
-            # The cells are looked for in here: who has to do it again must not come with older ones.
-            cells.clear()
-            cells.update(cells_of(self._source))
+            nonlocal cells
+            # In here: who has to do it again must not come with older ones.
+            cells = dict(cells_of(self._source))
             seen = dict(before)
             for labels, cell in cells.items():
                 last, base = seen.get(labels, (cell, None))
@@ -216,7 +226,7 @@ class Collector:
         self._meter: Any = get_meter("atomicx", __version__) if meter is None else meter
         self._sources: dict[str, object] = {}
 
-    def counter(self, name: str, description: str, cell: _T, /, *, unit: str = "") -> _T:
+    def counter(self, name: str, description: str, cell: Counted, /, *, unit: str = "") -> Counted:
         """Export a cell that only counts up, or a Family of such, as an observable counter. Returns it.
 
         Any cell with load() will do: Counter, AtomicInt, AtomicFloat and the shared ones; else TypeError. It
@@ -226,7 +236,7 @@ class Collector:
         self._export(cell, description, _counter(name, unit, cell))
         return cell
 
-    def up_down_counter(self, name: str, description: str, cell: _T, /, *, unit: str = "") -> _T:
+    def up_down_counter(self, name: str, description: str, cell: Counted, /, *, unit: str = "") -> Counted:
         """Export a cell that goes up and down, or a Family of such, as an observable up-down counter. Returns
         it. TypeError if it has no load().
 
@@ -236,14 +246,14 @@ class Collector:
         self._export(cell, description, _gauge(name, unit, cell)._replace(kind="up_down_counter"))
         return cell
 
-    def gauge(self, name: str, description: str, cell: _T, /, *, unit: str = "") -> _T:
+    def gauge(self, name: str, description: str, cell: Gauged, /, *, unit: str = "") -> Gauged:
         """Export a cell, a function that returns a number, or a Family, as an observable gauge. Returns it.
         TypeError if it is none of these.
         """
         self._export(cell, description, _gauge(name, unit, cell))
         return cell
 
-    def histogram(self, name: str, description: str, cell: _T, /, *, unit: str = "") -> _T:
+    def histogram(self, name: str, description: str, cell: Observed, /, *, unit: str = "") -> Observed:
         """Export a Histogram, or a Family of such. Returns it. It must not be drained.
 
         It goes out as three observable counters of one snapshot: name.bucket has, by the attribute `le`, the
@@ -263,10 +273,11 @@ class Collector:
             _Instrument("counter", name + _BUCKET, "{observation}", parts.buckets),
             _Instrument("counter", name + _COUNT, "{observation}", parts.counts),
             _Instrument("counter", name + _SUM, unit, parts.sums),
+            folded=name,
         )
         return cell
 
-    def segment(self, source: _T, description: str = "") -> _T:
+    def segment(self, source: NamedCells, description: str = "") -> NamedCells:
         """Export all cells that source.items() yields with their names, as an atomicx.shared.Segment. Returns
         it.
 
@@ -274,31 +285,35 @@ class Collector:
         a collection, so these are the names that are there now: call it again for those that came later.
         """
         instruments: list[_Instrument] = []
-        for name, cell in cast("Named", source).items():
+        for name, cell in source.items():
             _check_name(name)
             if self._sources.get(name.lower()) is not source:
                 instruments.append((_counter if name.endswith("_total") else _gauge)(name, "", cell))
         self._export(source, description, *instruments)
         return source
 
-    def _export(self, source: object, description: str, *instruments: _Instrument) -> None:
+    def _export(
+        self, source: object, description: str, *instruments: _Instrument, folded: str | None = None
+    ) -> None:
         if not isinstance(description, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"a description is a str, not {type(description).__name__!r}")
         if not all(label_names_of(source)):
             raise ValueError("'' is no name of a label here")
-        taken = set(self._sources)
+        new: dict[str, object] = {} if folded is None else {folded.lower(): source}
         for _, name, unit, _ in instruments:
             _check_name(name)
             if not isinstance(unit, str) or not _UNIT.fullmatch(unit):  # pyright: ignore[reportUnnecessaryIsInstance]
                 raise ValueError(f"{unit!r} is no unit")
-            if name.lower() in taken:
-                raise ValueError(f"{name!r} is exported already")
-            taken.add(name.lower())
+            if name.lower() in new:
+                raise ValueError(f"{name!r} is there twice")
+            new[name.lower()] = source
+        if taken := new.keys() & self._sources.keys():
+            raise ValueError(f"{min(taken)!r} is exported already")
         live = AtomicBool()  # an instrument cannot be taken back; until all are made, they report nothing
         for instrument in instruments:
             self._make(instrument, description, live)
         live.store(True)
-        self._sources.update(dict.fromkeys((instrument.name.lower() for instrument in instruments), source))
+        self._sources.update(new)
 
     def _make(self, instrument: _Instrument, description: str, live: AtomicBool) -> None:
         def callback(options: CallbackOptions) -> Iterable[Observation]:
@@ -354,7 +369,7 @@ def _folded(metrics: Sequence[Metric]) -> list[Metric]:
     in_place: dict[str, Metric | None] = {}
     for name in by_name:
         base = name.removesuffix(_BUCKET)
-        if base != name and (histogram := _histogram(by_name, base)) is not None:
+        if base not in often and (histogram := _histogram(by_name, base)) is not None:
             in_place |= {base + _BUCKET: histogram, base + _COUNT: None, base + _SUM: None}
     found = (in_place.get(metric.name, metric) for metric in metrics)
     return [metric for metric in found if metric is not None]

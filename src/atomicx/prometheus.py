@@ -24,12 +24,24 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 import atomicx
 
 from . import AtomicFloat
-from ._exported import Labels, Loads, Named, cells_of, check_gauge, label_names_of, reading_of
+from ._exported import (
+    Counted,
+    Gauged,
+    Labels,
+    Loads,
+    Named,
+    NamedCells,
+    Observed,
+    cells_of,
+    check_gauge,
+    label_names_of,
+    reading_of,
+)
 
 try:
     from prometheus_client import REGISTRY, values
@@ -52,9 +64,6 @@ _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL_NAME = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
 # What the exposition formats add to a name, or keep for themselves.
 _RESERVED_SUFFIXES = ("_total", "_created", "_bucket", "_count", "_sum", "_info")
-
-
-_T = TypeVar("_T")
 
 
 def _check_name(name: str) -> None:
@@ -207,7 +216,7 @@ class Collector:
         self._registry = registry
         self._exported: list[_Exported | _Segment] = []
 
-    def counter(self, name: str, documentation: str, cell: _T, /, *, unit: str = "") -> _T:
+    def counter(self, name: str, documentation: str, cell: Counted, /, *, unit: str = "") -> Counted:
         """Export a cell that only counts up, or a Family of such. Returns it.
 
         Any cell with load() will do: Counter, AtomicInt, AtomicFloat and the shared ones. It must not be
@@ -218,13 +227,13 @@ class Collector:
         self._export(_Counter(name.removesuffix("_total"), documentation, cell, unit))
         return cell
 
-    def gauge(self, name: str, documentation: str, cell: _T, /, *, unit: str = "") -> _T:
+    def gauge(self, name: str, documentation: str, cell: Gauged, /, *, unit: str = "") -> Gauged:
         """Export a cell that goes up and down, a function that returns a number, or a Family. Returns it."""
         check_gauge(cell)
         self._export(_Gauge(name, documentation, cell, unit))
         return cell
 
-    def histogram(self, name: str, documentation: str, cell: _T, /, *, unit: str = "") -> _T:
+    def histogram(self, name: str, documentation: str, cell: Observed, /, *, unit: str = "") -> Observed:
         """Export a Histogram, or a Family of such. Returns it. It must not be drained.
 
         No label may be called le. Buckets are cumulative in the format, so they are added up here.
@@ -232,7 +241,7 @@ class Collector:
         self._export(_Histogram(name, documentation, cell, unit))
         return cell
 
-    def segment(self, source: _T, documentation: str = "") -> _T:
+    def segment(self, source: NamedCells, documentation: str = "") -> NamedCells:
         """Export all cells that source.items() yields with their names, as an atomicx.shared.Segment. Returns
         it.
 
@@ -240,7 +249,7 @@ class Collector:
         names of metrics, else ValueError; what is entered later without one is left out, with a warning. The
         registry knows only the names that are there now.
         """
-        exported = _Segment(cast("Named", source), documentation)
+        exported = _Segment(source, documentation)
         self._export(exported)
         return source
 

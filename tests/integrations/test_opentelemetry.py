@@ -13,6 +13,8 @@ from support.shared import NEEDS_C, shared
 
 needs("opentelemetry.sdk.metrics", "opentelemetry")
 
+from opentelemetry.metrics import NoOpMeter  # noqa: E402
+
 from atomicx.opentelemetry import Collector  # noqa: E402
 from integrations.otel import (  # noqa: E402
     CUMULATIVE,
@@ -194,6 +196,16 @@ def test_a_total_never_goes_back(backend: ModuleType, sdk: Sdk) -> None:
     assert found[whole] == ((1, 3), 12.5)
 
 
+def test_what_goes_up_and_down_begins_anew(backend: ModuleType, sdk: Sdk) -> None:
+    for kind in ("up_down_counter", "gauge"):
+        family = getattr(sdk.metrics, kind)(kind, "Each.", backend.Family(backend.AtomicInt, "path"))
+        for number in (5, 3):
+            family["/"].store(number)
+            assert collected(sdk.cumulative)[point(kind, path="/")] == number
+            family.clear()
+            assert point(kind, path="/") not in collected(sdk.cumulative)
+
+
 def test_two_collections_at_once_add_an_old_child_once(backend: ModuleType) -> None:
     """One has listed the old child, when the other comes and sees the new one."""
     meter: Any = Meter()
@@ -296,11 +308,17 @@ def test_what_is_given_is_given_back(backend: ModuleType, sdk: Sdk) -> None:
 def test_a_name_is_exported_once(backend: ModuleType, sdk: Sdk) -> None:
     sdk.metrics.counter("x", "Help.", backend.Counter(1))
     sdk.metrics.histogram("y", "Help.", backend.Histogram([1.0]))
-    for kind, name in (("counter", "X"), ("gauge", "x"), ("counter", "y.Sum"), ("histogram", "y")):
+    for kind, name in (
+        ("counter", "X"),
+        ("gauge", "x"),
+        ("counter", "y.Sum"),
+        ("gauge", "Y"),
+        ("histogram", "y"),
+        ("histogram", "x"),
+    ):
         with pytest.raises(ValueError, match="exported already"):
             getattr(sdk.metrics, kind)(name, "Other.", cell_of(backend, kind))
-    sdk.metrics.gauge("y", "Another.", lambda: 5)
-    assert len(collected(sdk.cumulative)) == 1 + 4 + 1
+    assert len(collected(sdk.cumulative)) == 1 + 4
 
 
 @pytest.mark.parametrize("kind", ["counter", "up_down_counter", "gauge"])
@@ -351,6 +369,11 @@ def test_a_segment_with_other_names(backend: ModuleType, sdk: Sdk, name: Any) ->
     with pytest.raises(ValueError, match="no name of an instrument"):
         sdk.metrics.segment({"good": backend.AtomicInt(), name: backend.AtomicInt()})
     assert nothing_is_exported(sdk)
+
+
+def test_a_segment_with_a_name_twice(backend: ModuleType) -> None:
+    with pytest.raises(ValueError, match="'A' is there twice"):
+        Collector(NoOpMeter("quiet")).segment({"a": backend.AtomicInt(), "A": backend.AtomicInt()})
 
 
 @NEEDS_C

@@ -105,6 +105,11 @@ def test_the_others_stay_where_they_are(backend: ModuleType, sdk: Sdk) -> None:
     data = sdk.cumulative.get_metrics_data()
     once = fold_histograms(data)
     assert [metric.name for metric in metrics_in(once)] == ["a", "b", "c"]
+    (whole,) = metrics_in(once)[1].data.data_points
+    buckets = metrics_in(data)[1].data.data_points
+    assert (whole.start_time_unix_nano, whole.time_unix_nano) in {
+        (bucket.start_time_unix_nano, bucket.time_unix_nano) for bucket in buckets
+    }
     assert (metrics_in(once)[0], metrics_in(once)[2]) == (metrics_in(data)[0], metrics_in(data)[-1])
     assert fold_histograms(once) == once
     assert [metric.name for metric in metrics_in(data)] == ["a", "b.bucket", "b.count", "b.sum", "c"]
@@ -195,11 +200,16 @@ def test_counters_of_others_are_not_folded(sdk: Sdk) -> None:
     create("gauge.count", Observation(1))
     create("updown.bucket", rung("+Inf", 1))
     create("updown.count", Observation(1), kind="up_down_counter")
+    create("mixed.bucket", rung("+Inf", 1))
+    sdk.meter.create_counter("mixed.count").add(1)  # whose temporality is another in this reader
+    create("taken.bucket", rung("+Inf", 1))
+    create("taken.count", Observation(1))
+    create("taken", Observation(1), kind="gauge")
     create("alone.bucket", rung("+Inf", 1))
     create("good.bucket", rung("+Inf", 1))
     create("good.count", Observation(1))
-    data = sdk.cumulative.get_metrics_data()
+    data = sdk.delta.get_metrics_data()
     names = {metric.name for metric in metrics_in(data)}
-    assert len(names) == 2 * (len(cases) + 3) + 1
+    assert len(names) == 2 * (len(cases) + 5) + 2
     found = {metric.name for metric in metrics_in(fold_histograms(data))}
     assert found == names - {"good.bucket", "good.count"} | {"good"}
