@@ -11,7 +11,7 @@ import atomicx
 from support.extras import needs
 from support.shared import NEEDS_C, shared
 
-needs("opentelemetry.sdk.metrics", "opentelemetry")
+needs("opentelemetry.sdk.metrics", "opentelemetry", "opentelemetry-sdk")
 
 from opentelemetry.metrics import NoOpMeter  # noqa: E402
 

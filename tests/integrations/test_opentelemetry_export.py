@@ -12,8 +12,8 @@ import pytest
 
 from support.extras import needs
 
-for module in ("opentelemetry.sdk.metrics", "opentelemetry.exporter.otlp.proto.http"):
-    needs(module, "opentelemetry")
+needs("opentelemetry.sdk.metrics", "opentelemetry", "opentelemetry-sdk")
+needs("opentelemetry.exporter.otlp.proto.http", "opentelemetry", "opentelemetry-exporter-otlp-proto-http")
 
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter  # noqa: E402
 from opentelemetry.metrics import NoOpMeter  # noqa: E402

@@ -7,9 +7,10 @@ import pytest
 
 from support.extras import needs
 
-needs("opentelemetry.sdk.metrics", "opentelemetry")
+needs("opentelemetry.sdk.metrics", "opentelemetry", "opentelemetry-sdk")
 
 from opentelemetry.metrics import Observation  # noqa: E402
+from opentelemetry.sdk.metrics import MeterProvider, ObservableCounter, export  # noqa: E402
 from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View  # noqa: E402
 
 from atomicx.opentelemetry import Collector, fold_histograms  # noqa: E402
@@ -174,6 +175,22 @@ def test_what_a_view_has_changed_is_not_folded(
     assert {name for name, _ in changed if not name.startswith("more")} <= found
     assert "more" in found or "more.bucket" not in {name for name, _ in changed}
     sdk.provider.shutdown()
+
+
+@pytest.mark.skipif(not hasattr(export, "CardinalityLimits"), reason="this release of the SDK has no limit")
+def test_what_the_sdk_has_merged_is_not_folded(backend: ModuleType) -> None:
+    sets = 5  # of attributes: two children of two buckets, and one of a third
+    reader = export.InMemoryMetricReader(cardinality_limits={ObservableCounter: sets})
+    provider = MeterProvider([reader], shutdown_on_exit=False)
+    family = Collector(provider.get_meter("tests")).histogram(
+        "time", "Each.", backend.Family(lambda: backend.Histogram([1.0]), "path")
+    )
+    family["/a"].observe(1)
+    family["/b"].observe(1)
+    assert {metric.name for metric in folded(reader)} == {"time"}
+    family["/c"].observe(1)
+    assert {metric.name for metric in folded(reader)} == {"time.bucket", "time.count", "time.sum"}
+    provider.shutdown()
 
 
 def test_counters_of_others_are_not_folded(sdk: Sdk) -> None:
