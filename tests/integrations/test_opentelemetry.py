@@ -32,14 +32,6 @@ from integrations.otel import (  # noqa: E402
     points_in,
 )
 
-
-@pytest.fixture
-def sdk() -> Any:
-    sdk = Sdk()
-    yield sdk
-    sdk.provider.shutdown()
-
-
 # Numbers
 
 

@@ -29,13 +29,6 @@ from integrations.otel import CUMULATIVE, DELTA, KINDS, Points, Sdk, cell_of, co
 PATIENCE = 60
 
 
-@pytest.fixture
-def sdk() -> Any:
-    sdk = Sdk()
-    yield sdk
-    sdk.provider.shutdown()
-
-
 def test_collections_while_threads_count(backend: ModuleType, sdk: Sdk) -> None:
     """No total goes back, no delta is below zero, the deltas add up to the totals, and those are exact."""
     requests = sdk.metrics.counter("requests", "All.", backend.Family(backend.Counter, "worker"))

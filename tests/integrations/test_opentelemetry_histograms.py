@@ -28,13 +28,6 @@ from integrations.otel import (  # noqa: E402
 )
 
 
-@pytest.fixture
-def sdk() -> Any:
-    sdk = Sdk()
-    yield sdk
-    sdk.provider.shutdown()
-
-
 def test_a_histogram_is_three_counters(backend: ModuleType, sdk: Sdk) -> None:
     latency = sdk.metrics.histogram("latency", "Time.", backend.Histogram([0.5, 1, 2.5]), unit="s")
     for value in (0.5, 0.75, 2, 3, 4):
