@@ -59,8 +59,8 @@ _BOUND = "le"
 
 _Values = tuple[float, ...]
 _Attributes = dict[str, str]
-# A cell, what it and those before it have counted; and what those before it had, if there were any.
 _Look = list[tuple[_Attributes, Any, _Values]]
+# The last child for these labels, and what those before it had counted, if there were any.
 _Seen = dict[Labels, tuple[Any, _Values | None]]
 
 
@@ -90,8 +90,7 @@ class _Source:
         self._source = source
         self._read = read
         self._names = label_names_of(source)
-        # The dicts in it never change.
-        nothing: _Seen = {}
+        nothing: _Seen = {}  # never changes: what was seen next is another dict
         self._seen = AtomicRef(nothing)
 
     def values(self) -> _Look:
@@ -100,7 +99,7 @@ class _Source:
 
     def totals(self) -> _Look:
         """What has been counted. It never goes back: where a child was removed and made anew, the total of
-        the one before is added, because the same attributes are the same series to the SDK."""
+        the one before is added, because the same attributes are the same series to the SDK. Lock-free."""
         cells: dict[Labels, Any] = {}
 
         def see(before: _Seen) -> _Seen:
