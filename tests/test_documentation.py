@@ -80,6 +80,11 @@ def test_block(language: str, block: str) -> None:
     if language == "python":
         if "atomicx.prometheus" in block:
             needs("prometheus_client", "prometheus")
+        if "atomicx.opentelemetry" in block:
+            needs("opentelemetry.sdk.metrics", "opentelemetry", "opentelemetry-sdk")
+        if "opentelemetry.exporter" in block:
+            package = "opentelemetry-exporter-otlp-proto-http"
+            needs("opentelemetry.exporter.otlp.proto.http", "opentelemetry", package)
         if "atomicx.shared" in block and atomicx.backend == "python":
             # The twin refuses, and says why.
             assert "RuntimeError" in python("-c", block).stderr
