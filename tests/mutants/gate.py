@@ -71,7 +71,7 @@ def copy(folder: Path) -> Path:
 
 def build_extension(tree: Path) -> None:
     """Compiles tree's extension into its package, for this interpreter, with little optimization."""
-    sources = sorted(map(str, (tree / "csrc").glob("*/*.c")))
+    sources = sorted(map(str, (tree / "csrc/binding").glob("*.c")))  # core.c takes in the core
     include = sysconfig.get_path("include")
     command = [*core_run.compiler(), "-shared", "-fPIC", "-std=c11", "-O1", "-g", "-fvisibility=hidden"]
     command += [f"-I{folder}" for folder in (include, tree / "csrc/core", tree / "csrc/binding")]
