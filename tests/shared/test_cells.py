@@ -398,7 +398,7 @@ assert (number.load(), counter.drain(), histogram.drain()) == (-(2**40) - 1, 2**
     sys.platform == "win32", reason="the module is built by hand, with flags of gcc and clang"
 )
 def test_where_atomics_take_a_lock(tmp_path: Path) -> None:
-    """With the GIL there are all cells but the shared ones; without it there is no module, so the twin runs."""
+    """With the GIL there are all cells but the shared ones; without it there is no module: the twin runs."""
     said = build(tmp_path, "-DAX_WORD_IS_LOCK_FREE=0")
     if get_config_var("Py_GIL_DISABLED"):
         assert "64-bit atomics must be lock-free" in said
