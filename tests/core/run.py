@@ -4,8 +4,8 @@
     python tests/core/run.py threads          the core under ThreadSanitizer, and its planted race
     python tests/core/run.py herd [OUTPUT]    the litmus tests under RC11, by herd7; or judges its output
     python tests/core/run.py machine [--flags FLAGS] [--under COMMAND]
-                                              the backend and the core under threads, compiled by $CC with FLAGS,
-                                              run by COMMAND: an emulator
+                                              the backend and the core under threads, compiled by
+                                              $CC with FLAGS, run by COMMAND: an emulator
 
 Each ends with status 0 if it passed. `--core FOLDER` takes the sources of the core from somewhere else.
 """
