@@ -325,10 +325,10 @@ class Nameless(type):
 def test_a_type_whose_name_is_no_str(backend: ModuleType, model: CellModel) -> None:
     cell = Nameless("Mine", (type_of(backend, model),), {})()
     assert repr(cell).startswith("5(")
-    with pytest.raises(TypeError, match="cannot pickle or copy '?5'? object"):
+    with pytest.raises(TypeError, match=r"cannot pickle or copy '?5'? object"):
         copy.copy(cell)
 
 
 def test_a_flag_of_a_type_whose_name_is_no_str(backend: ModuleType) -> None:
-    with pytest.raises(TypeError, match="takes True or False, not '?5"):
+    with pytest.raises(TypeError, match=r"takes True or False, not '?5"):
         backend.AtomicBool().store(Nameless("Mine", (), {})())
