@@ -37,11 +37,12 @@ void cell_dealloc(PyObject *self)
     cell_end_dealloc(self);
 }
 
+/* A metaclass may make anything of __name__, so it is formatted as any object here and elsewhere. */
 PyObject *cell_reduce(PyObject *self, PyObject *Py_UNUSED(unused))
 {
     PyObject *name = PyObject_GetAttrString((PyObject *)Py_TYPE(self), "__name__");
     if (name != NULL) {
-        PyErr_Format(PyExc_TypeError, "cannot pickle or copy '%U' object: a copy would be another cell", name);
+        PyErr_Format(PyExc_TypeError, "cannot pickle or copy '%S' object: a copy would be another cell", name);
         Py_DECREF(name);
     }
     return NULL;
@@ -53,7 +54,7 @@ PyObject *cell_repr(PyObject *self, PyObject *content)
         return NULL;
     }
     PyObject *name = PyObject_GetAttrString((PyObject *)Py_TYPE(self), "__name__");
-    PyObject *repr = name == NULL ? NULL : PyUnicode_FromFormat("%U(%S)", name, content);
+    PyObject *repr = name == NULL ? NULL : PyUnicode_FromFormat("%S(%S)", name, content);
     Py_XDECREF(name);
     Py_DECREF(content);
     return repr;
