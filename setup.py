@@ -34,7 +34,7 @@ setup(
         Extension(
             "atomicx._core",
             sources=sources("core/*.c", "binding/*.c"),
-            depends=sources("core/*.h", "binding/*.h"),
+            depends=[*sources("core/*.h", "binding/*.h"), "src/atomicx/include/atomicx.h"],
             include_dirs=["csrc/core", "csrc/binding"],
             optional=os.environ.get("ATOMICX_REQUIRE_C") != "1",
         )
