@@ -34,7 +34,7 @@ setup(
         Extension(
             "atomicx._core",
             sources=sources("binding/*.c"),  # core.c takes in the core
-            depends=sources("core/*.[ch]", "binding/*.h"),
+            depends=[*sources("core/*.[ch]", "binding/*.h"), "src/atomicx/include/atomicx.h"],
             include_dirs=["csrc/core", "csrc/binding"],
             optional=os.environ.get("ATOMICX_REQUIRE_C") != "1",
         )

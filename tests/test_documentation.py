@@ -35,6 +35,8 @@ BLOCKS = [
     for found in FENCE.finditer(text)
     for language, block in [found.groups()]
 ]
+# A block in these languages is a part of this file.
+EXCERPTS = {"c": "examples/c_extension/linescan.c", "cython": "tests/native/c_api_cython.pyx"}
 TYPES = ["AtomicInt", "AtomicFloat", "AtomicBool", "AtomicRef", "Counter", "Histogram", "Family"]
 # These have the operations of others, and some of their own.
 SHARED = {"SharedInt": "AtomicInt", "SharedFloat": "AtomicFloat"}
@@ -76,7 +78,7 @@ def test_every_block_is_seen(name: str) -> None:
 
 @pytest.mark.parametrize(("language", "block"), BLOCKS)
 def test_block(language: str, block: str) -> None:
-    assert language in ("python", "sh", "text"), "a block in a language that nothing checks"
+    assert language in ("python", "sh", "text", *EXCERPTS), "a block in a language that nothing checks"
     if language == "python":
         if "atomicx.prometheus" in block:
             needs("prometheus_client", "prometheus")
@@ -93,6 +95,9 @@ def test_block(language: str, block: str) -> None:
     elif language == "sh":
         for command in block.splitlines():
             check_command(command)
+    elif language in EXCERPTS:
+        # The tests of the example build that file and run it.
+        assert block in (TOP / EXCERPTS[language]).read_text(encoding="utf-8")
 
 
 def test_the_readme_shows_the_two_commands_on_its_first_screen() -> None:

@@ -133,10 +133,9 @@ const ax_stripe_system stripe_system = {
     .stripe_count = wanted_stripes,
 };
 
-/* Thread states are numbered in order of creation, so threads made together get different stripes. */
 uint64_t thread_number(void)
 {
-    return PyThreadState_GetID(PyThreadState_Get());
+    return ax_thread_number();
 }
 
 bool before_retry(void)
