@@ -14,27 +14,16 @@
 /* By its place, so that whatever compiles these sources needs no path for it. */
 #include "../../src/atomicx/include/atomicx.h"
 
-/* The types go when the collector clears the module, and so perhaps before the extensions that use the table. */
-static ModuleState *live_state(const AtomicX_API *api)
+static ModuleState *state_of(const AtomicX_API *api)
 {
-    ModuleState *state = PyModule_GetState(api->owner);
-    if (state->integer == NULL || state->counter == NULL) {
-        PyErr_SetString(PyExc_RuntimeError, "atomicx is being unloaded");
-        return NULL;
-    }
-    return state;
-}
-
-static bool is_instance(PyObject *object, PyTypeObject *type)
-{
-    return type != NULL && PyObject_TypeCheck(object, type);
+    return PyModule_GetState(api->owner);
 }
 
 static void refuse(const char *wanted, PyObject *object)
 {
     PyObject *name = PyObject_GetAttrString((PyObject *)Py_TYPE(object), "__name__");
     if (name != NULL) {
-        PyErr_Format(PyExc_TypeError, "an atomicx.%s is required, not '%U'", wanted, name);
+        PyErr_Format(PyExc_TypeError, "an atomicx.%s is required, not '%S'", wanted, name);
         Py_DECREF(name);
     }
 }
@@ -53,8 +42,7 @@ static ax_counter *counter_in(AtomicX_Counter *cell)
 
 static PyObject *api_int_new(const AtomicX_API *api, int64_t value)
 {
-    ModuleState *state = live_state(api);
-    PyObject *self = state == NULL ? NULL : PyType_GenericAlloc(state->integer, 0);
+    PyObject *self = PyType_GenericAlloc(state_of(api)->integer, 0);
     if (self != NULL) {
         ax_int_store(word_of(self), value);
     }
@@ -63,8 +51,7 @@ static PyObject *api_int_new(const AtomicX_API *api, int64_t value)
 
 static int api_int_check(const AtomicX_API *api, PyObject *object)
 {
-    ModuleState *state = PyModule_GetState(api->owner);
-    return is_instance(object, state->integer);
+    return PyObject_TypeCheck(object, state_of(api)->integer);
 }
 
 static AtomicX_Int *api_int_cell(const AtomicX_API *api, PyObject *object)
@@ -78,11 +65,10 @@ static AtomicX_Int *api_int_cell(const AtomicX_API *api, PyObject *object)
 
 static PyObject *api_counter_new(const AtomicX_API *api, uint64_t value)
 {
-    ModuleState *state = live_state(api);
-    if (state == NULL || value > INT64_MAX) {
-        return state == NULL ? NULL : result_overflow();
+    if (value > INT64_MAX) {
+        return result_overflow();
     }
-    PyObject *self = counter_new(state->counter, NULL, NULL);
+    PyObject *self = counter_new(state_of(api)->counter, NULL, NULL);
     if (self != NULL) {
         (void)counter_apply(counter_of(self), value); /* there is room for it in a new one */
     }
@@ -91,8 +77,7 @@ static PyObject *api_counter_new(const AtomicX_API *api, uint64_t value)
 
 static int api_counter_check(const AtomicX_API *api, PyObject *object)
 {
-    ModuleState *state = PyModule_GetState(api->owner);
-    return is_instance(object, state->counter);
+    return PyObject_TypeCheck(object, state_of(api)->counter);
 }
 
 static AtomicX_Counter *api_counter_cell(const AtomicX_API *api, PyObject *object)

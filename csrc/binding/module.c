@@ -60,7 +60,7 @@ static PyObject *import_from(const char *module_name, const char *name)
     return found;
 }
 
-/* Fills the state in; false with an exception set, and then module_clear releases what is there. */
+/* Fills the state in; false with an exception set, and then module_free releases what is there. */
 static bool state_init(PyObject *module, ModuleState *state)
 {
     state->guard = add_type(module, &guard_spec);
@@ -104,7 +104,10 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     return 0;
 }
 
-static int module_clear(PyObject *module)
+/* There is no m_clear: the state is there for as long as the module is, so that a finalizer that runs while the
+ * collector clears finds all of it. Every cycle through the state leads through a type, and the collector takes
+ * the module from that. */
+static void module_free(void *module)
 {
     ModuleState *state = state_of(module);
     Py_CLEAR(state->guard);
@@ -113,13 +116,7 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->entries);
     Py_CLEAR(state->integer);
     Py_CLEAR(state->counter);
-    return 0;
-}
-
-static void module_free(void *module)
-{
-    (void)module_clear(module);
-    c_api_free(state_of(module));
+    c_api_free(state);
 }
 
 static PyModuleDef_Slot module_slots[] = {
@@ -136,7 +133,6 @@ static struct PyModuleDef module_definition = {
     .m_methods = module_methods,
     .m_slots = module_slots,
     .m_traverse = module_traverse,
-    .m_clear = module_clear,
     .m_free = module_free,
 };
 

@@ -16,7 +16,7 @@ extern PyType_Spec shared_float_spec; /* type_shared_float.c */
 extern PyType_Spec guard_spec;        /* type_guard.c */
 extern PyType_Spec timer_spec;        /* type_timer.c */
 
-/* One a module object, so one an interpreter. Immutable after the module is executed. */
+/* One a module object, so one an interpreter. Immutable after the module is executed, until it is freed. */
 typedef struct {
     PyTypeObject *guard;
     PyTypeObject *timer;
