@@ -40,7 +40,7 @@ return 1
 
 
 def drain(name, cell):
-    """Take out what the cell counted, as fields of the hash. Labels are joined by colons: use none in them."""
+    """Take out what the cell counted, as fields of the hash. Colons join the labels: use none in them."""
     if isinstance(cell, Family):
         for labels, child in cell.items():
             yield from drain(":".join([name, *labels]), child)
