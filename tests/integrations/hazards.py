@@ -2,9 +2,9 @@
 
     python hazards.py HAZARD SUBJECT OPERATION PATIENCE
 
-Prints DONE if all that was counted is in a scrape at the end, LOST if not, QUIET if the hazard never came up, and
-HUNG if nothing moved for PATIENCE seconds: then, on standard error, also where. In multiprocess mode if
-PROMETHEUS_MULTIPROC_DIR is set. This is no test module.
+Prints DONE if all that was counted is in a scrape at the end, LOST if not, QUIET if the hazard never came up,
+and HUNG if nothing moved for PATIENCE seconds: then, on standard error, also where, and SIGKILL is its end. In
+multiprocess mode if PROMETHEUS_MULTIPROC_DIR is set. This is no test module.
 """
 
 import faulthandler
@@ -65,15 +65,20 @@ def end(verdict: str) -> None:
     os._exit(0)
 
 
+def hung() -> None:
+    """Ends the process with its children, which may hang where no alarm is set yet."""
+    faulthandler.dump_traceback()
+    print("HUNG", flush=True)
+    os.killpg(0, signal.SIGKILL)
+
+
 def watch(count: Count) -> None:
     """Ends the process if nothing moves for so long."""
     before, now = None, (0, 0)
     while now != before:
         time.sleep(count.patience)
         before, now = now, (len(count.beats), len(count.met))
-    faulthandler.dump_traceback()
-    print("HUNG", flush=True)
-    os.killpg(0, signal.SIGKILL)  # with its children, which may hang where no alarm is set yet
+    hung()
 
 
 def in_a_signal_handler(count: Count) -> None:
@@ -155,7 +160,9 @@ def in_forked_children(count: Count) -> None:
             count_in_a_child(count)
         status = os.waitpid(child, 0)[1]
         if status:
-            end("HUNG" if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM else "LOST")
+            if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM:
+                hung()
+            end("LOST")
         count.met.append(None)
     stopped = True
     for thread in threads:
