@@ -3,7 +3,7 @@
     python hazards.py HAZARD SUBJECT OPERATION PATIENCE
 
 Prints DONE if all that was counted is in a scrape at the end, LOST if not, QUIET if the hazard never came up,
-and HUNG if nothing moved for PATIENCE seconds: then, on standard error, also where, and SIGKILL is its end. In
+and HUNG if nothing moved for PATIENCE seconds: then, on standard error, also where; SIGKILL is its end. In
 multiprocess mode if PROMETHEUS_MULTIPROC_DIR is set. This is no test module.
 """
 
