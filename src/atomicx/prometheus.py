@@ -372,8 +372,8 @@ class AtomicMultiProcessValue:
         self._cell = shared.SharedFloat(file._m, place)
         self._time = shared.SharedFloat(file._m, place + 8)
         inc, get = self._cell.add, self._cell.load
-        # Without the GIL, a thread that reads a slot takes the value's own lock, unless a weak reference marked
-        # what is in the slot. A child forked at that moment would find it locked, here, for ever.
+        # Without the GIL, a thread that reads a slot takes the value's own lock, unless a weak reference
+        # marked what is in there. A child forked at that moment would find it locked, here, for ever.
         weakref.ref(inc)
         weakref.ref(get)
         self.inc, self.get = inc, get
