@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The examples, with what they need from PyPI, Cython among it, and under load by wrk; and shared cells over numpy's
+# The examples, with what they need from PyPI and from Debian (Cython, redis-server, wrk), and shared cells over numpy's
 # arrays; with the GIL and without it.
 # In the other layers these tests are skipped, by name. About a minute.
 . "$(dirname "$0")/lib.sh"

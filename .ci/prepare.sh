@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the other layers need and a new machine lacks: clang 19 with its sanitizers, valgrind, qemu, wrk,
-# free-threaded 3.13 in three builds, and the root with 3.14 and 3.15. Seconds where they are there, else about 15 minutes.
+# redis-server, free-threaded 3.13 in three builds, and the root with 3.14 and 3.15. Seconds where they are there,
+# else about 15 minutes.
 . "$(dirname "$0")/lib.sh"
 
 for tool in python-ft python-forky; do
@@ -14,6 +15,7 @@ command -v gcc >/dev/null || missing+=(build-essential)
 command -v valgrind >/dev/null || missing+=(valgrind)
 command -v wrk >/dev/null || missing+=(wrk)
 command -v qemu-aarch64 >/dev/null || missing+=(qemu-user)
+command -v redis-server >/dev/null || missing+=(redis-server)
 if ((${#missing[@]})); then
   echo "installing ${missing[*]}"
   apt-get -q update >/dev/null

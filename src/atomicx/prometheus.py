@@ -22,6 +22,7 @@ import re
 import threading
 import time
 import warnings
+import weakref
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
@@ -364,8 +365,12 @@ class AtomicMultiProcessValue:
         shared: Any = atomicx
         self._cell = shared.SharedFloat(file._m, place)
         self._time = shared.SharedFloat(file._m, place + 8)
-        self.inc = self._cell.add
-        self.get = self._cell.load
+        inc, get = self._cell.add, self._cell.load
+        # Without the GIL, a thread that reads a slot takes the value's own lock, unless a weak reference
+        # marked what is in there. A child forked at that moment would find it locked, here, for ever.
+        weakref.ref(inc)
+        weakref.ref(get)
+        self.inc, self.get = inc, get
 
     def set(self, value: float, timestamp: float | None = None) -> None:
         """Replace the value, and the time for gauges of the mode mostrecent."""

@@ -1,12 +1,15 @@
-"""Where a lock would deadlock or lose: a program a hazard, on prometheus_client as it is or after install().
+"""Where a lock would deadlock, or a count be lost: a program a hazard, on each of the subjects.
 
-    python hazards.py HAZARD stock|atomic PATIENCE
+    python hazards.py HAZARD SUBJECT OPERATION PATIENCE
 
-Prints DONE and the total, if all that was counted is there, LOST if not; and ends with status HUNG if nothing
-moves for PATIENCE seconds. In multiprocess mode if PROMETHEUS_MULTIPROC_DIR is set. This is no test module.
+Prints DONE if all that was counted is in a scrape at the end, LOST if not, QUIET if the hazard never came up,
+and HUNG if nothing moved for PATIENCE seconds: then, on standard error, also where; SIGKILL is its end. In
+multiprocess mode if PROMETHEUS_MULTIPROC_DIR is set. This is no test module.
 """
 
+import faulthandler
 import gc
+import mmap
 import os
 import signal
 import sys
@@ -16,68 +19,104 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-HUNG = 42
+from integrations.subjects import SAMPLES, SUBJECTS, Subject
+
 BEATS = 3000
+MEETINGS = 1000
 TIMER_SECONDS = 100e-6
 NESTED = 3
 CHILDREN = 200
 CHILD_BEATS = 10
-KILLED = 3
-
-beats: list[None] = []  # of all threads, handlers and callbacks
+KILLED = 20
+THREADS = 2
+POLL_SECONDS = 0.001
 
 
 class Count:
-    """Counts, and notes that it did."""
+    """Counts, and notes that it did: the list is what the totals are compared with, and a sign of life."""
 
-    def __init__(self, inc: Callable[[], None]) -> None:
-        self.inc = inc
+    def __init__(self, subject: Subject, operation: str, patience: int) -> None:
+        self.subject = subject
+        self.beat: Callable[[], None] = getattr(subject, operation)
+        self.samples = SAMPLES[operation]
+        self.patience = patience
+        self.beats: list[None] = []
+        self.met: list[None] = []  # how often the hazard came up
+        self.in_doubt = 0  # beats that may have been or not, since a worker was killed in their middle
 
     def __call__(self) -> None:
-        self.inc()
-        beats.append(None)
+        self.beat()
+        self.beats.append(None)
+
+    def meet(self, *_: object) -> None:
+        """Count where it is dangerous."""
+        self.met.append(None)
+        self()
+
+    def agrees(self, found: dict[str, float], beats: int) -> bool:
+        return all(
+            each * beats <= found.get(name, 0.0) <= each * beats + (each or 1) * self.in_doubt
+            for name, each in self.samples.items()
+        )
 
 
-def watch(patience: float) -> None:
-    """Ends the process if nothing moves for so many seconds."""
-    seen = -1
-    while len(beats) != seen:
-        seen = len(beats)
-        time.sleep(patience)
-    os._exit(HUNG)
+def end(verdict: str) -> None:
+    print(verdict, flush=True)
+    os._exit(0)
+
+
+def hung() -> None:
+    """Ends the process with its children, which may hang where no alarm is set yet."""
+    faulthandler.dump_traceback()
+    print("HUNG", flush=True)
+    os.killpg(0, signal.SIGKILL)
+
+
+def watch(count: Count) -> None:
+    """Ends the process if nothing moves for so long."""
+    before, now = None, (0, 0)
+    while now != before:
+        time.sleep(count.patience)
+        before, now = now, (len(count.beats), len(count.met))
+    hung()
 
 
 def in_a_signal_handler(count: Count) -> None:
     depth = 0
-    stopped = False
 
     def handle(*_: object) -> None:
         nonlocal depth
-        if stopped:
+        if len(count.met) >= MEETINGS:
             return
         depth += 1
         if depth < NESTED:
             signal.setitimer(signal.ITIMER_REAL, TIMER_SECONDS)
-        count()
+        count.meet()
         depth -= 1
         signal.setitimer(signal.ITIMER_REAL, TIMER_SECONDS)
 
     signal.signal(signal.SIGALRM, handle)
     signal.setitimer(signal.ITIMER_REAL, TIMER_SECONDS)
-    while len(beats) < 50 * BEATS:
+    while len(count.met) < MEETINGS:
         count()
-    stopped = True
     signal.setitimer(signal.ITIMER_REAL, 0)
 
 
+def collect_soon(step: int) -> None:
+    """After some allocations, not always as many: so it comes up everywhere."""
+    # The second number, without the GIL: however many objects there are.
+    gc.set_threshold(1 + step % 10, 0)
+
+
 def in_a_collectors_callback(count: Count) -> None:
-    gc.callbacks.append(lambda *_: count())
-    gc.set_threshold(1)
+    gc.callbacks.append(count.meet)
     kept: list[Any] = []
-    for _ in range(BEATS):
+    while len(kept) < BEATS or (len(count.met) < MEETINGS and len(kept) < 100 * BEATS):
+        collect_soon(len(kept))
         count()
         kept.append([])
     gc.callbacks.clear()
+    gc.disable()
 
 
 def in_a_finalizer(count: Count) -> None:
@@ -86,66 +125,92 @@ def in_a_finalizer(count: Count) -> None:
             self.cycle = self
 
         def __del__(self) -> None:
-            count()
+            count.meet()
 
-    gc.set_threshold(1)
-    for _ in range(BEATS):
+    for step in range(BEATS):
+        collect_soon(step)
         Trash()
         count()
+    if not count.met:
+        end("QUIET")  # the collector did not run meanwhile
     gc.collect()
+    gc.disable()
 
 
 def in_forked_children(count: Count) -> None:
     """The parent's threads count non-stop, and each child counts a little more."""
-    warnings.simplefilter("ignore", DeprecationWarning)
+    gc.disable()  # it would copy everything, in each child
     stopped = False
+    beats = [0] * THREADS  # nothing that grows: a fork copies it
 
     # An argument: without the GIL a variable of the function around has a lock, which a child may find taken.
-    def work(count: Count = count) -> None:
+    def work(place: int, beat: Callable[[], None] = count.beat) -> None:
         while not stopped:
-            count()
+            beat()
+            beats[place] += 1
 
-    threads = [threading.Thread(target=work) for _ in range(3)]
+    threads = [threading.Thread(target=work, args=(place,)) for place in range(THREADS)]
     for thread in threads:
         thread.start()
-    statuses = []
+    while not all(beats):
+        time.sleep(POLL_SECONDS)
     for _ in range(CHILDREN):
         child = os.fork()
         if not child:
-            signal.alarm(PATIENCE)
-            for _ in range(CHILD_BEATS):
-                count.inc()  # without the GIL, the list may be locked for ever in a child
-            os._exit(0)
-        statuses.append(os.waitpid(child, 0)[1])
-        if statuses[-1]:
-            os._exit(HUNG)
+            count_in_a_child(count)
+        status = os.waitpid(child, 0)[1]
+        if status:
+            if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM:
+                hung()
+            end("LOST")
+        count.met.append(None)
     stopped = True
     for thread in threads:
         thread.join()
-    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-        beats.extend([None] * (CHILDREN * CHILD_BEATS))  # their files are read with the parent's
+    count.beats.extend([None] * sum(beats))
+    if count.subject.shared:
+        count.beats.extend([None] * (CHILDREN * CHILD_BEATS))
+
+
+def count_in_a_child(count: Count) -> None:
+    """Ends the child: with status 0 if it counted, exactly where nobody else counts."""
+    signal.alarm(count.patience)
+    status = 1
+    try:
+        before = {} if count.subject.shared else count.subject.scrape()
+        for _ in range(CHILD_BEATS):
+            count.beat()
+        if not count.subject.shared:
+            after = count.subject.scrape()
+            assert count.agrees({name: after[name] - before[name] for name in count.samples}, CHILD_BEATS)
+        status = 0
+    finally:
+        os._exit(status)
 
 
 def in_killed_workers(count: Count) -> None:
-    """Each counts, says so, and counts nothing more until it is killed."""
+    """Each is killed while its threads count, who say after each beat how many there were."""
+    said = memoryview(mmap.mmap(-1, 8 * THREADS)).cast("q")
+
+    def work(place: int) -> None:
+        while True:
+            count.beat()
+            said[place] += 1
+
     for _ in range(KILLED):
-        reader, writer = os.pipe()
         child = os.fork()
         if not child:
-            threads = [
-                threading.Thread(target=lambda: [count.inc() for _ in range(BEATS)] and None)
-                for _ in range(3)
-            ]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            os.write(writer, b".")
+            for place in range(THREADS):
+                threading.Thread(target=work, args=(place,)).start()
             signal.pause()
-        os.read(reader, 1)
+        while not all(said):
+            time.sleep(POLL_SECONDS)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        beats.extend([None] * (3 * BEATS))
+        count.met.append(None)
+        count.beats.extend([None] * sum(said))
+        count.in_doubt += THREADS
+        said[:] = memoryview(bytearray(8 * THREADS)).cast("q")
 
 
 HAZARDS = {
@@ -160,36 +225,26 @@ HAZARDS = {
 }
 
 
-def total() -> float:
-    from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
-    from prometheus_client.multiprocess import MultiProcessCollector
-
-    registry = REGISTRY
-    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)
-    (line,) = (
-        line for line in generate_latest(registry).decode().splitlines() if line.startswith("events_total ")
-    )
-    return float(line.split()[1])
-
-
-def main(hazard: str, values: str, patience: str) -> None:
-    global PATIENCE
-    PATIENCE = int(patience)
-    if values == "atomic":
-        from atomicx.prometheus import install
-
-        install()
-    from prometheus_client import Counter
-
-    events = Counter("events", "What happened.")
-
-    threading.Thread(target=watch, args=(PATIENCE,), daemon=True).start()
-    HAZARDS[hazard](Count(events.inc))
-    found = total()
-    print("DONE" if found == len(beats) else "LOST", found, flush=True)
-    os._exit(0)
+def main(hazard: str, subject: str, operation: str, patience: str) -> None:
+    warnings.filterwarnings(
+        "ignore", ".*multi-threaded", DeprecationWarning
+    )  # there is always one who watches
+    os.setpgid(0, 0)
+    count = Count(SUBJECTS[subject](), operation, int(patience))
+    threading.Thread(target=watch, args=(count,), daemon=True).start()
+    HAZARDS[hazard](count)
+    if not count.met:
+        end("QUIET")
+    found = count.subject.scrape()
+    if not count.agrees(found, len(count.beats)):
+        print(
+            {name: found.get(name) for name in count.samples},
+            len(count.beats),
+            count.in_doubt,
+            file=sys.stderr,
+        )
+        end("LOST")
+    end("DONE")
 
 
 if __name__ == "__main__":

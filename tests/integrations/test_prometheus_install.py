@@ -4,7 +4,6 @@ Each test that changes the library runs in a process of its own.
 """
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,17 +11,10 @@ import pytest
 
 import atomicx
 from support.extras import needs
-from support.race import GIL
 
 needs("prometheus_client", "prometheus")
 
-from integrations import hazards  # noqa: E402
-
-PACKAGE = Path(atomicx.__file__).parent.parent
-TESTS = Path(__file__).parent.parent
-# How long nothing may move before it is a hang; what is expected to hang need not be waited for as long.
-PATIENCE, IMPATIENCE = 60, 2
-MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+from integrations.process import run  # noqa: E402
 
 needs_shared_cells = pytest.mark.skipif(
     not hasattr(atomicx, "SharedFloat") or atomicx.backend != "c",
@@ -31,32 +23,9 @@ needs_shared_cells = pytest.mark.skipif(
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason=f"{sys.platform} has no fork")
 
 
-def run(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), str(PACKAGE)])}
-    environment.pop(MULTIPROCESS, None)
-    if folder is not None:
-        environment[MULTIPROCESS] = str(folder)
-    return subprocess.run(
-        [sys.executable, "-W", "error", *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=20 * PATIENCE,
-    )
-
-
 def check(source: str, folder: Path | None = None) -> None:
     done = run("-c", source, folder=folder)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
-
-
-def outcome(hazard: str, values: str, patience: int, folder: Path | None) -> str:
-    done = run(str(TESTS / "integrations" / "hazards.py"), hazard, values, str(patience), folder=folder)
-    if done.returncode == hazards.HUNG:
-        return "HUNG"
-    assert done.returncode == 0, done.stderr
-    return done.stdout.split()[0]
 
 
 INSTALLED = """
@@ -184,45 +153,6 @@ else:
     raise AssertionError
 """
     )
-
-
-# Where stock values hang, or lose
-
-
-@pytest.mark.parametrize("hazard", [name for name in hazards.HAZARDS if name != "in_killed_workers"])
-@pytest.mark.skipif(
-    not GIL and atomicx.backend != "c", reason="without the GIL the twin promises nothing in these places"
-)
-@forks
-def test_values_in_memory_are_immune(hazard: str) -> None:
-    assert outcome(hazard, "atomic", PATIENCE, None) == "DONE"
-
-
-@pytest.mark.parametrize("hazard", hazards.HAZARDS)
-@needs_shared_cells
-@forks
-def test_values_in_files_are_immune(hazard: str, tmp_path: Path) -> None:
-    assert outcome(hazard, "atomic", PATIENCE, tmp_path) == "DONE"
-
-
-# Where the library's own values, in files, hang. (Those in memory hold their lock for too short a time to be
-# met there.) A worker that is killed when it has counted loses nothing in the library either.
-HANGING = {"in_a_signal_handler", "in_forked_children"}
-if sys.version_info >= (3, 12):
-    # Before, the collector ran only where something was allocated, which they do not under their lock.
-    HANGING |= {"in_a_collectors_callback", "in_a_finalizer"}
-
-
-@pytest.mark.parametrize("hazard", sorted(HANGING))
-@forks
-def test_the_librarys_own_values_are_not(hazard: str, tmp_path: Path) -> None:
-    """The control."""
-    for attempt in range(5):
-        folder = tmp_path / str(attempt)
-        folder.mkdir()
-        if outcome(hazard, "stock", IMPATIENCE, folder) != "DONE":
-            return
-    pytest.fail("the library's own values did not hang, nor lose: the tests above show nothing")
 
 
 # Multiprocess mode
