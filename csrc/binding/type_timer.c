@@ -89,6 +89,16 @@ static int entry_find(PyObject **entry, PyObject *owner)
     return 0;
 }
 
+/* A list of an entry's parts; takes over the reference to outer. NULL with MemoryError. By way of a tuple: without
+ * memory for its items, PyList_New of free-threaded 3.13 releases what it has not set. */
+static PyObject *entry_new(PyObject *self, int64_t start, PyObject *outer)
+{
+    PyObject *parts = Py_BuildValue("(OLN)", self, (long long)start, outer);
+    PyObject *entry = parts == NULL ? NULL : PySequence_List(parts);
+    Py_XDECREF(parts);
+    return entry;
+}
+
 /* Puts an entry into the context, in front of those that were not left; false with an exception set, and then
  * there is none. */
 static bool context_enter(PyObject *self, int64_t now)
@@ -98,7 +108,7 @@ static bool context_enter(PyObject *self, int64_t now)
     if (state == NULL || PyContextVar_Get(state->entries, Py_None, &outer) < 0 || entry_find(&outer, NULL) < 0) {
         return false;
     }
-    PyObject *entry = Py_BuildValue("[OLN]", self, (long long)now, outer);
+    PyObject *entry = entry_new(self, now, outer);
     PyObject *token = entry == NULL ? NULL : PyContextVar_Set(state->entries, entry);
     Py_XDECREF(entry);
     Py_XDECREF(token);

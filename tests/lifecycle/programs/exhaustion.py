@@ -140,7 +140,8 @@ def a_histogram_without_memory_for_stripes_counts_on(module: ModuleType) -> None
     assert histogram.snapshot() == ((0, 4 * COUNTS, 0), 4.0 * COUNTS), histogram.snapshot()
 
 
-@program(unless=without_allocation_of_its_own, dev=False)
+# With the allocator that tells when what was never set is used.
+@program(unless=without_allocation_of_its_own)
 def an_entry_of_a_timer_without_memory_is_none(module: ModuleType) -> None:
     """Entered whole, or not at all; and to leave needs no memory."""
     allocator = native("allocator")
