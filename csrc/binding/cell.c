@@ -132,10 +132,14 @@ const ax_stripe_system stripe_system = {
     .stripe_count = wanted_stripes,
 };
 
-/* Thread states are numbered in order of creation, so threads made together get different stripes. */
-uint64_t thread_number(void)
+AX_THREAD_LOCAL uint64_t known_thread_number;
+
+/* Thread states are numbered in order of creation, so threads made together get different stripes. A thread
+ * keeps the number that it had when it first came by, whatever becomes of its thread state. */
+uint64_t thread_number_learn(void)
 {
-    return PyThreadState_GetID(PyThreadState_Get());
+    known_thread_number = PyThreadState_GetID(PyThreadState_Get()) + 1;
+    return known_thread_number;
 }
 
 bool before_retry(void)
