@@ -44,17 +44,19 @@ def run(options: argparse.Namespace) -> int:
 def measure(
     cases: list[Case], options: argparse.Namespace, progress: harness.Progress
 ) -> harness.Measurement:
-    """All of the cases in rounds; those of the outsider in its process."""
-    from . import outsider
+    """All of the cases in rounds; some of them in processes of their own."""
+    from . import client, outsider
+    from .apart import ApartProcess
 
-    other: outsider.OutsiderProcess | None = None
+    opened: dict[Callable[[], ApartProcess], ApartProcess] = {}
 
     def sampler(case: Case, sample_seconds: float) -> Sampler:
-        nonlocal other
-        if case.subject != outsider.SUBJECT:
+        opener = outsider.OutsiderProcess if case.subject == outsider.SUBJECT else client.opener(case)
+        if opener is None:
             return harness.LocalSampler(case, sample_seconds)
-        other = other or outsider.OutsiderProcess()
-        return other.sampler(case, sample_seconds)
+        if opener not in opened:
+            opened[opener] = opener()
+        return opened[opener].sampler(case, sample_seconds)
 
     try:
         return harness.measure(
@@ -65,8 +67,8 @@ def measure(
             sampler=sampler,
         )
     finally:
-        if other is not None:
-            other.close()
+        for process in opened.values():
+            process.close()
 
 
 # A command imports what it needs: `quote` and `targets` need no compiler, and only `plot` needs matplotlib.

@@ -18,6 +18,8 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
+import atomicx
+
 from .harness import Case
 
 STANDARD = "Python"
@@ -148,6 +150,25 @@ def _entered(view: Any) -> dict[str, Any]:
     return {"cell": view.__enter__()}
 
 
+def _meter(export: Any) -> tuple[Any, Any]:
+    """A meter of the real SDK, and the reader that collects what it counts."""
+    reader = export.InMemoryMetricReader()
+    provider = import_module("opentelemetry.sdk.metrics").MeterProvider(metric_readers=[reader])
+    return provider.get_meter("benchmark"), reader
+
+
+def _collected(export: Any, *, observed: bool) -> dict[str, Any]:
+    """A reader that collects one count: the SDK's own, or one of ours that it observes."""
+    meter, reader = _meter(export)
+    if observed:
+        observation = import_module("opentelemetry.metrics").Observation
+        cell = atomicx.Counter(1)
+        meter.create_observable_counter("requests", callbacks=[lambda _: [observation(cell.load())]])
+    else:
+        meter.create_counter("requests").add(1)
+    return {"reader": reader}
+
+
 PEERS = (
     Peer(
         "cereggii",
@@ -247,7 +268,7 @@ PEERS = (
             *_rows(
                 "prometheus_client.Counter",
                 lambda module: module.Counter("requests", "help", registry=None),
-                ("int.inc", "inc()"),
+                ("int.inc client.inc", "inc()"),
             ),
             *_rows(
                 "prometheus_client.Gauge",
@@ -274,6 +295,35 @@ PEERS = (
                 "prometheus_client.Histogram.observe(x)",
                 ("cell.observe(0.3)",),
                 lambda module: {"cell": module.Histogram("latency", "help", registry=None)},
+            ),
+        ),
+    ),
+    Peer(
+        "opentelemetry-sdk",
+        "opentelemetry.sdk.metrics.export",
+        (
+            *_rows(
+                "opentelemetry Counter",
+                lambda module: _meter(module)[0].create_counter("requests"),
+                ("counter.inc", "add(1)"),
+                ("family.inc", "add(1, {'method': 'GET', 'status': '200'})"),
+            ),
+            *_rows(
+                "opentelemetry Histogram",
+                lambda module: _meter(module)[0].create_histogram("latency"),
+                ("histogram.observe", "record(0.3)"),
+            ),
+            Row(
+                ("opentelemetry.collect",),
+                "opentelemetry collect() of a Counter",
+                ("reader.collect()",),
+                lambda module: _collected(module, observed=False),
+            ),
+            Row(
+                ("opentelemetry.collect",),
+                "opentelemetry collect() that observes an atomicx.Counter",
+                ("reader.collect()",),
+                lambda module: _collected(module, observed=True),
             ),
         ),
     ),
