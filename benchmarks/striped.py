@@ -17,11 +17,11 @@ from atomicx.bench.harness import Case
 from atomicx.bench.operations import SUBJECT
 
 from .floor import looped
+from .model import STRIPED as LABEL
 from .model import most_stripes
 from .variants import Edit, Variant, build
 
 WANTED = "ATOMICX_BENCHMARK_STRIPES"
-LABEL = "Counter.inc(), striped from the start"
 
 STRIPED = Variant(
     "striped from the start",

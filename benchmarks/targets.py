@@ -9,7 +9,7 @@ from atomicx.bench.operations import SUBJECT
 
 from .client import INSTALLED, INSTALLED_FILES, STOCK, STOCK_FILES
 from .floor import NOTHING
-from .striped import LABEL as STRIPED
+from .model import STRIPED
 
 Result = dict[str, Any]
 # The figure of a results file, or None where it has none.

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -144,6 +144,18 @@ def _rows(type_name: str, make: Callable[[Any], Any], *operations: tuple[str, ..
     return tuple(rows)
 
 
+def _reference_rows(type_name: str, find: Callable[[Any], Any], *operations: tuple[str, ...]) -> list[Row]:
+    """The same for a type of references. What is in it is what ours is measured with: an object like any
+    other, whose references are counted, as those to None and to small ints are not."""
+
+    def objects(module: Any) -> dict[str, Any]:
+        first, second = object(), object()
+        return {"cell": find(module)(first), "first": first, "second": second}
+
+    rows = _rows(type_name, find, *operations)
+    return [replace(row, label=row.label.replace("(first)", "(object)"), make=objects) for row in rows]
+
+
 def _entered(view: Any) -> dict[str, Any]:
     """What a context manager gives, until the process ends."""
     atexit.register(view.__exit__, None, None, None)
@@ -191,12 +203,12 @@ PEERS = (
                 ("int.exchange", "get_and_set(1)"),
                 ("int.compare_and_set", "compare_and_set(0, 1)", "compare_and_set(1, 0)"),
             ),
-            *_rows(
+            *_reference_rows(
                 "cereggii.AtomicRef",
-                lambda module: module.AtomicRef(None),
+                lambda module: module.AtomicRef,
                 ("ref.load", "get()"),
-                ("ref.store", "set(0)", "set(1)"),
-                ("ref.exchange", "get_and_set(0)"),
+                ("ref.store", "set(first)", "set(second)"),
+                ("ref.exchange", "get_and_set(first)"),
             ),
             *_rows(
                 "cereggii.AtomicBool",
@@ -224,12 +236,12 @@ PEERS = (
                 ("int.load", "get()"),
                 ("int.store", "set(1)"),
             ),
-            *_rows(
+            *_reference_rows(
                 "ft_utils.AtomicReference",
-                lambda module: module.AtomicReference(None),
+                lambda module: module.AtomicReference,
                 ("ref.load", "get()"),
-                ("ref.store", "set(0)", "set(1)"),
-                ("ref.exchange", "exchange(0)"),
+                ("ref.store", "set(first)", "set(second)"),
+                ("ref.exchange", "exchange(first)"),
             ),
             *_rows(
                 "ft_utils.AtomicFlag",
