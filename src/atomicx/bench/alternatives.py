@@ -327,13 +327,13 @@ PEERS = (
             ),
             Row(
                 ("opentelemetry.collect",),
-                "opentelemetry collect() of a Counter",
+                "opentelemetry reader.collect() of a Counter",
                 ("reader.collect()",),
                 lambda module: _collected(module, observed=False),
             ),
             Row(
                 ("opentelemetry.collect",),
-                "opentelemetry collect() that observes an atomicx.Counter",
+                "opentelemetry reader.collect() of an observed atomicx.Counter",
                 ("reader.collect()",),
                 lambda module: _collected(module, observed=True),
             ),
