@@ -25,7 +25,7 @@ BRIEF = (
 ABSENT = "-"
 # A name: Python, and how it is used.
 IN_WORDS = re.compile(
-    r"(.*?)((?: of an? .*| with its .*|, loop in C.*|, \w+ access.*|, \d+ (?:threads|stripe).*"
+    r"(.*?)((?: of an? .*| with its .*|, loop in C.*|, \w+ access.*|, \d+ (?:threads?|stripe).*| in stripes.*"
     r"|, (?:installed|multiprocess|striped).*)?)"
 )
 

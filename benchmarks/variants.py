@@ -32,7 +32,7 @@ LARGE = 1 << 40
 
 @dataclass(frozen=True)
 class Operation:
-    """What is measured of a variant; with two threads, on one object, by a loop in C."""
+    """What is measured of a variant; by a loop in C, with two threads on one object, where it says so."""
 
     label: str
     make: Callable[[ModuleType], Any]
@@ -40,10 +40,11 @@ class Operation:
     threads: int = 1
 
     def case(self, variant: str, module: ModuleType) -> Case:
+        looped = self.statements == LOOPED
+
         def objects() -> dict[str, Any]:
-            if self.threads == 1:
-                return {"cell": self.make(module)}
-            return {"method": self.make(module)} | LOOP
+            made = self.make(module)
+            return {"method": made} | LOOP if looped else {"cell": made}
 
         return Case(
             variant,
@@ -51,7 +52,7 @@ class Operation:
             f"{self.label}: {variant}",
             self.statements,
             objects,
-            operations=1 if self.threads == 1 else TURNS,
+            operations=TURNS if looped else 1,
             threads=self.threads,
         )
 
@@ -73,6 +74,21 @@ INC_BY_TWO = Operation("AtomicInt.inc(), 2 threads", lambda module: module.Atomi
 FETCH_ADD_BY_TWO = Operation(
     "AtomicInt.fetch_add(), 2 threads", lambda module: module.AtomicInt(LARGE).fetch_add, LOOPED, threads=2
 )
+
+
+def contended(module: ModuleType) -> Any:
+    """A counter that two threads contended for, so that it is in stripes."""
+    counter = module.Counter()
+
+    def count() -> tuple[int, int]:
+        deque(itertools.starmap(counter.inc, itertools.repeat((), 20 * TURNS)), 0)
+        return 0, 0
+
+    harness.in_threads(2, lambda: count)
+    return counter.inc
+
+
+COUNT_IN_STRIPES = Operation("Counter.inc() in stripes, 1 thread", contended, LOOPED)
 COUNT_BY_TWO = Operation("Counter.inc(), 2 threads", lambda module: module.Counter().inc, LOOPED, threads=2)
 
 ONE_THREAD = (INC, ADD, FETCH_ADD, SWAP, LOAD, COUNT)
@@ -127,7 +143,8 @@ def stripe_by(name: str, number: str) -> Variant:
         "    uint64_t number = known_thread_number;\n"
         "    return number != 0 ? number : thread_number_learn();\n"
     )
-    return Variant(name, (COUNT_BY_TWO,), (Edit(CELL, shipped, number),), gil=WITHOUT_GIL)
+    operations = (COUNT_IN_STRIPES, COUNT_BY_TWO)
+    return Variant(name, operations, (Edit(CELL, shipped, number),), gil=WITHOUT_GIL)
 
 
 VARIANTS = (
