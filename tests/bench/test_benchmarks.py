@@ -478,6 +478,30 @@ def test_run_writes_a_results_file(monkeypatch, tmp_path, capsys):
     assert "absent: peer: not installed" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("tried", [False, True])
+@pytest.mark.parametrize("drawn", [False, True])
+def test_renew_goes_through_the_steps(monkeypatch, tmp_path, capsys, tried, drawn):
+    ran = []
+
+    def step(name, status=0):
+        return lambda options: ran.append((name, options.check, options.only, options.rounds)) or status
+
+    for name in ("run", "variants", "quote", "plot"):
+        monkeypatch.setattr(command, name, step(name))
+    monkeypatch.setattr(command.importlib.util, "find_spec", lambda name: object() if drawn else None)
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "renew", "--rounds", "2", "--output", str(tmp_path)])
+    if tried:
+        results.path_of(results.VARIANTS, tmp_path).touch()
+    assert command.main() == 0
+    wanted = ["run", *["variants"] * tried, "quote", *["plot"] * drawn]
+    assert ran == [(name, False, "", 2) for name in wanted]
+    assert ("not drawn here" in capsys.readouterr().out) != drawn
+    ran.clear()
+    monkeypatch.setattr(command, "run", step("run", status=3))
+    assert command.main() == 3
+    assert [name for name, *_ in ran] == ["run"]
+
+
 def test_requirements_are_read_without_comments():
     wanted = ["cereggii", "ft_utils", "atomics", "prometheus_client", "opentelemetry-sdk", "atomicx"]
     assert peers.requirements() == wanted
