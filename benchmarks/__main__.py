@@ -1,6 +1,7 @@
-"""python -m benchmarks peers | run | count | variants | services | quote | targets | plot"""
+"""python -m benchmarks peers | renew | run | count | variants | services | quote | targets | plot"""
 
 import argparse
+import importlib.util
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -44,17 +45,19 @@ def run(options: argparse.Namespace) -> int:
 def measure(
     cases: list[Case], options: argparse.Namespace, progress: harness.Progress
 ) -> harness.Measurement:
-    """All of the cases in rounds; those of the outsider in its process."""
-    from . import outsider
+    """All of the cases in rounds; some of them in processes of their own."""
+    from . import client, outsider
+    from .apart import ApartProcess
 
-    other: outsider.OutsiderProcess | None = None
+    opened: dict[Callable[[], ApartProcess], ApartProcess] = {}
 
     def sampler(case: Case, sample_seconds: float) -> Sampler:
-        nonlocal other
-        if case.subject != outsider.SUBJECT:
+        opener = outsider.OutsiderProcess if case.subject == outsider.SUBJECT else client.opener(case)
+        if opener is None:
             return harness.LocalSampler(case, sample_seconds)
-        other = other or outsider.OutsiderProcess()
-        return other.sampler(case, sample_seconds)
+        if opener not in opened:
+            opened[opener] = opener()
+        return opened[opener].sampler(case, sample_seconds)
 
     try:
         return harness.measure(
@@ -65,8 +68,8 @@ def measure(
             sampler=sampler,
         )
     finally:
-        if other is not None:
-            other.close()
+        for process in opened.values():
+            process.close()
 
 
 # A command imports what it needs: `quote` and `targets` need no compiler, and only `plot` needs matplotlib.
@@ -124,6 +127,21 @@ def plot(options: argparse.Namespace) -> int:
     return plot(check=options.check)
 
 
+def renew(options: argparse.Namespace) -> int:
+    """Everything that is timed, with this interpreter, and what the documents show of it; returns the first
+    status that is not 0. The variants are measured where there are results of them."""
+    steps: list[Command] = [run, quote]
+    if results.path_of(results.VARIANTS, options.output).exists():
+        steps.insert(1, variants)
+    if importlib.util.find_spec("matplotlib") is None:
+        print(
+            "not drawn here: matplotlib is not installed; python -m benchmarks plot, with another interpreter"
+        )
+    else:
+        steps.append(plot)
+    return next((status for step in steps if (status := step(options))), 0)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="What atomicx costs.")
     commands = parser.add_subparsers(required=True, metavar="command")
@@ -135,20 +153,28 @@ def main() -> int:
 
     command("peers", peers, "install the packages to compare with, as many as there are for this interpreter")
 
-    running = command("run", run, "measure with this interpreter, and write a results file")
-    running.add_argument("--rounds", type=int, default=ROUNDS)
-    running.add_argument("--sample-seconds", type=float, default=SAMPLE_SECONDS, help="length of one sample")
-    running.add_argument("--output", type=Path, default=results.FOLDER, help="folder of the results files")
+    def measuring(name: str, function: Command, help_text: str) -> argparse.ArgumentParser:
+        added = command(name, function, help_text)
+        added.add_argument("--rounds", type=int, default=ROUNDS)
+        added.add_argument(
+            "--sample-seconds", type=float, default=SAMPLE_SECONDS, help="length of one sample"
+        )
+        added.add_argument("--output", type=Path, default=results.FOLDER, help="folder of the results files")
+        return added
+
+    renewing = measuring("renew", renew, "run, variants, quote and plot, one after the other")
+    renewing.set_defaults(only="", check=False)
+
+    measuring("run", run, "measure with this interpreter, and write a results file")
 
     counting = command("count", count, "count instructions by callgrind, and write a results file")
     counting.add_argument("--check", action="store_true", help="compare; status 1 if a hot path has grown")
     counting.add_argument("--output", type=Path, default=results.FOLDER, help="folder of the results files")
 
-    trying = command("variants", variants, "measure other ways to build the C module beside the shipped one")
+    trying = measuring(
+        "variants", variants, "measure other ways to build the C module beside the shipped one"
+    )
     trying.add_argument("--only", default="", help="variants whose name contains this; writes no file")
-    trying.add_argument("--rounds", type=int, default=ROUNDS)
-    trying.add_argument("--sample-seconds", type=float, default=SAMPLE_SECONDS, help="length of one sample")
-    trying.add_argument("--output", type=Path, default=results.FOLDER, help="folder of the results files")
 
     serving = command("services", services, "run the example services under wrk, and write a results file")
     serving.add_argument("--seconds", type=int, default=3, help="whole seconds at each load")

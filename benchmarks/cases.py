@@ -1,10 +1,12 @@
 """What is measured: everything that is here, and the circumstances in which it is."""
 
+import sys
+
 from atomicx.bench.alternatives import LOCKED, peer_cases, standard_cases
 from atomicx.bench.harness import Case
 from atomicx.bench.operations import own_cases
 
-from . import outsider
+from . import client, outsider, striped
 from .floor import NOTHING, floor_cases, floor_module, line_cases, looped
 
 # In globals and attributes too.
@@ -36,6 +38,10 @@ CROWDS = (8, 64)
 CROWDED = ("AtomicInt.inc(), loop in C", "Counter.inc(), loop in C")
 
 
+def has_gil() -> bool:
+    return getattr(sys, "_is_gil_enabled", lambda: True)()
+
+
 def in_pairs(case: Case) -> list[Case]:
     """With two threads: on one object, and on private ones."""
     return [case.with_threads(2, shared=True), case.with_threads(2, shared=False)]
@@ -45,6 +51,8 @@ def basic_cases() -> tuple[list[Case], dict[str, str]]:
     """One thread and local variables; and why a package is absent."""
     peers, absent = peer_cases()
     cases = [*floor_cases(floor_module()), *own_cases(), *standard_cases(), *peers]
+    if client.LIBRARY not in absent:
+        cases += client.client_cases()
     if outsider.FOLDER.is_dir():
         cases += outsider.outsider_cases()
     else:
@@ -72,4 +80,6 @@ def cases() -> tuple[list[Case], dict[str, str]]:
     varied += [
         case.with_threads(crowd, shared=True) for crowd in CROWDS for case in loops if case.label in CROWDED
     ]
+    if not has_gil():
+        varied += striped.striped_cases(striped.striped_module())
     return [*basic, *varied], absent

@@ -4,22 +4,27 @@ Each figure comes from processes of its own.
 """
 
 import json
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
-IMPORTS = 15
+IMPORTS = 20
 
 IMPORT = """
 import sys, time
+name = sys.argv[1]
 before = {*sys.modules}
 begin = time.perf_counter_ns()
-import atomicx
+__import__(name)
 taken_ns = time.perf_counter_ns() - begin
 added = sorted({*sys.modules} - before)
 import json
-print(json.dumps([taken_ns, [name for name in added if name.split(".")[0] != "atomicx"]]))
+print(json.dumps([taken_ns, [other for other in added if other.split(".")[0] != name]]))
 """
 
 SIZES = """
@@ -28,11 +33,12 @@ names = ("AtomicInt", "AtomicFloat", "AtomicBool", "AtomicRef", "Counter")
 print(json.dumps({name: sys.getsizeof(getattr(atomicx, name)()) for name in names}))
 """
 
-# Peak memory rather than current: nothing is freed between the two readings.
+# The current memory: the peak that a process tells begins with that of the one which started it.
 MILLION = """
-import json, resource, sys, time, atomicx
+import json, os, sys, time, atomicx
 def resident():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 count = 1_000_000
 make = getattr(atomicx, sys.argv[1])
 cells = [None] * count
@@ -66,18 +72,33 @@ print(json.dumps({"make_ns": made, "hit_among_100_ns": few, "hit_ns": found}))
 """
 
 
-def answer(program: str, *arguments: str) -> Any:
-    """What a program in a process of its own prints, as JSON."""
+def answer(program: str, *arguments: str, path: str = "") -> Any:
+    """What a program in a process of its own prints, as JSON; `path` is one more folder to import from."""
     command = [sys.executable, "-c", program, *arguments]
-    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    environment = {**os.environ, "PYTHONPATH": path}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # or every import would compile
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    return json.loads(done.stdout)
+
+
+def _milliseconds(taken_ns: Iterable[int]) -> float:
+    return round(statistics.median(taken_ns) / 1e6, 3)
 
 
 def footprint() -> dict[str, Any]:
-    """All of it. Needs a system with the module `resource`."""
-    imports = [answer(IMPORT) for _ in range(IMPORTS)]
+    """All of it. Needs Linux, which tells how much memory a process has."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "nothing").mkdir()
+        Path(folder, "nothing", "__init__.py").touch()
+        names = ("nothing", "atomicx")
+        for name in names:
+            answer(IMPORT, name, path=folder)  # compiled once and for all, as an installer does
+        turns = [[answer(IMPORT, name, path=folder) for name in names] for _ in range(IMPORTS)]
+        empty, ours = zip(*turns, strict=True)
     return {
-        "import_ms": round(statistics.median(taken_ns for taken_ns, _ in imports) / 1e6, 3),
-        "import_adds": imports[0][1],
+        "import_ms": _milliseconds(taken_ns for taken_ns, _ in ours),
+        "import_of_nothing_ms": _milliseconds(taken_ns for taken_ns, _ in empty),
+        "import_adds": ours[0][1],
         "size_bytes": answer(SIZES),
         "a_million": {
             name: {key: round(value, 1) for key, value in answer(MILLION, name).items()}

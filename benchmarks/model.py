@@ -123,6 +123,7 @@ def predictions(costs: Costs) -> list[dict[str, Any]]:
 Cases = dict[str, dict[str, Any]]
 
 LOOPED = "Counter.inc(), loop in C"
+STRIPED = "Counter.inc(), striped from the start"
 BARE = "bare loop of atomic adds"
 TWO = ", 2 threads, one object"
 
@@ -136,9 +137,15 @@ def checks(cases: Cases) -> list[tuple[str, float, float]]:
     """What the model says of two threads, and what they did."""
     costs = measured_costs(cases)
     by_python = costs._replace(call=cases["AtomicInt.inc()"]["median_ns"])
+    in_stripes = striped(in_turn(2, stripe_count(2)), costs)
     return [
         ("one cell", one_line(2, costs), cases["AtomicInt.inc(), loop in C" + TWO]["throughput"]),
-        ("stripes", striped(in_turn(2, stripe_count(2)), costs), cases[LOOPED + TWO]["throughput"]),
+        ("stripes, beside one thread on one cell", in_stripes, cases[LOOPED + TWO]["throughput"]),
+        *(
+            ("stripes, beside one thread on stripes", in_stripes, cases[name]["throughput"])
+            for name in (f"{STRIPED}, loop in C{TWO}",)
+            if name in cases
+        ),
         (
             "one object whose references are counted",
             one_line(2, by_python, visits=3),

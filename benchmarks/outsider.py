@@ -1,22 +1,20 @@
 """The package on PyPI that is also called atomicx, and has nothing to do with this one.
 
 Two packages of one name cannot be imported together, so it lies in a folder of its own and is measured in a
-process of its own, which takes its samples in turn with everybody else.
+process of its own.
 """
 
-import json
-import subprocess
 import sys
 from pathlib import Path
 
-from atomicx.bench import harness
 from atomicx.bench.harness import Case
+
+from .apart import ApartProcess
 
 NAME = "atomicx"
 SUBJECT = "PyPI's atomicx (unrelated)"
 NOTE = "another package of our name, measured in a process of its own"
 FOLDER = Path(sys.prefix) / "share" / "atomicx-benchmarks" / NAME
-PROCESS = Path(__file__).with_name("outsider_process.py")
 
 
 def outsider_cases() -> list[Case]:
@@ -51,44 +49,11 @@ def outsider_cases() -> list[Case]:
     ]
 
 
-class OutsiderProcess:
-    """The process: it is asked for a sampler, or for a sample of one, and answers with a number a line."""
+class OutsiderProcess(ApartProcess):
+    """The process in which the package of this folder is measured."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
-        # Isolated, or this package would lie on the path before the other one.
-        command = [sys.executable, "-I", str(PROCESS), harness.__file__, str(folder)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        super().__init__("outsider", str(folder))
 
-    def ask(self, request: object) -> float:
-        asked, answers = self._process.stdin, self._process.stdout
-        assert asked is not None and answers is not None
-        asked.write(json.dumps(request) + "\n")
-        asked.flush()
-        answer = answers.readline()
-        if not answer:
-            raise RuntimeError(f"the process of {SUBJECT} ended with status {self._process.wait()}")
-        return float(answer)
-
-    def sampler(self, case: Case, sample_seconds: float) -> "OutsiderSampler":
-        """A sampler for the case, in the process."""
-        type_name = case.label.removeprefix("PyPI's ").split(".")[0]
-        plain = [type_name, case.statements, case.threads, case.shared, case.access]
-        return OutsiderSampler(case, self, round(self.ask([*plain, sample_seconds])))
-
-    def close(self) -> None:
-        self._process.communicate()
-
-
-class OutsiderSampler:
-    """Stands here for a sampler there."""
-
-    def __init__(self, case: Case, process: OutsiderProcess, number: int) -> None:
-        self.case = case
-        self._process = process
-        self._number = number
-
-    def sample_ns(self) -> float:
-        return self._process.ask(self._number)
-
-    def close(self) -> None:
-        """The process is closed as a whole."""
+    def what_it_makes(self, case: Case) -> str:
+        return case.label.removeprefix("PyPI's ").split(".")[0]

@@ -55,6 +55,7 @@ SCALING = (
     "AtomicRef.load()",
     "Counter.inc()",
     "Counter.inc(), loop in C",
+    "Counter.inc(), striped from the start, loop in C",
     "ft_utils.AtomicInt64.incr()",
     "cereggii.AtomicInt64.increment_and_get()",
     "next(itertools.count())",

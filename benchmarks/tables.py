@@ -24,7 +24,10 @@ BRIEF = (
 )
 ABSENT = "-"
 # A name: Python, and how it is used.
-IN_WORDS = re.compile(r"(.*?)((?: of an? .*| with its .*|, loop in C.*|, \w+ access.*|, \d+ threads.*)?)")
+IN_WORDS = re.compile(
+    r"(.*?)((?: of an? .*| with its .*|, loop in C.*|, \w+ access.*|, \d+ (?:threads?|stripe).*| in stripes.*"
+    r"|, (?:installed|multiprocess|striped).*)?)"
+)
 
 
 class Results(NamedTuple):
@@ -230,6 +233,7 @@ def footprint(known: Results) -> str:
     rows = [
         ["", *(build_name(result) for result in known.times)],
         row("`import atomicx`, ms", *(each["import_ms"] for each in found)),
+        row("import of an empty package, ms", *(each.get("import_of_nothing_ms", ABSENT) for each in found)),
         row("modules it adds", *(", ".join(each["import_adds"]) or "none" for each in found)),
     ]
     rows += [

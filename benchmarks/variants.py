@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,7 +32,7 @@ LARGE = 1 << 40
 
 @dataclass(frozen=True)
 class Operation:
-    """What is measured of a variant; with two threads, on one object, by a loop in C."""
+    """What is measured of a variant; by a loop in C, with two threads on one object, where it says so."""
 
     label: str
     make: Callable[[ModuleType], Any]
@@ -39,10 +40,11 @@ class Operation:
     threads: int = 1
 
     def case(self, variant: str, module: ModuleType) -> Case:
+        looped = self.statements == LOOPED
+
         def objects() -> dict[str, Any]:
-            if self.threads == 1:
-                return {"cell": self.make(module)}
-            return {"method": self.make(module)} | LOOP
+            made = self.make(module)
+            return {"method": made} | LOOP if looped else {"cell": made}
 
         return Case(
             variant,
@@ -50,7 +52,7 @@ class Operation:
             f"{self.label}: {variant}",
             self.statements,
             objects,
-            operations=1 if self.threads == 1 else TURNS,
+            operations=TURNS if looped else 1,
             threads=self.threads,
         )
 
@@ -72,6 +74,21 @@ INC_BY_TWO = Operation("AtomicInt.inc(), 2 threads", lambda module: module.Atomi
 FETCH_ADD_BY_TWO = Operation(
     "AtomicInt.fetch_add(), 2 threads", lambda module: module.AtomicInt(LARGE).fetch_add, LOOPED, threads=2
 )
+
+
+def contended(module: ModuleType) -> Any:
+    """A counter that two threads contended for, so that it is in stripes."""
+    counter = module.Counter()
+
+    def count() -> tuple[int, int]:
+        deque(itertools.starmap(counter.inc, itertools.repeat((), 20 * TURNS)), 0)
+        return 0, 0
+
+    harness.in_threads(2, lambda: count)
+    return counter.inc
+
+
+COUNT_IN_STRIPES = Operation("Counter.inc() in stripes, 1 thread", contended, LOOPED)
 COUNT_BY_TWO = Operation("Counter.inc(), 2 threads", lambda module: module.Counter().inc, LOOPED, threads=2)
 
 ONE_THREAD = (INC, ADD, FETCH_ADD, SWAP, LOAD, COUNT)
@@ -110,13 +127,25 @@ class Variant:
     """Why it could not be shipped, however fast it is."""
 
 
-PY, CELL, WORD, METHODS = (
+PY, CELL, WORD, METHODS, COUNTER = (
     "csrc/binding/ax_py.h",
     "csrc/binding/cell.h",
     "csrc/binding/word_cell.h",
     "csrc/binding/int_operations.h",
+    "csrc/binding/type_counter.c",
 )
 INT, STRIPES = "csrc/core/ax_int.h", "csrc/core/ax_stripe.h"
+
+
+def stripe_by(name: str, number: str) -> Variant:
+    """A variant in which something else picks the stripe of a thread."""
+    shipped = (
+        "    uint64_t number = known_thread_number;\n"
+        "    return number != 0 ? number : thread_number_learn();\n"
+    )
+    operations = (COUNT_IN_STRIPES, COUNT_BY_TWO)
+    return Variant(name, operations, (Edit(CELL, shipped, number),), gil=WITHOUT_GIL)
+
 
 VARIANTS = (
     Variant(
@@ -129,6 +158,24 @@ VARIANTS = (
         "every operand converted by a call",
         (ADD, SWAP),
         (Edit(CELL, "return ax_long_read(object, value) || as_int64_by_index", "return as_int64_by_index"),),
+    ),
+    Variant(
+        "a method without arguments in the convention of those with many",
+        (COUNT,),
+        (
+            Edit(
+                COUNTER,
+                "static PyMethodDef counter_methods[] = {\n",
+                "static PyObject *counter_inc_fast(PyObject *self, PyObject *const *args, Py_ssize_t count)\n"
+                "{\n    (void)args;\n    return count == 0 ? counter_inc(self, NULL) : NULL;\n}\n\n"
+                "static PyMethodDef counter_methods[] = {\n",
+            ),
+            Edit(
+                COUNTER,
+                '    {"inc", counter_inc, METH_NOARGS, DOC_Counter_inc},',
+                '    {"inc", (PyCFunction)(void (*)(void))counter_inc_fast, METH_FASTCALL, DOC_Counter_inc},',
+            ),
+        ),
     ),
     Variant("types that can be changed", ONE_THREAD, (Edit(PY, " | Py_TPFLAGS_IMMUTABLETYPE", ""),)),
     Variant("-O2", ONE_THREAD, compile_flags="-O2"),
@@ -146,6 +193,19 @@ VARIANTS = (
         (COUNT_BY_TWO,),
         (Edit(STRIPES, "#define AX_CACHE_LINE 64", "#define AX_CACHE_LINE 128"),),
         gil=WITHOUT_GIL,
+    ),
+    stripe_by(
+        "the stripe by the number of the thread, asked for each time",
+        "    return PyThreadState_GetID(PyThreadState_Get());\n",
+    ),
+    stripe_by(
+        "the stripe by a hash of the thread's pointer",
+        "    uint64_t thread = (uint64_t)(uintptr_t)__builtin_thread_pointer();\n"
+        "    return thread * UINT64_C(0x9E3779B97F4A7C15) >> 57;\n",
+    ),
+    stripe_by(
+        "the stripe by the number of the processor",
+        "    extern int sched_getcpu(void);\n    return (uint64_t)sched_getcpu();\n",
     ),
     Variant(
         "no more stripes than processors",
@@ -222,11 +282,13 @@ def chosen(gil: bool, only: str = "") -> list[Variant]:
 def cases(variants: list[Variant], folder: Path) -> Iterator[Case]:
     """Every operation of every variant, and as it is shipped."""
     asked = dict.fromkeys(operation for variant in variants for operation in variant.operations)
-    shipped = build(None, folder / "shipped")
-    yield from (operation.case(SHIPPED, shipped) for operation in asked)
-    for number, variant in enumerate(variants):
-        module = build(variant, folder / f"variant{number}")
-        yield from (operation.case(variant.name, module) for operation in variant.operations)
+    with ThreadPoolExecutor(os.cpu_count()) as compilers:
+        folders = [folder / f"variant{number}" for number in range(len(variants))]
+        shipped = compilers.submit(build, None, folder / "shipped")
+        modules = compilers.map(build, variants, folders)
+        yield from (operation.case(SHIPPED, shipped.result()) for operation in asked)
+        for variant, module in zip(variants, modules, strict=True):
+            yield from (operation.case(variant.name, module) for operation in variant.operations)
 
 
 def records(measured: harness.Measurement) -> list[dict[str, Any]]:

@@ -163,7 +163,7 @@ def test_the_front_imports_nothing_else(copy: Path) -> None:
         "enable_deferred_refcount = None\n"
     )
     package = {"atomicx", "atomicx._backend", "atomicx._core", "atomicx._snapshot", "atomicx._version"}
-    assert imported(copy, "0") - {"os", "__future__"} <= package | standing_imports(copy)
+    assert imported(copy, "0") - {"os"} <= package | standing_imports(copy)
 
 
 def standing_imports(folder: Path) -> set[str]:

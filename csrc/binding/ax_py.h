@@ -30,6 +30,12 @@
 
 #include "ax_atomic.h"
 
+#if defined(_MSC_VER)
+#define AX_THREAD_LOCAL __declspec(thread)
+#else
+#define AX_THREAD_LOCAL _Thread_local
+#endif
+
 /* What the C module was built with, for bug reports. */
 #define AX_STRING_OF(token) #token
 #define AX_STRING(macro) AX_STRING_OF(macro)

@@ -77,9 +77,19 @@ AX_INLINE PyObject *bool_object(bool value)
     return Py_NewRef(value ? Py_True : Py_False);
 }
 
-/* What the striped types ask of the machine; and the number of the calling thread, which picks its stripe. */
+/* What the striped types ask of the machine. */
 extern const ax_stripe_system stripe_system;
-uint64_t thread_number(void);
+
+/* The number of the calling thread, which picks its stripe: what ax_thread_number() said when the thread first came
+ * by. It keeps that, whatever becomes of its thread state. */
+extern AX_THREAD_LOCAL uint64_t known_thread_number; /* owned by the thread: 0 until it is asked for */
+uint64_t thread_number_learn(void);
+
+AX_INLINE uint64_t thread_number(void)
+{
+    uint64_t number = known_thread_number;
+    return number != 0 ? number : thread_number_learn();
+}
 
 /* Sets OverflowError for a result outside int64; returns NULL. */
 PyObject *result_overflow(void);

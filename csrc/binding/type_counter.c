@@ -20,14 +20,33 @@ static bool as_count(PyObject *object, uint64_t *count)
     return true;
 }
 
-/* Runs no Python code but to set the exception. */
-static inline bool counter_count(PyObject *self, uint64_t count)
+/* Past the first cell. A function of its own, called last: so what only the first cell counts needs no stack. */
+AX_NOINLINE static PyObject *counter_count_striped(ax_counter *counter, uint64_t count, ax_addition addition)
 {
-    if (counter_apply(counter_of(self), count) == AX_OVERFLOW) {
-        (void)result_overflow();
-        return false;
+    if (addition == AX_CONTENDED) {
+        addition = ax_counter_add_striped(counter, count, thread_number(), &stripe_system);
     }
-    return true;
+    if (addition == AX_OVERFLOW) {
+        return result_overflow();
+    }
+    Py_RETURN_NONE;
+}
+
+/* None, or NULL with OverflowError. Runs no Python code but to set the exception. */
+static inline PyObject *counter_count(PyObject *self, uint64_t count)
+{
+    ax_addition addition = ax_counter_try_add(counter_of(self), count);
+    if (addition != AX_ADDED) {
+        return counter_count_striped(counter_of(self), count, addition);
+    }
+    Py_RETURN_NONE;
+}
+
+static bool counter_counts(PyObject *self, uint64_t count)
+{
+    PyObject *none = counter_count(self, count);
+    Py_XDECREF(none);
+    return none != NULL;
 }
 
 PyObject *counter_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
@@ -54,7 +73,7 @@ static int counter_init(PyObject *self, PyObject *args, PyObject *kwargs)
         return -1;
     }
     (void)ax_counter_drain(counter_of(self), no_answer, NULL); /* 0, unless __init__ is called again */
-    return counter_count(self, value) ? 0 : -1;
+    return counter_counts(self, value) ? 0 : -1;
 }
 
 static void counter_dealloc(PyObject *self)
@@ -66,26 +85,20 @@ static void counter_dealloc(PyObject *self)
 
 static PyObject *counter_inc(PyObject *self, PyObject *Py_UNUSED(unused))
 {
-    if (!counter_count(self, 1)) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
+    return counter_count(self, 1);
 }
 
 static PyObject *counter_add(PyObject *self, PyObject *argument)
 {
     uint64_t count;
-    if (!as_count(argument, &count) || !counter_count(self, count)) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
+    return as_count(argument, &count) ? counter_count(self, count) : NULL;
 }
 
 /* A TypeError, never NotImplemented: the right operand's own addition would rebind the name. */
 static PyObject *counter_iadd(PyObject *self, PyObject *argument)
 {
     uint64_t count;
-    return as_count(argument, &count) && counter_count(self, count) ? Py_NewRef(self) : NULL;
+    return as_count(argument, &count) && counter_counts(self, count) ? Py_NewRef(self) : NULL;
 }
 
 static PyObject *counter_load(PyObject *self, PyObject *Py_UNUSED(unused))

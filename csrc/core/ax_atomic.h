@@ -52,10 +52,13 @@ typedef struct {
 
 #if defined(__GNUC__) || defined(__clang__)
 #define AX_INLINE static inline __attribute__((always_inline, unused))
+#define AX_NOINLINE __attribute__((noinline))
 #elif defined(_MSC_VER)
 #define AX_INLINE static __forceinline
+#define AX_NOINLINE __declspec(noinline)
 #else
 #define AX_INLINE static inline
+#define AX_NOINLINE
 #endif
 
 #if !defined(AX_WORD_IS_LOCK_FREE)

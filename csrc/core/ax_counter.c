@@ -23,18 +23,6 @@ static uint64_t stripes_seal(ax_counter *counter)
     return sum;
 }
 
-/* True if the stripe took the count; false if it is sealed, or has no room for it. */
-static bool stripe_add(ax_word *cell, uint64_t count)
-{
-    uint64_t found = ax_word_load(cell);
-    do {
-        if ((found & AX_SEAL) || count > AX_STRIPE_LIMIT - found) {
-            return false;
-        }
-    } while (!ax_word_compare_exchange(cell, &found, found + count));
-    return true;
-}
-
 static ax_addition last_add(ax_counter *counter, uint64_t count)
 {
     uint64_t others = stripes_seal(counter);
@@ -69,8 +57,8 @@ static void first_seal(ax_counter *counter, const ax_stripe_system *system)
     }
 }
 
-ax_addition ax_counter_add_striped(ax_counter *counter, uint64_t count, uint64_t thread,
-                                   const ax_stripe_system *system)
+ax_addition ax_counter_add_by_stage(ax_counter *counter, uint64_t count, uint64_t thread,
+                                    const ax_stripe_system *system)
 {
     while (!(ax_word_load(&counter->first) & AX_SEAL)) {
         first_seal(counter, system);
@@ -79,11 +67,7 @@ ax_addition ax_counter_add_striped(ax_counter *counter, uint64_t count, uint64_t
             return addition;
         }
     }
-    ax_stripes *stripes = ax_pointer_load(&counter->stripes); /* published before the seal was set */
-    if (stripe_add(ax_stripe_of(stripes, thread), count)) {
-        return AX_ADDED;
-    }
-    return last_add(counter, count);
+    return ax_counter_add_to_stripe(counter, count, thread) ? AX_ADDED : last_add(counter, count);
 }
 
 /* The sum of all cells, modulo 2^63: between the sums at the start and at the end of the call. */

@@ -93,11 +93,36 @@ AX_INLINE ax_addition ax_counter_try_add(ax_counter *counter, uint64_t count)
     return ax_word_compare_exchange(&counter->first, &found, desired) ? AX_ADDED : AX_CONTENDED;
 }
 
+/* Adds count to the stripe of thread; false, and nothing changed, if that is sealed or has no room. One look
+ * tells both: a sealed cell is greater than any limit. Only when the first cell is sealed: the stripes were
+ * published before. Linearization point: the compare-and-swap. Lock-free. Runs no Python code. */
+AX_INLINE bool ax_counter_add_to_stripe(ax_counter *counter, uint64_t count, uint64_t thread)
+{
+    ax_word *cell = ax_stripe_of(ax_pointer_load(&counter->stripes), thread);
+    uint64_t found = ax_word_load(cell);
+    do {
+        if (count > AX_STRIPE_LIMIT || found > AX_STRIPE_LIMIT - count) {
+            return false;
+        }
+    } while (!ax_word_compare_exchange(cell, &found, found + count));
+    return true;
+}
+
+/* As below, but for a look at the stripe before anything else. */
+ax_addition ax_counter_add_by_stage(ax_counter *counter, uint64_t count, uint64_t thread,
+                                    const ax_stripe_system *system);
+
 /* Adds count <= INT64_MAX in whichever stage it finds; thread picks the stripe. Returns AX_ADDED or
  * AX_OVERFLOW. Linearization point: the compare-and-swap on the cell that took the count, or for
  * AX_OVERFLOW the load of the base. Lock-free. Runs no Python code. */
-ax_addition ax_counter_add_striped(ax_counter *counter, uint64_t count, uint64_t thread,
-                                   const ax_stripe_system *system);
+AX_INLINE ax_addition ax_counter_add_striped(ax_counter *counter, uint64_t count, uint64_t thread,
+                                             const ax_stripe_system *system)
+{
+    if ((ax_word_load(&counter->first) & AX_SEAL) && ax_counter_add_to_stripe(counter, count, thread)) {
+        return AX_ADDED;
+    }
+    return ax_counter_add_by_stage(counter, count, thread, system);
+}
 
 /* The total, or an intermediate value where additions overlap. Lock-free: it starts over only when a drain
  * completed. Runs no Python code. */

@@ -1,11 +1,12 @@
-"""HistogramSnapshot, which both backends return."""
+"""HistogramSnapshot, which both backends return.
 
-from __future__ import annotations
+Imported with the package, so without the future annotations: they would be one more file to find.
+"""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Any, ClassVar, NamedTuple
+    from typing import Any, NamedTuple
 
     from typing_extensions import Self
 
@@ -20,26 +21,26 @@ else:
         import all of atomicx."""
 
         __slots__ = ()
-        _fields: ClassVar[tuple[str, ...]] = ("counts", "sum")
-        _field_defaults: ClassVar[dict[str, Any]] = {}
+        _fields = ("counts", "sum")
+        _field_defaults = {}  # noqa: RUF012 - as every named tuple has it
         __match_args__ = _fields
 
-        def __new__(_cls, counts: tuple[int, ...], sum: float) -> Self:
+        def __new__(_cls, counts: tuple[int, ...], sum: float) -> "Self":
             return tuple.__new__(_cls, (counts, sum))
 
         @classmethod
-        def _make(cls, iterable: Iterable[Any]) -> Self:
+        def _make(cls, iterable: "Iterable[Any]") -> "Self":
             return cls(*iterable)
 
-        def _asdict(self) -> dict[str, Any]:
+        def _asdict(self) -> "dict[str, Any]":
             return dict(zip(self._fields, self, strict=True))
 
-        def _replace(self, /, **fields: Any) -> Self:
+        def _replace(self, /, **fields: "Any") -> "Self":
             return type(self)(**{**self._asdict(), **fields})
 
         __replace__ = _replace
 
-        def __getnewargs__(self) -> tuple[Any, ...]:
+        def __getnewargs__(self) -> "tuple[Any, ...]":
             return tuple(self)
 
         def __repr__(self) -> str:

@@ -5,13 +5,25 @@ import copy
 import importlib.util
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 from benchmarks import __main__ as command
 from benchmarks import cases as table
-from benchmarks import instructions, outsider, peers, quote, results, tables, targets
+from benchmarks import (
+    client,
+    instructions,
+    outsider,
+    peers,
+    quote,
+    results,
+    striped,
+    tables,
+    targets,
+    variants,
+)
 from benchmarks.floor import NOTHING, floor_cases, floor_module, line_cases, looped
 
 import atomicx
@@ -273,6 +285,16 @@ def test_a_row_of_a_table_has_as_many_cells_as_its_head(form):
     assert {len(lengths_of_a_table) for lengths_of_a_table in lengths} <= {0, 1}
 
 
+def test_every_figure_of_a_large_family_is_in_the_table():
+    known = tables.read_results(results.FOLDER)
+    lines = [line for line in tables.footprint(known).splitlines() if "of 100,000 children" in line]
+    figures = [each["footprint"]["a_large_family"] for each in known.times]
+    assert [line.split(" | ")[1:] for line in lines] == [
+        [*(str(each[key]) for each in figures[:-1]), f"{figures[-1][key]} |"]
+        for key in ("make_ns", "hit_ns", "hit_among_100_ns")
+    ]
+
+
 def test_check_fails_on_a_doctored_document(monkeypatch, tmp_path, capsys):
     document = tmp_path / "document.md"
     document.write_text("<!-- figures: brief -->\n<!-- figures: end -->\n")
@@ -302,6 +324,10 @@ def test_every_form_is_quoted_somewhere():
             "`AtomicInt.try_add(1, limit)`, 2 threads, one object",
         ),
         ("bare loop of atomic adds", "bare loop of atomic adds"),
+        ("Counter.load(), 1 stripe", "`Counter.load()`, 1 stripe"),
+        ("Counter.load(), 128 stripes", "`Counter.load()`, 128 stripes"),
+        (f"{striped.LABEL}, loop in C", "`Counter.inc()`, striped from the start, loop in C"),
+        (client.INSTALLED_FILES, f"`{client.STOCK}`, multiprocess mode, installed"),
     ],
 )
 def test_what_is_python_is_marked_as_such(name, text):
@@ -413,6 +439,32 @@ def test_the_outsider_is_never_this_package(tmp_path, capfd):
     assert "Error" in capfd.readouterr().err
 
 
+# prometheus_client in its ways
+
+
+def test_each_way_has_its_opener():
+    ways = {case.name: client.opener(case) for case in client.client_cases()}
+    assert len(ways) == 3 and None not in ways.values()
+    assert client.opener(operations.own("AtomicInt.inc()")) is None
+
+
+# The variants
+
+
+@pytest.mark.parametrize("variant", [*variants.VARIANTS, striped.STRIPED], ids=lambda variant: variant.name)
+def test_a_variant_can_be_made_of_the_sources(variant, tmp_path):
+    shutil.copytree(TOP / "csrc", tmp_path / "csrc")
+    for edit in variant.edits:
+        edit.apply(tmp_path)
+        assert edit.new in (tmp_path / edit.file).read_text()
+        with pytest.raises(ValueError, match="does not have this once"):
+            variants.Edit(edit.file, "no such text", "").apply(tmp_path)
+
+
+def test_stripes_double_up_to_the_most():
+    assert striped.stripe_counts() == [1, 2, 4, 8, 16, 32, 64, 128]
+
+
 # The commands
 
 
@@ -434,8 +486,33 @@ def test_run_writes_a_results_file(monkeypatch, tmp_path, capsys):
     assert "absent: peer: not installed" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("tried", [False, True])
+@pytest.mark.parametrize("drawn", [False, True])
+def test_renew_goes_through_the_steps(monkeypatch, tmp_path, capsys, tried, drawn):
+    ran = []
+
+    def step(name, status=0):
+        return lambda options: ran.append((name, options.check, options.only, options.rounds)) or status
+
+    for name in ("run", "variants", "quote", "plot"):
+        monkeypatch.setattr(command, name, step(name))
+    monkeypatch.setattr(command.importlib.util, "find_spec", lambda name: object() if drawn else None)
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "renew", "--rounds", "2", "--output", str(tmp_path)])
+    if tried:
+        results.path_of(results.VARIANTS, tmp_path).touch()
+    assert command.main() == 0
+    wanted = ["run", *["variants"] * tried, "quote", *["plot"] * drawn]
+    assert ran == [(name, False, "", 2) for name in wanted]
+    assert ("not drawn here" in capsys.readouterr().out) != drawn
+    ran.clear()
+    monkeypatch.setattr(command, "run", step("run", status=3))
+    assert command.main() == 3
+    assert [name for name, *_ in ran] == ["run"]
+
+
 def test_requirements_are_read_without_comments():
-    assert peers.requirements() == ["cereggii", "ft_utils", "atomics", "prometheus_client", "atomicx"]
+    wanted = ["cereggii", "ft_utils", "atomics", "prometheus_client", "opentelemetry-sdk", "atomicx"]
+    assert peers.requirements() == wanted
 
 
 def test_peers_are_installed_into_an_environment_only(monkeypatch, capsys):

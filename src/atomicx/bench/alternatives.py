@@ -13,10 +13,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from typing import Any
+
+import atomicx
 
 from .harness import Case
 
@@ -142,10 +144,41 @@ def _rows(type_name: str, make: Callable[[Any], Any], *operations: tuple[str, ..
     return tuple(rows)
 
 
+def _reference_rows(type_name: str, find: Callable[[Any], Any], *operations: tuple[str, ...]) -> list[Row]:
+    """The same for a type of references. What is in it is what ours is measured with: an object like any
+    other, whose references are counted, as those to None and to small ints are not."""
+
+    def objects(module: Any) -> dict[str, Any]:
+        first, second = object(), object()
+        return {"cell": find(module)(first), "first": first, "second": second}
+
+    rows = _rows(type_name, find, *operations)
+    return [replace(row, label=row.label.replace("(first)", "(object)"), make=objects) for row in rows]
+
+
 def _entered(view: Any) -> dict[str, Any]:
     """What a context manager gives, until the process ends."""
     atexit.register(view.__exit__, None, None, None)
     return {"cell": view.__enter__()}
+
+
+def _meter(export: Any) -> tuple[Any, Any]:
+    """A meter of the real SDK, and the reader that collects what it counts."""
+    reader = export.InMemoryMetricReader()
+    provider = import_module("opentelemetry.sdk.metrics").MeterProvider(metric_readers=[reader])
+    return provider.get_meter("benchmark"), reader
+
+
+def _collected(export: Any, *, observed: bool) -> dict[str, Any]:
+    """A reader that collects one count: the SDK's own, or one of ours that it observes."""
+    meter, reader = _meter(export)
+    if observed:
+        observation = import_module("opentelemetry.metrics").Observation
+        cell = atomicx.Counter(1)
+        meter.create_observable_counter("requests", callbacks=[lambda _: [observation(cell.load())]])
+    else:
+        meter.create_counter("requests").add(1)
+    return {"reader": reader}
 
 
 PEERS = (
@@ -170,12 +203,12 @@ PEERS = (
                 ("int.exchange", "get_and_set(1)"),
                 ("int.compare_and_set", "compare_and_set(0, 1)", "compare_and_set(1, 0)"),
             ),
-            *_rows(
+            *_reference_rows(
                 "cereggii.AtomicRef",
-                lambda module: module.AtomicRef(None),
+                lambda module: module.AtomicRef,
                 ("ref.load", "get()"),
-                ("ref.store", "set(0)", "set(1)"),
-                ("ref.exchange", "get_and_set(0)"),
+                ("ref.store", "set(first)", "set(second)"),
+                ("ref.exchange", "get_and_set(first)"),
             ),
             *_rows(
                 "cereggii.AtomicBool",
@@ -203,12 +236,12 @@ PEERS = (
                 ("int.load", "get()"),
                 ("int.store", "set(1)"),
             ),
-            *_rows(
+            *_reference_rows(
                 "ft_utils.AtomicReference",
-                lambda module: module.AtomicReference(None),
+                lambda module: module.AtomicReference,
                 ("ref.load", "get()"),
-                ("ref.store", "set(0)", "set(1)"),
-                ("ref.exchange", "exchange(0)"),
+                ("ref.store", "set(first)", "set(second)"),
+                ("ref.exchange", "exchange(first)"),
             ),
             *_rows(
                 "ft_utils.AtomicFlag",
@@ -247,7 +280,7 @@ PEERS = (
             *_rows(
                 "prometheus_client.Counter",
                 lambda module: module.Counter("requests", "help", registry=None),
-                ("int.inc", "inc()"),
+                ("int.inc client.inc", "inc()"),
             ),
             *_rows(
                 "prometheus_client.Gauge",
@@ -274,6 +307,35 @@ PEERS = (
                 "prometheus_client.Histogram.observe(x)",
                 ("cell.observe(0.3)",),
                 lambda module: {"cell": module.Histogram("latency", "help", registry=None)},
+            ),
+        ),
+    ),
+    Peer(
+        "opentelemetry-sdk",
+        "opentelemetry.sdk.metrics.export",
+        (
+            *_rows(
+                "opentelemetry Counter",
+                lambda module: _meter(module)[0].create_counter("requests"),
+                ("counter.inc", "add(1)"),
+                ("family.inc", "add(1, {'method': 'GET', 'status': '200'})"),
+            ),
+            *_rows(
+                "opentelemetry Histogram",
+                lambda module: _meter(module)[0].create_histogram("latency"),
+                ("histogram.observe", "record(0.3)"),
+            ),
+            Row(
+                ("opentelemetry.collect",),
+                "opentelemetry reader.collect() of a Counter",
+                ("reader.collect()",),
+                lambda module: _collected(module, observed=False),
+            ),
+            Row(
+                ("opentelemetry.collect",),
+                "opentelemetry reader.collect() of an observed atomicx.Counter",
+                ("reader.collect()",),
+                lambda module: _collected(module, observed=True),
             ),
         ),
     ),

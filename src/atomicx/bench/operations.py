@@ -23,9 +23,17 @@ LARGE = 1 << 40
 
 
 def _cell(
-    operation: str, label: str, make: Callable[[], Any], *statements: str, floor: str, note: str = ""
+    operations: str, label: str, make: Callable[[], Any], *statements: str, floor: str, note: str = ""
 ) -> Case:
-    return Case(SUBJECT, (operation,), label, statements, lambda: {"cell": make()}, floor=floor, note=note)
+    return Case(
+        SUBJECT,
+        tuple(operations.split()),
+        label,
+        statements,
+        lambda: {"cell": make()},
+        floor=floor,
+        note=note,
+    )
 
 
 def _int() -> list[Case]:
@@ -178,11 +186,11 @@ def _ref() -> list[Case]:
 def _counter() -> list[Case]:
     new = atomicx.Counter
 
-    def case(operation: str, call: str, floor: str) -> Case:
-        return _cell(operation, f"Counter.{call}", new, f"cell.{call}", floor=floor)
+    def case(operations: str, call: str, floor: str) -> Case:
+        return _cell(operations, f"Counter.{call}", new, f"cell.{call}", floor=floor)
 
     return [
-        case("int.inc", "inc()", CALL),
+        case("counter.inc int.inc", "inc()", CALL),
         case("int.add", "add(1)", CALL_ONE),
         case("counter.load", "load()", CALL),
         _cell("counter.drain", "Counter.inc() and drain()", new, "cell.inc(); cell.drain()", floor=CALL),

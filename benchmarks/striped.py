@@ -1,0 +1,88 @@
+"""A Counter that has its stripes from the start, and as many as it is told: what a counter costs once threads
+contended for it, without waiting until they do.
+
+It is the shipped C module but for two lines, built for the measurement. With the GIL there are no stripes.
+"""
+
+import atexit
+import functools
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from atomicx.bench.harness import Case
+from atomicx.bench.operations import SUBJECT
+
+from .floor import looped
+from .model import STRIPED as LABEL
+from .model import most_stripes
+from .variants import Edit, Variant, build
+
+WANTED = "ATOMICX_BENCHMARK_STRIPES"
+
+STRIPED = Variant(
+    "striped from the start",
+    (),
+    (
+        Edit(
+            "csrc/binding/type_counter.c",
+            "        ax_counter_init(counter_of(self));\n",
+            "        ax_counter_init(counter_of(self));\n"
+            "        if (ax_stripes_ensure(&counter_of(self)->stripes, 1, &stripe_system) != NULL) {\n"
+            "            (void)ax_word_fetch_or(&counter_of(self)->first, AX_SEAL);\n"
+            "        }\n",
+        ),
+        Edit(
+            "csrc/binding/cell.c",
+            "    return 2 * ax_cpu_count();",
+            f'    const char *wanted = getenv("{WANTED}");\n'
+            "    return wanted != NULL ? (size_t)atoi(wanted) : 2 * ax_cpu_count();",
+        ),
+    ),
+)
+
+
+@functools.cache
+def striped_module() -> ModuleType:
+    """The C module that the edits make, in a folder that is gone when the process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="atomicx-striped-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return build(STRIPED, folder)
+
+
+def with_stripes(module: ModuleType, count: int) -> Any:
+    """A counter with so many stripes."""
+    os.environ[WANTED] = str(count)
+    try:
+        return module.Counter()
+    finally:
+        del os.environ[WANTED]
+
+
+def stripe_counts() -> list[int]:
+    """Every number of stripes that there can be."""
+    return [1 << power for power in range(most_stripes().bit_length())]
+
+
+def striped_cases(module: ModuleType) -> list[Case]:
+    """The addition, to be tried with threads; and the load of as many stripes as there can be."""
+    adds = Case(SUBJECT, ("striped.inc",), LABEL, ("cell.inc()",), lambda: {"cell": module.Counter()})
+    loads = [
+        Case(
+            SUBJECT,
+            ("striped.load",),
+            f"Counter.load(), {count} stripe" + ("s" if count > 1 else ""),
+            ("cell.load()",),
+            lambda count=count: {"cell": with_stripes(module, count)},
+        )
+        for count in stripe_counts()
+    ]
+    loop = looped(adds, "inc")
+    return [
+        *loads,
+        loop,
+        *(loop.with_threads(2, shared=shared) for shared in (True, False)),
+    ]
