@@ -4,7 +4,7 @@
 help:
 	@echo "make check       every layer, as the project is checked before a change lands"
 	@echo "make LAYER       one of: prepare front static compile core matrix integrations examples sanitizers mutants verify speed"
-	@echo "make format      formats the Python files"
+	@echo "make format      formats the Python and the C files"
 
 check:
 	.ci/run
@@ -15,3 +15,4 @@ prepare front static compile core matrix integrations examples sanitizers mutant
 format:
 	python3 -m ruff format .
 	python3 -m ruff check --fix .
+	git ls-files -z '*.c' '*.h' | xargs -0 clang-format -i
