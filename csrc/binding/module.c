@@ -65,8 +65,10 @@ static bool state_init(PyObject *module, ModuleState *state)
     state->guard = add_type(module, &guard_spec);
     state->timer = state->guard == NULL ? NULL : add_type(module, &timer_spec);
     state->entries = state->timer == NULL ? NULL : PyContextVar_New("atomicx.timers", NULL);
-    PyObject *snapshot = state->entries == NULL ? NULL : import_from("atomicx._snapshot", "HistogramSnapshot");
-    if (snapshot != NULL && !(PyType_Check(snapshot) && PyType_IsSubtype((PyTypeObject *)snapshot, &PyTuple_Type))) {
+    PyObject *snapshot =
+        state->entries == NULL ? NULL : import_from("atomicx._snapshot", "HistogramSnapshot");
+    if (snapshot != NULL &&
+        !(PyType_Check(snapshot) && PyType_IsSubtype((PyTypeObject *)snapshot, &PyTuple_Type))) {
         PyErr_SetString(PyExc_TypeError, "HistogramSnapshot is no tuple");
         Py_CLEAR(snapshot);
     }

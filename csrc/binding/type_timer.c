@@ -23,9 +23,9 @@
 typedef struct {
     PyObject_HEAD
     PyObject *histogram; /* owned; immutable after creation */
-    ax_word start;       /* atomic: when the entry kept here was, in nanoseconds and 1 more; 0: there is none */
-    ax_word others;      /* atomic: how many entries are kept in contexts */
-    PyObject *weakrefs;  /* owned by the interpreter */
+    ax_word start;  /* atomic: when the entry kept here was, in nanoseconds and 1 more; 0: there is none */
+    ax_word others; /* atomic: how many entries are kept in contexts */
+    PyObject *weakrefs; /* owned by the interpreter */
 } Timer;
 
 enum { ENTRY_TIMER, ENTRY_START, ENTRY_OUTER };
@@ -95,7 +95,8 @@ static bool context_enter(PyObject *self, int64_t now)
 {
     ModuleState *state = PyType_GetModuleState(Py_TYPE(self));
     PyObject *outer;
-    if (state == NULL || PyContextVar_Get(state->entries, Py_None, &outer) < 0 || entry_find(&outer, NULL) < 0) {
+    if (state == NULL || PyContextVar_Get(state->entries, Py_None, &outer) < 0 ||
+        entry_find(&outer, NULL) < 0) {
         return false;
     }
     PyObject *entry = Py_BuildValue("[OLN]", self, (long long)now, outer);

@@ -72,8 +72,7 @@ AX_INLINE void *ax_pointer_exchange(ax_pointer *pointer, void *desired)
 
 AX_INLINE bool ax_pointer_compare_exchange(ax_pointer *pointer, void **expected, void *desired)
 {
-    void *found =
-        _InterlockedCompareExchangePointer((void *volatile *)&pointer->address, desired, *expected);
+    void *found = _InterlockedCompareExchangePointer((void *volatile *)&pointer->address, desired, *expected);
     bool swapped = found == *expected;
     *expected = found;
     return swapped;
