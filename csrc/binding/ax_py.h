@@ -42,6 +42,17 @@
 #else
 #define AX_COMPILER "unknown"
 #endif
+#if defined(__OPTIMIZE__) || (defined(_MSC_VER) && !defined(_DEBUG))
+#define AX_OPTIMIZED "optimized"
+#else
+#define AX_OPTIMIZED "not optimized"
+#endif
+#if defined(NDEBUG)
+#define AX_ASSERTIONS "assertions off"
+#else
+#define AX_ASSERTIONS "assertions on"
+#endif
+#define AX_BUILD AX_OPTIMIZED ", " AX_ASSERTIONS ", for CPython " PY_VERSION
 
 #if defined(_WIN32)
 #include <windows.h>

@@ -88,6 +88,9 @@ static int module_exec(PyObject *module)
     if (!state_init(module, state_of(module)) || publish_function(module, "enable_deferred_refcount") < 0) {
         return -1;
     }
+    if (PyModule_AddStringConstant(module, "build", AX_BUILD) < 0) {
+        return -1;
+    }
     return PyModule_AddStringConstant(module, "compiler", AX_COMPILER);
 }
 
