@@ -68,7 +68,7 @@ def packages() -> dict[str, str]:
     """Of the optional packages, those that are installed, and their versions."""
     from importlib.metadata import PackageNotFoundError, version
 
-    found = {}
+    found: dict[str, str] = {}
     for name in OPTIONAL:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
@@ -125,7 +125,7 @@ def as_text(known: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _value_text(value: object) -> str:
-    if isinstance(value, dict):
-        value = ", ".join(f"{name}={told}" for name, told in value.items())
-    return "-" if value in (None, "") else str(value)
+def _value_text(value: Any) -> str:
+    """A value of `facts`; a dict as `name=value`."""
+    text = ", ".join(f"{name}={told}" for name, told in value.items()) if hasattr(value, "items") else value
+    return "-" if text in (None, "") else str(text)
