@@ -1,15 +1,32 @@
 # The front door for who works on atomicx. Each target is one command; the layers are explained in .ci/run.
-.PHONY: help check format prepare front static compile core matrix integrations examples sanitizers mutants verify speed
+.PHONY: help setup quick lint check format prepare front static artefacts compile core matrix integrations examples sanitizers mutants verify speed
 
 help:
+	@echo "make setup       an environment in .venv with all that is needed, and the hook for commits"
+	@echo "make quick       the checks that any machine can run: lint, and the tests"
+	@echo "make lint        the hook's checks, over all files"
 	@echo "make check       every layer, as the project is checked before a change lands"
-	@echo "make LAYER       one of: prepare front static compile core matrix integrations examples sanitizers mutants verify speed"
+	@echo "make LAYER       one of: prepare front static artefacts compile core matrix integrations examples sanitizers mutants verify speed"
 	@echo "make format      formats the Python and the C files"
+
+PYTHON ?= python3
+quick lint format: export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+setup:
+	$(PYTHON) -m venv .venv
+	ATOMICX_REQUIRE_C=1 .venv/bin/python -m pip install --editable ".[checkers,cli,prometheus,test,typing]"
+	.venv/bin/pre-commit install
+
+quick: lint
+	python -m pytest
+
+lint:
+	pre-commit run --all-files
 
 check:
 	.ci/run
 
-prepare front static compile core matrix integrations examples sanitizers mutants verify speed:
+prepare front static artefacts compile core matrix integrations examples sanitizers mutants verify speed:
 	.ci/run $@
 
 format:
