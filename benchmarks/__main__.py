@@ -1,4 +1,4 @@
-"""python -m benchmarks peers | run | count | variants | quote | targets | plot"""
+"""python -m benchmarks peers | run | count | variants | services | quote | targets | plot"""
 
 import argparse
 import sys
@@ -99,6 +99,12 @@ def variants(options: argparse.Namespace) -> int:
     return 0
 
 
+def services(options: argparse.Namespace) -> int:
+    from .services import services
+
+    return services(options)
+
+
 def quote(options: argparse.Namespace) -> int:
     from .quote import quote
 
@@ -143,6 +149,10 @@ def main() -> int:
     trying.add_argument("--rounds", type=int, default=ROUNDS)
     trying.add_argument("--sample-seconds", type=float, default=SAMPLE_SECONDS, help="length of one sample")
     trying.add_argument("--output", type=Path, default=results.FOLDER, help="folder of the results files")
+
+    serving = command("services", services, "run the example services under wrk, and write a results file")
+    serving.add_argument("--seconds", type=int, default=3, help="whole seconds at each load")
+    serving.add_argument("--output", type=Path, default=results.FOLDER, help="folder of the results files")
 
     quoting = command("quote", quote, "put the figures of the results files into the documents")
     quoting.add_argument("--check", action="store_true", help="only compare; status 1 if they differ")

@@ -18,7 +18,8 @@ from atomicx.bench.operations import SUBJECT
 
 from .floor import NOTHING
 from .floor import SUBJECT as FLOOR
-from .results import FOLDER, TIMES, TOP, read
+from .plot_services import under_load
+from .results import FOLDER, SERVICES, TIMES, TOP, read
 from .tables import build_name, by_name
 
 Result = dict[str, Any]
@@ -147,21 +148,24 @@ def svg(figure: Figure) -> str:
     return "\n".join(line.rstrip() for line in written.getvalue().splitlines()) + "\n"
 
 
-def drawn(known: list[Result]) -> dict[str, str]:
-    """Every plot by the name of its file."""
+def drawn(known: list[Result], services: list[Result]) -> dict[str, str]:
+    """Every plot by the name of its file, of results of times and of the services."""
     plots: dict[str, Callable[[Result], Figure]] = {"costs": costs, "threads": scaling}
     with matplotlib.rc_context(STYLE):
-        return {
+        found = {
             f"{name}-{result['interpreter']['name']}.svg": svg(draw(result))
             for result in known
             for name, draw in plots.items()
             if name != "threads" or not result["interpreter"]["gil"]
         }
+        return found | {
+            f"services-{result['interpreter']['name']}.svg": svg(under_load(result)) for result in services
+        }
 
 
 def plot(*, check: bool, folder: Path = FOLDER, output: Path = PLOTS) -> int:
     """Draw the plots, or only compare; returns the exit status."""
-    wanted = drawn(read(TIMES, folder))
+    wanted = drawn(read(TIMES, folder), read(SERVICES, folder))
     there = {path.name: path.read_text(encoding="utf-8") for path in output.glob("*.svg")}
     stale = sorted(name for name in {*wanted, *there} if wanted.get(name) != there.get(name))
     if check and stale:

@@ -17,7 +17,7 @@ Result = dict[str, Any]
 
 TOP = Path(__file__).parent.parent
 FOLDER = Path(__file__).with_name("results")
-TIMES, INSTRUCTIONS, VARIANTS = "cpython", "instructions", "variants"
+TIMES, INSTRUCTIONS, VARIANTS, SERVICES = "cpython", "instructions", "variants", "services"
 
 
 def interpreter_name() -> str:
@@ -46,9 +46,8 @@ def git(*arguments: str) -> str | None:
 
 def commit() -> str:
     """The commit that was measured; marked if files of the package differ from it."""
-    changed = git(
-        "status", "--porcelain", "--", "csrc", "src", "setup.py", "pyproject.toml", "benchmarks/*.py"
-    )
+    measured = ("csrc", "src", "setup.py", "pyproject.toml", "benchmarks/*.py", "examples")
+    changed = git("status", "--porcelain", "--", *measured)
     head = git("rev-parse", "HEAD")
     return "unknown" if head is None else head + ("-changed" if changed else "")
 
@@ -93,7 +92,7 @@ def as_json(content: Result) -> str:
 
 
 def path_of(kind: str, folder: Path) -> Path:
-    """Where the results of this interpreter lie: of times, of instructions, or of variants."""
+    """Where the results of this interpreter lie: of times, of instructions, of variants, or of services."""
     return folder / f"{kind}-{interpreter_name()}.json"
 
 

@@ -28,15 +28,16 @@ IN_WORDS = re.compile(r"(.*?)((?: of an? .*| with its .*|, loop in C.*|, \w+ acc
 
 
 class Results(NamedTuple):
-    """The content of the results files: of times, of instructions and of variants."""
+    """The content of the results files: of times, of instructions, of variants and of services."""
 
     times: list[results.Result]
     instructions: list[results.Result]
     variants: list[results.Result]
+    services: list[results.Result]
 
 
 def read_results(folder: Path) -> Results:
-    kinds = (results.TIMES, results.INSTRUCTIONS, results.VARIANTS)
+    kinds = (results.TIMES, results.INSTRUCTIONS, results.VARIANTS, results.SERVICES)
     return Results(*(results.read(kind, folder) for kind in kinds))
 
 
@@ -248,12 +249,8 @@ def footprint(known: Results) -> str:
         ("hit_ns", "ns an `inc()` of each in turn"),
         ("hit_among_100_ns", "ns an `inc()` of each, with 100 children"),
     ):
-        rows += [
-            row(
-                f"a `Family` of 100,000 children: {what}",
-                lambda each, key=key: each.get("a_large_family", {}).get(key, ABSENT),
-            )
-        ]
+        figures = (each.get("a_large_family", {}).get(key, ABSENT) for each in found)
+        rows.append(row(f"a `Family` of 100,000 children: {what}", *figures))
     return markdown(rows)
 
 
@@ -279,6 +276,36 @@ def variants(known: Results) -> str:
             ]
         )
     return markdown(rows) + source(known.variants)
+
+
+def services(known: Results) -> str:
+    """What a service did at each load: answers a second, and how soon all but a few had theirs."""
+
+    def cell(case: Record) -> str:
+        served, shed = (f"{case[what] / case['seconds']:,.0f}" for what in ("served", "shed"))
+        return f"{served} served, {within(case['latencies']['200'], 0.99)}; {shed} shed"
+
+    indexed = [
+        {(case["service"], case["connections"]): case for case in result["cases"]}
+        for result in known.services
+    ]
+    names = dict.fromkeys(name for index in indexed for name in index)
+    rows = [["service, connections", *(build_name(result) for result in known.services)]]
+    for name in names:
+        cells = [cell(index[name]) if name in index else ABSENT for index in indexed]
+        rows.append([f"{name[0]}, {name[1]}", *cells])
+    return markdown(rows) + source(known.services)
+
+
+def within(buckets: dict[str, int], share: float) -> str:
+    """The lowest bound, in seconds, that so large a share of the observations did not pass."""
+    wanted, below = share * sum(buckets.values()), 0
+    for bound, count in buckets.items():
+        below += count
+        if below >= wanted and bound != "+Inf":
+            return f"{share:.0%} within {float(bound) * 1000:g} ms"
+    last = list(buckets)[-2]
+    return f"not {share:.0%} within {float(last) * 1000:g} ms"
 
 
 def prediction(known: Results) -> str:
@@ -313,6 +340,7 @@ FORMS: dict[str, Callable[[Results], str]] = {
     "instructions": instructions,
     "footprint": footprint,
     "variants": variants,
+    "services": services,
     "prediction": prediction,
     "targets": lambda known: targets.targets(known.times),
 }

@@ -1,8 +1,8 @@
 """What every test shares: the two backends, the report's header, and how Hypothesis runs.
 
 A behaviour test asks for the fixture `backend` and so runs twice: over the C module and over the
-pure-Python twin. ATOMICX_PURE=1 leaves the twin alone, and the header says so; otherwise a C module that
-is missing or broken is an error of every test that wants it, never a skip.
+pure-Python twin. ATOMICX_PURE=1 leaves the twin alone, ATOMICX_PURE=0 the C module, and the header says so.
+A C module that is missing or broken is an error of every test that wants it, never a skip.
 """
 
 import importlib
@@ -19,8 +19,8 @@ from hypothesis import settings
 sys.path.insert(0, str(Path(__file__).parent))
 
 MODULES = {"c": "atomicx._core", "python": "atomicx._reference"}
-PURE = os.environ.get("ATOMICX_PURE") == "1"
-BACKENDS = ["python"] if PURE else list(MODULES)
+CHOICE = os.environ.get("ATOMICX_PURE")
+BACKENDS = {"0": ["c"], "1": ["python"]}.get(CHOICE or "", list(MODULES))
 
 # The same examples in every run, however slow the machine; `--hypothesis-profile explore` looks for new ones.
 settings.register_profile("same", max_examples=40, derandomize=True, database=None, deadline=None)
@@ -43,9 +43,9 @@ def backend_state(name: str) -> str:
 
 def pytest_report_header() -> str:
     backends = ", ".join(backend_state(name) for name in BACKENDS)
-    if PURE:
-        backends += " only, because ATOMICX_PURE=1"
-    backends += "; shared cells: " + ("none" if PURE else "c only, the others are deselected")
+    if len(BACKENDS) == 1:
+        backends += f" only, because ATOMICX_PURE={CHOICE}"
+    backends += "; shared cells: " + ("c only, the others are deselected" if "c" in BACKENDS else "none")
     # The state of the GIL last: importing a backend could have switched it on.
     return f"atomicx: CPython {platform.python_version()} {gil_state()}, backends: {backends}"
 

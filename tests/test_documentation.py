@@ -15,14 +15,19 @@ from support.extras import needs
 
 TOP = Path(__file__).parent.parent
 HABITS = [TOP / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")]
-DOCUMENTS = [TOP / "README.md", *HABITS, *sorted((TOP / "docs").glob("*.md"))]
+# These have no text of their own: the site's start, which is the README, and the changes.
+OF_THE_SITE = {"index.md", "changes.md"}
+PAGES = [path for path in sorted((TOP / "docs").glob("*.md")) if path.name not in OF_THE_SITE]
+DOCUMENTS = [TOP / "README.md", *HABITS, *PAGES]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+ANY_FENCE = re.compile(r"^[ \t>*-]*(?:```|~~~)", re.MULTILINE)
 PRINTS = re.compile(r"^ *print\(.*\)  # (.*)$", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#]+)[^)]*\)")
 TARGET = re.compile(r"`make (\w+)`")
 SECTION = re.compile(r"^## (\w+)\n(.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
 ROW = re.compile(r"^\| (`.*?) \|", re.MULTILINE)
 OPERATION = re.compile(r"`(\w+)\((.*?)\)`")
+NAMED = re.compile(r"`(Atomic(?:Int|Float|Bool|Ref)|Shared(?:Int|Float)|Counter|Histogram|Family)\.(\w+)")
 
 TEXTS = {path.relative_to(TOP).as_posix(): path.read_text(encoding="utf-8") for path in DOCUMENTS}
 BLOCKS = [
@@ -59,7 +64,8 @@ def make_targets() -> set[str]:
 def check_command(command: str) -> None:
     """The command is one that the checks run whole, or its own help knows it."""
     if command.startswith("python3 -m venv .venv && "):
-        assert command in TEXTS["README.md"]  # whose two commands .ci/front.sh runs, as they stand there
+        # The README's first two are run by .ci/front.sh; those that start a server, by tests/examples.
+        assert command in TEXTS["README.md"]
         return
     program, *arguments = command.split()
     if program == "make":
@@ -68,6 +74,13 @@ def check_command(command: str) -> None:
     assert program == "python" and arguments[:1] == ["-m"], command
     done = python(*arguments, "--help")
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_every_block_is_seen(name: str) -> None:
+    """Each fence begins or ends a block that is found: none is indented, quoted, or has options."""
+    found = sum(name == str(block.id).split(":")[0] for block in BLOCKS)
+    assert len(ANY_FENCE.findall(TEXTS[name])) == 2 * found
 
 
 @pytest.mark.parametrize(("language", "block"), BLOCKS)
@@ -131,6 +144,26 @@ def test_a_shared_type_has_its_own_operations_and_those_of_the_local_one(type_na
     own = operations_in_table(type_name)
     assert list(own) == ["release"]
     assert operations_in_table(SHARED[type_name]) | own == signatures_of(getattr(atomicx, type_name))
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_operations_that_are_named_exist(name: str) -> None:
+    """Where a document writes `Type.operation`, there is one. What others have is written with their name."""
+    named = set(NAMED.findall(TEXTS[name]))
+    assert {(one, member) for one, member in named if not hasattr(getattr(atomicx, one), member)} == set()
+
+
+def test_each_recipe_asserts_its_claim_under_threads() -> None:
+    recipes = [block for language, block in FENCE.findall(TEXTS["docs/cookbook.md"]) if language == "python"]
+    assert len(recipes) >= 10
+    for recipe in recipes:
+        _, ran = recipe.split("with ThreadPoolExecutor(8)", maxsplit=1)
+        assert "assert " in ran, recipe
+
+
+def test_the_table_of_idioms_is_that_of_the_results() -> None:
+    done = python("tools/idioms.py", "--check")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_every_public_name_is_in_the_api() -> None:

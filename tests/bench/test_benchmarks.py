@@ -266,6 +266,13 @@ def test_figures_are_put_between_the_markers():
         quote.quoted(text.replace("floors", "nonsense"), known)
 
 
+@pytest.mark.parametrize("form", tables.FORMS)
+def test_a_row_of_a_table_has_as_many_cells_as_its_head(form):
+    blocks = tables.FORMS[form](tables.read_results(results.FOLDER)).split("\n\n")
+    lengths = [{line.count(" |") for line in block.splitlines() if line.startswith("|")} for block in blocks]
+    assert {len(lengths_of_a_table) for lengths_of_a_table in lengths} <= {0, 1}
+
+
 def test_check_fails_on_a_doctored_document(monkeypatch, tmp_path, capsys):
     document = tmp_path / "document.md"
     document.write_text("<!-- figures: brief -->\n<!-- figures: end -->\n")
@@ -315,15 +322,16 @@ def plot():
 def test_plots_are_the_same_each_time():
     drawing = plot()
     (known,) = [each for each in results.read(results.TIMES) if each["interpreter"]["name"] == "3.13t"]
-    first = drawing.drawn([known])
-    assert {*first} == {"costs-3.13t.svg", "threads-3.13t.svg"}
-    assert drawing.drawn([known]) == first
+    (served,) = [each for each in results.read(results.SERVICES) if each["interpreter"]["name"] == "3.13t"]
+    first = drawing.drawn([known], [served])
+    assert {*first} == {"costs-3.13t.svg", "threads-3.13t.svg", "services-3.13t.svg"}
+    assert drawing.drawn([known], [served]) == first
     assert "AtomicInt.inc()" in first["costs-3.13t.svg"]  # text stays text
 
 
 def test_plots_are_checked(monkeypatch, tmp_path):
     drawing = plot()
-    monkeypatch.setattr(drawing, "drawn", lambda known: {"one.svg": "<svg/>", "two.svg": "<svg></svg>"})
+    monkeypatch.setattr(drawing, "drawn", lambda *known: {"one.svg": "<svg/>", "two.svg": "<svg></svg>"})
     assert drawing.plot(check=True, output=tmp_path) == 1
     assert drawing.plot(check=False, output=tmp_path) == 0
     assert drawing.plot(check=True, output=tmp_path) == 0

@@ -24,6 +24,12 @@ LITMUS = HERE / "litmus"
 WARNINGS = "-Wall -Wextra -Wshadow -Wstrict-prototypes -Wno-missing-field-initializers"
 # Fibers jump between stacks, which the checks of _FORTIFY_SOURCE take for an error.
 EXPLORER_FLAGS = '-O1 -g -U_FORTIFY_SOURCE -DAX_ATOMIC_BACKEND="ax_atomic_explorer.h"'
+EXPLORER_SOURCES = [
+    "tests/core/ex*.c",
+    "tests/core/subject*.c",
+    "tests/core/objects.c",
+    "tests/core/memory.c",
+]
 HAMMER_FLAGS = "-O1 -g -pthread -fsanitize=thread"
 HAMMER_SECONDS = 120
 RACE = "WARNING: ThreadSanitizer: data race"
@@ -51,19 +57,9 @@ def compile_c(core: Path, target: Path, sources: list[Path], flags: str) -> Path
     return target
 
 
-def build_harness(folder: Path) -> list[Path]:
-    """The part of the explorer that knows nothing of the core: who builds it often compiles this once."""
-    return [
-        compile_c(CORE, folder / f"{name}.o", [HERE / f"{name}.c"], f"-c {EXPLORER_FLAGS}")
-        for name in ("explore", "explorer", "subject")
-    ]
-
-
-def build_explorer(core: Path, folder: Path, harness: list[Path] | None = None) -> Path:
-    sources = [*HERE.glob("subject_*.c"), HERE / "objects.c", HERE / "memory.c", *core.glob("*.c")]
-    return compile_c(
-        core, folder / "explore", [*sources, *(harness or build_harness(folder))], EXPLORER_FLAGS
-    )
+def build_explorer(core: Path, folder: Path) -> Path:
+    sources = [path for pattern in EXPLORER_SOURCES for path in HERE.parent.parent.glob(pattern)]
+    return compile_c(core, folder / "explore", [*sources, *core.glob("*.c")], EXPLORER_FLAGS)
 
 
 def build_hammer(core: Path, folder: Path) -> Path:

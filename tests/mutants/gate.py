@@ -17,6 +17,7 @@ import atexit
 import contextlib
 import functools
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -35,6 +36,7 @@ sys.path.insert(0, str(TESTS))
 from core import run as core_run  # noqa: E402
 from mutants.catalogue import MUTANTS  # noqa: E402
 from mutants.mutant import Layer, Mutant, StaleMutant  # noqa: E402
+from mutants.objects import Objects  # noqa: E402
 
 LAYERS: list[Layer] = ["explorer", "threads", "pytest"]
 COPIED = ["csrc", "examples", "src", "tests", "pyproject.toml"]
@@ -69,28 +71,33 @@ def copy(folder: Path) -> Path:
     return tree
 
 
-def build_extension(tree: Path) -> None:
-    """Compiles tree's extension into its package, for this interpreter, with little optimization."""
-    sources = sorted(map(str, (tree / "csrc").glob("*/*.c")))
-    include = sysconfig.get_path("include")
-    command = [*core_run.compiler(), "-shared", "-fPIC", "-std=c11", "-O1", "-g", "-fvisibility=hidden"]
-    command += [f"-I{folder}" for folder in (include, tree / "csrc/core", tree / "csrc/binding")]
-    target = tree / "src/atomicx" / f"_core{sysconfig.get_config_var('EXT_SUFFIX')}"
-    done = subprocess.run(
-        [*command, *sources, "-o", str(target)], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise Unusable(f"the extension did not compile:\n{done.stderr}")
+@functools.cache
+def objects_of(layer: Layer) -> Objects:
+    """The objects that the layer links, of the tree without a mutant."""
+    folder = Path(tempfile.mkdtemp(prefix="atomicx-mutant-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    if layer == "pytest":
+        # Little optimization: it compiles fast, and the bugs are there all the same.
+        flags = ["-fPIC", "-std=c11", "-O1", "-fvisibility=hidden", f"-I{sysconfig.get_path('include')}"]
+        command = [*core_run.compiler(), *flags, "-Icsrc/core", "-Icsrc/binding"]
+        patterns = ["csrc/*/*.c"]
+    else:
+        flags = ["-std=c11", *shlex.split(core_run.EXPLORER_FLAGS, posix=False)]
+        command = [*core_run.compiler(), *flags, "-Itests/core", "-Icsrc/core"]
+        patterns = [*core_run.EXPLORER_SOURCES, "csrc/core/*.c"]
+    objects = Objects(command, patterns, folder / "objects")
+    objects.make(copy(folder), os.cpu_count() or 1)
+    return objects
 
 
-def run_pytest(tree: Path, tests: list[str], hangs: bool = False) -> tuple[str, float]:
-    build_extension(tree)
+def run_pytest(tree: Path, changed: str, tests: list[str], hangs: bool = False) -> tuple[str, float]:
+    extension = tree / "src/atomicx" / f"_core{sysconfig.get_config_var('EXT_SUFFIX')}"
+    objects_of("pytest").link(tree, changed, extension, "-shared")
     seconds = HANG_SECONDS if hangs else PYTEST_SECONDS
     environment = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name != "ATOMICX_PURE"},
         "PYTHONPATH": str(tree / "src"),
         "PYTHONDONTWRITEBYTECODE": "1",
-        "ATOMICX_PURE": "0",
     }
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
     start = time.monotonic()
@@ -123,15 +130,9 @@ def run_pytest(tree: Path, tests: list[str], hangs: bool = False) -> tuple[str, 
     return failures[0].split(" - ")[0], took
 
 
-@functools.cache
-def harness() -> list[Path]:
-    folder = tempfile.mkdtemp(prefix="atomicx-mutant-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return core_run.build_harness(Path(folder))
-
-
-def run_explorer(tree: Path, folder: Path, scripts: str) -> tuple[str, float]:
-    explorer = core_run.build_explorer(tree / "csrc/core", folder, harness())
+def run_explorer(tree: Path, changed: str, scripts: str) -> tuple[str, float]:
+    explorer = tree / "explore"
+    objects_of("explorer").link(tree, changed, explorer)
     start = time.monotonic()
     status, said = core_run.output_of(explorer, "--fail-fast", "--only", scripts)
     took = time.monotonic() - start
@@ -158,29 +159,29 @@ def run_threads(tree: Path, folder: Path) -> tuple[str, float]:
 
 
 def run_layer(
-    layer: Layer, tree: Path, folder: Path, tests: list[str], hangs: bool = False
+    layer: Layer, tree: Path, changed: str, tests: list[str], hangs: bool = False
 ) -> tuple[str, float]:
     """What the layer found wrong in the tree ("" if nothing), and in how many seconds.
 
-    The tests are node ids for pytest, and for the explorer what the names of its scripts begin with.
+    `changed` is the file that has the mutant ("" if none has). The tests are node ids for pytest, and for the
+    explorer what the names of its scripts begin with.
     """
     try:
         if layer == "explorer":
-            return run_explorer(tree, folder, *tests)
+            return run_explorer(tree, changed, *tests)
         if layer == "threads":
-            return run_threads(tree, folder)
-        return run_pytest(tree, tests, hangs)
+            return run_threads(tree, tree)
+        return run_pytest(tree, changed, tests, hangs)
     except (RuntimeError, subprocess.TimeoutExpired) as error:
         raise Unusable(str(error)) from None
 
 
 def try_mutant(mutant: Mutant) -> Verdict:
     with tempfile.TemporaryDirectory(prefix="atomicx-mutant-") as name:
-        folder = Path(name)
-        tree = copy(folder)
+        tree = copy(Path(name))
         file = tree / mutant.file
         file.write_text(mutant.planted(file.read_text()))
-        killer, seconds = run_layer(mutant.layer, tree, folder, list(mutant.tests), mutant.hangs)
+        killer, seconds = run_layer(mutant.layer, tree, mutant.file, list(mutant.tests), mutant.hangs)
     return Verdict(mutant, killer, seconds)
 
 
@@ -189,8 +190,7 @@ def check_baseline(layer: Layer, mutants: list[Mutant]) -> None:
     tests = sorted({test for mutant in mutants if mutant.layer == layer for test in mutant.tests})
     tests = [""] if layer == "explorer" else tests
     with tempfile.TemporaryDirectory(prefix="atomicx-mutant-") as name:
-        folder = Path(name)
-        found, seconds = run_layer(layer, copy(folder), folder, tests)
+        found, seconds = run_layer(layer, copy(Path(name)), "", tests)
     if found:
         raise Unusable(f"the layer {layer} fails without a mutant: {found}")
     print(f"baseline {layer}: nothing found in {seconds:.1f} s", flush=True)

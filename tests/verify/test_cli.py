@@ -230,6 +230,28 @@ def test_ctrl_c_prints_what_there_is_and_exits_with_130(sigint_handler):
     assert "Traceback" not in errors
 
 
+# Programs that raise the signal while they are made into a test, where Ctrl-C seldom comes by itself: as a
+# start value, and between the functions that a program is turned into.
+RAISE = "__import__('signal').raise_signal(2)"
+INTERRUPTED = {
+    "start value": f"Program({f'x = {RAISE}'!r}, ()).outcomes(lambda value: value)",
+    "functions": f"Program('x = 0', (), {f'pass{chr(10)}{RAISE}'!r}).litmus('', lambda: int, {{}})",
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process there does not end by a signal")
+@pytest.mark.parametrize("made", INTERRUPTED)
+def test_ctrl_c_while_a_program_is_made_is_caught_like_any_other(tmp_path, sigint_handler, made):
+    # As a module, as the command is run: only then does the interpreter end by a signal that it noted.
+    (tmp_path / "interrupted.py").write_text(
+        "import sys\nfrom atomicx.verify.programs import Program\n"
+        f"try:\n    {INTERRUPTED[made]}\nexcept KeyboardInterrupt:\n    sys.exit(130)\n"
+    )
+    sigint_handler(signal.default_int_handler)
+    done = subprocess.run([sys.executable, "-m", "interrupted"], cwd=tmp_path, check=False)
+    assert done.returncode == 130
+
+
 # The command line
 
 

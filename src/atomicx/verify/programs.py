@@ -170,6 +170,9 @@ class Program:
 
         return Program(self.start, tuple(map(rename, self.actors)), rename(self.finally_))
 
+    # What is run is compiled before, here and in `litmus`: exec and eval of a text note a Ctrl-C as one that
+    # nobody caught, and then the process ends by the signal, although it is caught further out.
+
     def outcomes(self, alone: Callable[[Any], Any]) -> dict[tuple[Any, ...], Expectation]:
         """What may come out, by trying every order on cells that `alone` makes and one thread uses."""
         threads = [_compiled(actor) for actor in self.actors]
@@ -178,7 +181,7 @@ class Program:
         for order in _orders(tuple(map(len, threads))):
             names = dict(VOCABULARY)
             for cell, value in self._cells:
-                names[cell] = alone(eval(value, names))
+                names[cell] = alone(eval(compile(value, "<litmus>", "eval"), names))
             following = [iter(thread) for thread in threads]
             for statement in [*(next(following[index]) for index in order), *last]:
                 exec(statement, names)
@@ -205,7 +208,7 @@ class Program:
         ]
         statements += _statements(self.finally_)
         source += self._function(f"observe(cells{received})", statements, self._names)
-        exec("\n".join(source), namespace)
+        exec(compile("\n".join(source), "<litmus>", "exec"), namespace)
         return Litmus(
             name=name,
             setup=namespace["setup"],

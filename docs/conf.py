@@ -1,0 +1,113 @@
+"""How Sphinx makes a site of these documents: `make site`, with the extra `docs`.
+
+The pages of the reference are made from the docstrings and text signatures of the C module, as `help()` shows
+them. Their types, which a C function has not, are those of its stubs.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+import atomicx
+
+project = "atomicx"
+author = "The atomicx authors"
+copyright = author
+release = atomicx.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
+myst_heading_anchors = 4  # a link to a heading that is not there is a warning, and so an error
+smartquotes = False  # what a docstring quotes, one can paste
+default_role = "code"
+autodoc_default_options = {"members": True, "member-order": "bysource"}
+autodoc_preserve_defaults = True
+autodoc_typehints_format = "short"
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 120
+
+html_theme = "furo"
+html_theme_options = {"light_css_variables": {"code-font-size": "77%"}}  # for the README's longest commands
+html_title = f"atomicx {release}"
+html_copy_source = False
+html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+copybutton_exclude = ".linenos, .gp, .go"
+
+STUBS = Path(__file__).parent.parent / "src" / "atomicx" / "_core.pyi"
+ALIASES = {
+    "_Integer": "SupportsIndex",
+    "_Real": "SupportsFloat | SupportsIndex",
+    "_T": "T",
+    "_Child": "Child",
+    "_Function": "Function",
+}
+# In a docstring, which is plain text: what reStructuredText would take for something else, or would not mark.
+CODE = re.compile(r"(?<![\w`.])(__\w+__|[-+&|^]=)(?![\w`])")
+
+
+def methods(classes: dict[str, ast.ClassDef], name: str) -> Iterator[ast.FunctionDef]:
+    """The methods of a class in the stubs, and of its bases there, but for those that are overloaded."""
+    for base in classes[name].bases:
+        if isinstance(base, ast.Name) and base.id in classes:
+            yield from methods(classes, base.id)
+    for node in classes[name].body:
+        if isinstance(node, ast.FunctionDef) and not node.decorator_list:
+            yield node
+
+
+def signature(function: ast.FunctionDef, *, bound: bool) -> tuple[str, str]:
+    """The parameters, without self if it is bound, and the type of what is returned."""
+    function = copy.deepcopy(function)
+    for node in ast.walk(function):
+        if isinstance(node, ast.Name):
+            node.id = ALIASES.get(node.id, node.id)
+    arguments = function.args
+    if bound:
+        # The self of `def load(self)` is no positional-only parameter.
+        del (arguments.args if arguments.args and arguments.args[0].arg == "self" else arguments.posonlyargs)[
+            0
+        ]
+    initializes = function.name == "__init__" or function.returns is None
+    return f"({ast.unparse(arguments)})", "" if initializes else ast.unparse(function.returns)
+
+
+def signatures() -> dict[str, tuple[str, str]]:
+    """The signatures of the stubs, by the names that users know."""
+    body = ast.parse(STUBS.read_text(encoding="utf-8")).body
+    classes = {node.name: node for node in body if isinstance(node, ast.ClassDef)}
+    found = {
+        f"atomicx.{node.name}": signature(node, bound=False)
+        for node in body
+        if isinstance(node, ast.FunctionDef)
+    }
+    for name in classes:
+        for node in methods(classes, name):
+            member = "" if node.name == "__init__" else f".{node.name}"
+            found[f"atomicx.{name}{member}"] = signature(node, bound=True)
+    return found
+
+
+PROTOCOLS = dict.fromkeys(["atomicx.IntCell", "atomicx.FloatCell"], ("", ""))  # nobody calls them
+SIGNATURES = signatures() | PROTOCOLS
+
+
+def with_types(app: Sphinx, what: str, name: str, *rest: object) -> tuple[str, str] | None:
+    """Gives a C function the types of its stub; None leaves a signature as it is."""
+    return SIGNATURES.get(name)
+
+
+def with_code(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Marks code in a docstring."""
+    lines[:] = [CODE.sub(r"``\1``", line) for line in lines]
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("autodoc-process-signature", with_types)
+    app.connect("autodoc-process-docstring", with_code)

@@ -1,0 +1,106 @@
+"""Checks a built site: every link within it leads somewhere, and no page asks anything of another server.
+
+Sphinx checks what it resolves itself. This reads what a browser will: each page, with its navigation, and the
+style sheets.
+
+    python tools/check_site.py FOLDER
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+# What a browser fetches without being asked, by tag and attribute. A link is for who clicks on it.
+FETCHED = {
+    ("link", "href"),
+    ("script", "src"),
+    ("img", "src"),
+    ("img", "srcset"),
+    ("iframe", "src"),
+    ("object", "data"),
+    ("source", "src"),
+    ("video", "src"),
+}
+STYLE_URL = re.compile(r"""(?:url\(\s*|@import\s+)["']?((?:https?:)?//[^"')\s]+)""")
+
+
+@dataclass
+class Page:
+    """What a page has that links need: its anchors, its links, and what it fetches."""
+
+    anchors: set[str] = field(default_factory=set)
+    links: list[str] = field(default_factory=list)
+    fetched: list[str] = field(default_factory=list)
+
+
+class Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.page = Page()
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        for name, value in attributes:
+            if value is None:
+                continue
+            if name == "id" or (tag, name) == ("a", "name"):
+                self.page.anchors.add(value)
+            elif (tag, name) == ("a", "href"):
+                self.page.links.append(value)
+            elif (tag, name) in FETCHED:
+                self.page.fetched.append(value)
+
+
+def read(path: Path) -> Page:
+    reader = Reader()
+    reader.feed(path.read_text(encoding="utf-8"))
+    return reader.page
+
+
+def is_outside(link: str) -> bool:
+    parts = urlsplit(link)
+    return bool(parts.netloc) or parts.scheme not in ("", "data")
+
+
+def complaints(folder: Path) -> Iterator[str]:
+    """One line for each thing that is wrong."""
+    pages = {path.resolve(): read(path) for path in sorted(folder.rglob("*.html"))}
+    if not pages:
+        yield f"{folder}: no pages"
+    for path, page in pages.items():
+        where = path.relative_to(folder.resolve())
+        for link in [*page.links, *page.fetched]:
+            if is_outside(link):
+                continue
+            parts = urlsplit(link)
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            if not target.exists():
+                yield f"{where}: {link} is not there"
+            elif target in pages and parts.fragment and unquote(parts.fragment) not in pages[target].anchors:
+                yield f"{where}: {link} has no such anchor"
+        yield from (f"{where}: fetches {link}" for link in page.fetched if is_outside(link))
+    for path in sorted(folder.rglob("*.css")):
+        for link in STYLE_URL.findall(path.read_text(encoding="utf-8")):
+            yield f"{path.relative_to(folder)}: fetches {link}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Checks the links and the requests of a built site.")
+    parser.add_argument("folder", type=Path)
+    found = list(complaints(parser.parse_args().folder))
+    print(
+        "\n".join(found)
+        if found
+        else "ok: every link within the site leads somewhere, no page fetches elsewhere"
+    )
+    return int(bool(found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
