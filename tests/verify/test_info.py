@@ -12,6 +12,7 @@ import pytest
 
 import atomicx
 from atomicx import _info
+from atomicx._backend import reason
 from atomicx.__main__ import main
 
 
@@ -24,7 +25,7 @@ def test_a_line_a_fact(capsys):
     assert int(lines["cores"]) >= 1
     assert (lines["compiler"] == "-") == (atomicx.backend == "python")
     assert (lines["build"] == "-") == (atomicx.backend == "python")
-    assert lines["reason"]
+    assert lines["reason"] == reason
     assert lines["interpreter build"].endswith(platform.python_compiler())
     for name in ("AtomicInt", "AtomicFloat", "AtomicBool", "AtomicRef", "Counter"):
         assert lines[f"lock-free {name}"].startswith(("yes", "no: "))
