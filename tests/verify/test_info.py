@@ -12,8 +12,8 @@ import pytest
 
 import atomicx
 from atomicx import _info
-from atomicx._backend import reason
 from atomicx.__main__ import main
+from atomicx._backend import reason
 
 
 def test_a_line_a_fact(capsys):
