@@ -69,8 +69,8 @@ setup(
     ext_modules=[
         Extension(
             "atomicx._core",
-            sources=sources("core/*.c", "binding/*.c"),
-            depends=sources("core/*.h", "binding/*.h"),
+            sources=sources("binding/*.c"),  # core.c takes in the core
+            depends=[*sources("core/*.[ch]", "binding/*.h"), "src/atomicx/include/atomicx.h"],
             include_dirs=["csrc/core", "csrc/binding"],
             optional=os.environ.get("ATOMICX_REQUIRE_C") != "1",
         )

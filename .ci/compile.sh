@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The C sources compile without a warning: by gcc and clang 19 against the headers of every interpreter, by
 # the gcc of the forky root against those of 3.14 and 3.15, these two also as free-threaded builds, which
-# have no interpreter here; and the core alone, which knows no Python. Less than a minute.
+# have no interpreter here; the core alone, which knows no Python; and the header of the C API alone, as C and as C++,
+# with the whole of Python.h and with the limited API. About a minute.
 . "$(dirname "$0")/lib.sh"
 
 copy "$work/compile"
@@ -23,6 +24,21 @@ done
 if compile "$@" -x c - <<<'int planted(void) { int never_used; return 0; }' 2>/dev/null; then
   echo "the planted warning went unnoticed"; exit 1
 fi
+SCRIPT
+
+# The same for the header that other extensions include. The interpreter's own may warn in an old standard.
+cat >header.sh <<'SCRIPT'
+set -euo pipefail
+compile() {    # STANDARD COMPILER FLAG...: a source on standard input
+  local language=c
+  [[ $1 != *++* ]] || language=c++
+  "${@:2}" -x "$language" -std="$1" -Isrc/atomicx/include -Wall -Wextra -Wshadow -Wpedantic -Werror -fsyntax-only -
+}
+for standard in c99 c11 c17 c++11 c++17 c++20; do
+  compile "$standard" "$@" <<<'#include "atomicx.h"'
+  if compile "$standard" "$@" <<<$'#include "atomicx.h"\nint planted(void) { int never_used; return 0; }' 2>/dev/null
+  then echo "the planted warning went unnoticed in $standard"; exit 1; fi
+done
 SCRIPT
 
 declare -A headers=()
@@ -47,6 +63,15 @@ for compiler in gcc clang-19; do
     # shellcheck disable=SC2086
     job "$compiler, $name" bash warning-free.sh "core binding" "$compiler" ${headers[$name]}
   done
+  for name in "${!headers[@]}"; do
+    system=${headers[$name]/#-I/-isystem }
+    # shellcheck disable=SC2086
+    job "$compiler, the header of the C API, $name" bash header.sh "$compiler" $system
+    [ "$name" != 3.13t ] || continue    # its headers know no limited API
+    # shellcheck disable=SC2086
+    job "$compiler, the header of the C API, $name, limited API" \
+      bash header.sh "$compiler" -DPy_LIMITED_API=0x030A0000 $system
+  done
 done
 for version in "${forky_versions[@]}"; do
   include=-I/usr/include/python$version
@@ -56,5 +81,8 @@ for version in "${forky_versions[@]}"; do
   # shellcheck disable=SC2086
   job "clang-19, ${version}t" \
     bash warning-free.sh "core binding" clang-19 ${headers[$version]} -DPy_GIL_DISABLED=1
+  # shellcheck disable=SC2086
+  job "clang-19, the header of the C API, ${version}t" \
+    bash header.sh clang-19 ${headers[$version]/#-I/-isystem } -DPy_GIL_DISABLED=1
 done
 finish

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The examples, with what they need from PyPI and under load by wrk, and shared cells over numpy's arrays; with the GIL and without it.
+# The examples, with what they need from PyPI, Cython among it, and under load by wrk; and shared cells over numpy's
+# arrays; with the GIL and without it.
 # In the other layers these tests are skipped, by name. About a minute.
 . "$(dirname "$0")/lib.sh"
 

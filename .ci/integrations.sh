@@ -8,7 +8,7 @@ with_extras() {    # VERSION PYTHON REQUIREMENT...
   copy "$work/integrations/$1"
   cd "$work/integrations/$1"
   "$2" -m venv .venv
-  ATOMICX_REQUIRE_C=1 .venv/bin/python -m pip install -qq ".[test,prometheus]" "${@:3}"
+  ATOMICX_REQUIRE_C=1 .venv/bin/python -m pip install -qq ".[test,opentelemetry,prometheus]" "${@:3}"
   .venv/bin/python .ci/identity.py "$1" 0
   echo "::: $1, the integrations"
   ATOMICX_REQUIRE_INTEGRATIONS=1 bash .ci/tests.sh .venv/bin/python -o faulthandler_timeout=600 \
@@ -16,6 +16,7 @@ with_extras() {    # VERSION PYTHON REQUIREMENT...
 }
 
 free=$(free_threaded)
-job integrations-3.13t with_extras 3.13t "$free" "$hypothesis_313t"
-job integrations-3.11 with_extras 3.11 "$(interpreter 3.11)" "prometheus_client==0.20.*"
+exporter=opentelemetry-exporter-otlp-proto-http    # brings the SDK, of its own release
+job integrations-3.13t with_extras 3.13t "$free" "$hypothesis_313t" "$exporter"
+job integrations-3.11 with_extras 3.11 "$(interpreter 3.11)" "prometheus_client==0.20.*" "$exporter==1.21.*"
 finish

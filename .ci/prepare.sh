@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the other layers need and a new machine lacks: clang 19 with its sanitizers, valgrind, wrk,
+# Installs what the other layers need and a new machine lacks: clang 19 with its sanitizers, valgrind, qemu, wrk,
 # free-threaded 3.13 in three builds, and the root with 3.14 and 3.15. Seconds where they are there, else about 15 minutes.
 . "$(dirname "$0")/lib.sh"
 
@@ -13,6 +13,7 @@ command -v llvm-symbolizer-19 >/dev/null || missing+=(llvm-19)
 command -v gcc >/dev/null || missing+=(build-essential)
 command -v valgrind >/dev/null || missing+=(valgrind)
 command -v wrk >/dev/null || missing+=(wrk)
+command -v qemu-aarch64 >/dev/null || missing+=(qemu-user)
 if ((${#missing[@]})); then
   echo "installing ${missing[*]}"
   apt-get -q update >/dev/null

@@ -313,3 +313,22 @@ def test_subclasses_have_no_copy_either(
     for duplicate in (copy.copy, copy.deepcopy):
         with pytest.raises(TypeError):
             duplicate(cell)
+
+
+class Nameless(type):
+    """Its classes have a number for a name."""
+
+    __name__ = property(lambda cls: 5)  # type: ignore[assignment]
+
+
+@every_local_type
+def test_a_type_whose_name_is_no_str(backend: ModuleType, model: CellModel) -> None:
+    cell = Nameless("Mine", (type_of(backend, model),), {})()
+    assert repr(cell).startswith("5(")
+    with pytest.raises(TypeError, match=r"cannot pickle or copy '?5'? object"):
+        copy.copy(cell)
+
+
+def test_a_flag_of_a_type_whose_name_is_no_str(backend: ModuleType) -> None:
+    with pytest.raises(TypeError, match=r"takes True or False, not '?5"):
+        backend.AtomicBool().store(Nameless("Mine", (), {})())

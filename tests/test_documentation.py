@@ -36,6 +36,8 @@ BLOCKS = [
     for found in FENCE.finditer(text)
     for language, block in [found.groups()]
 ]
+# A block in these languages is a part of this file.
+EXCERPTS = {"c": "examples/c_extension/linescan.c", "cython": "tests/native/c_api_cython.pyx"}
 TYPES = ["AtomicInt", "AtomicFloat", "AtomicBool", "AtomicRef", "Counter", "Histogram", "Family"]
 # These have the operations of others, and some of their own.
 SHARED = {"SharedInt": "AtomicInt", "SharedFloat": "AtomicFloat"}
@@ -85,10 +87,15 @@ def test_every_block_is_seen(name: str) -> None:
 
 @pytest.mark.parametrize(("language", "block"), BLOCKS)
 def test_block(language: str, block: str) -> None:
-    assert language in ("python", "sh", "text"), "a block in a language that nothing checks"
+    assert language in ("python", "sh", "text", *EXCERPTS), "a block in a language that nothing checks"
     if language == "python":
         if "atomicx.prometheus" in block:
             needs("prometheus_client", "prometheus")
+        if "atomicx.opentelemetry" in block:
+            needs("opentelemetry.sdk.metrics", "opentelemetry", "opentelemetry-sdk")
+        if "opentelemetry.exporter" in block:
+            package = "opentelemetry-exporter-otlp-proto-http"
+            needs("opentelemetry.exporter.otlp.proto.http", "opentelemetry", package)
         if "atomicx.shared" in block and atomicx.backend == "python":
             # The twin refuses, and says why.
             assert "RuntimeError" in python("-c", block).stderr
@@ -97,6 +104,9 @@ def test_block(language: str, block: str) -> None:
     elif language == "sh":
         for command in block.splitlines():
             check_command(command)
+    elif language in EXCERPTS:
+        # The tests of the example build that file and run it.
+        assert block in (TOP / EXCERPTS[language]).read_text(encoding="utf-8")
 
 
 def test_the_readme_shows_the_two_commands_on_its_first_screen() -> None:

@@ -103,6 +103,22 @@ static inline void ax_nap(void)
 #endif
 }
 
+/* The number of the calling thread, which picks its stripe; it need not have a thread state. Thread states
+ * are numbered in order of creation, so threads made together get different ones. What the system calls a
+ * thread is an address as a rule, of which the product mixes the bits that differ into the low ones. */
+static inline uint64_t ax_thread_number(void)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    PyThreadState *state = PyThreadState_GetUnchecked();
+    if (state == NULL) {
+        return (PyThread_get_thread_ident() * UINT64_C(0x9E3779B97F4A7C15)) >> 32;
+    }
+#else
+    PyThreadState *state = PyThreadState_Get();
+#endif
+    return PyThreadState_GetID(state);
+}
+
 /* A method of another calling convention than METH_NOARGS and METH_O, as PyMethodDef wants it. */
 #define AX_METHOD(function) ((PyCFunction)(void (*)(void))(function))
 

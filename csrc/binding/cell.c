@@ -37,11 +37,12 @@ void cell_dealloc(PyObject *self)
     cell_end_dealloc(self);
 }
 
+/* A metaclass may make anything of __name__, so it is formatted as any object here and elsewhere. */
 PyObject *cell_reduce(PyObject *self, PyObject *Py_UNUSED(unused))
 {
     PyObject *name = PyObject_GetAttrString((PyObject *)Py_TYPE(self), "__name__");
     if (name != NULL) {
-        PyErr_Format(PyExc_TypeError, "cannot pickle or copy '%U' object: a copy would be another cell",
+        PyErr_Format(PyExc_TypeError, "cannot pickle or copy '%S' object: a copy would be another cell",
                      name);
         Py_DECREF(name);
     }
@@ -54,7 +55,7 @@ PyObject *cell_repr(PyObject *self, PyObject *content)
         return NULL;
     }
     PyObject *name = PyObject_GetAttrString((PyObject *)Py_TYPE(self), "__name__");
-    PyObject *repr = name == NULL ? NULL : PyUnicode_FromFormat("%U(%S)", name, content);
+    PyObject *repr = name == NULL ? NULL : PyUnicode_FromFormat("%S(%S)", name, content);
     Py_XDECREF(name);
     Py_DECREF(content);
     return repr;
@@ -133,10 +134,9 @@ const ax_stripe_system stripe_system = {
     .stripe_count = wanted_stripes,
 };
 
-/* Thread states are numbered in order of creation, so threads made together get different stripes. */
 uint64_t thread_number(void)
 {
-    return PyThreadState_GetID(PyThreadState_Get());
+    return ax_thread_number();
 }
 
 bool before_retry(void)

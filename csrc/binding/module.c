@@ -1,6 +1,7 @@
 /* module.c: atomicx._core. Assembles the types, and holds nothing else. */
 #include "ax_py.h"
 
+#include "c_api.h"
 #include "docstrings.h"
 #include "types.h"
 
@@ -85,7 +86,9 @@ static int module_exec(PyObject *module)
         }
         Py_DECREF(type);
     }
-    if (!state_init(module, state_of(module)) || publish_function(module, "enable_deferred_refcount") < 0) {
+    ModuleState *state = state_of(module);
+    if (!state_init(module, state) || !c_api_init(module, state) ||
+        publish_function(module, "enable_deferred_refcount") < 0) {
         return -1;
     }
     if (PyModule_AddStringConstant(module, "build", AX_BUILD) < 0) {
@@ -101,6 +104,8 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->timer);
     Py_VISIT(state->snapshot);
     Py_VISIT(state->entries);
+    Py_VISIT(state->integer);
+    Py_VISIT(state->counter);
     return 0;
 }
 
@@ -111,12 +116,15 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->timer);
     Py_CLEAR(state->snapshot);
     Py_CLEAR(state->entries);
+    Py_CLEAR(state->integer);
+    Py_CLEAR(state->counter);
     return 0;
 }
 
 static void module_free(void *module)
 {
     (void)module_clear(module);
+    c_api_free(state_of(module));
 }
 
 static PyModuleDef_Slot module_slots[] = {

@@ -147,7 +147,7 @@ PyObject *shared_repr(PyObject *self, PyObject *content)
     }
     PyErr_Clear();
     PyObject *name = PyObject_GetAttrString((PyObject *)Py_TYPE(self), "__name__");
-    PyObject *repr = name == NULL ? NULL : PyUnicode_FromFormat("<released %U>", name);
+    PyObject *repr = name == NULL ? NULL : PyUnicode_FromFormat("<released %S>", name);
     Py_XDECREF(name);
     return repr;
 }

@@ -11,7 +11,7 @@ static bool as_flag(PyObject *object, uint64_t *flag)
     if (!PyBool_Check(object)) {
         PyObject *name = PyObject_GetAttrString((PyObject *)Py_TYPE(object), "__name__");
         if (name != NULL) {
-            PyErr_Format(PyExc_TypeError, "AtomicBool takes True or False, not '%U'", name);
+            PyErr_Format(PyExc_TypeError, "AtomicBool takes True or False, not '%S'", name);
             Py_DECREF(name);
         }
         return false;

@@ -1,22 +1,10 @@
 /* type_counter.c: Counter. */
-#include "cell.h"
+#include "counter_cell.h"
 
 #include <stddef.h>
 
-#include "ax_counter.h"
 #include "docstrings.h"
 #include "types.h"
-
-typedef struct {
-    PyObject_HEAD
-    ax_counter counter;
-    PyObject *weakrefs; /* owned by the interpreter */
-} CounterCell;
-
-static ax_counter *counter_of(PyObject *self)
-{
-    return &((CounterCell *)self)->counter;
-}
 
 static bool as_count(PyObject *object, uint64_t *count)
 {
@@ -35,18 +23,14 @@ static bool as_count(PyObject *object, uint64_t *count)
 /* Runs no Python code but to set the exception. */
 static inline bool counter_count(PyObject *self, uint64_t count)
 {
-    ax_addition addition = ax_counter_try_add(counter_of(self), count);
-    if (addition == AX_CONTENDED) {
-        addition = ax_counter_add_striped(counter_of(self), count, thread_number(), &stripe_system);
-    }
-    if (addition == AX_OVERFLOW) {
+    if (counter_apply(counter_of(self), count) == AX_OVERFLOW) {
         (void)result_overflow();
         return false;
     }
     return true;
 }
 
-static PyObject *counter_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
+PyObject *counter_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
 {
     PyObject *self = type->tp_alloc(type, 0);
     if (self != NULL) {

@@ -33,7 +33,8 @@
  *
  * AX_WORD_IS_LOCK_FREE is 1 where the processor changes a word in one step. Elsewhere the compiler's library
  * would take a lock of its own process, which excludes no other: there no cell may be made in shared memory,
- * and code for it is compiled with plain accesses, so that it links. A build may define it to 0, to see that.
+ * and code for it is compiled with plain accesses, so that it links. Cells of one process need AX_SERIALIZED
+ * there; without it, nothing compiles. A build may define AX_WORD_IS_LOCK_FREE to 0, to see all that.
  */
 #ifndef AX_ATOMIC_H
 #define AX_ATOMIC_H

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         SharedInt,
         enable_deferred_refcount,
     )
+    from ._include import get_include
     from ._protocols import FloatCell, IntCell
 
     backend: str
@@ -36,12 +37,14 @@ else:
     )
 
     def __getattr__(name):
-        # The protocols wait until somebody asks: they need typing, which takes longer than all the rest.
+        # These wait until somebody asks: the protocols need typing, which takes longer than all the rest.
         if name in ("FloatCell", "IntCell"):
-            from . import _protocols
-
-            return getattr(_protocols, name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            from . import _protocols as home
+        elif name == "get_include":
+            from . import _include as home
+        else:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(home, name)
 
     def __dir__():
         return sorted({*globals(), *__all__})
@@ -63,4 +66,5 @@ __all__ = [
     "__version__",
     "backend",
     "enable_deferred_refcount",
+    "get_include",
 ]

@@ -14,7 +14,7 @@ from typing import (
     type_check_only,
 )
 
-from typing_extensions import Buffer, Self, disjoint_base
+from typing_extensions import Buffer, CapsuleType, Self, disjoint_base
 
 from ._snapshot import HistogramSnapshot
 
@@ -27,6 +27,7 @@ _Real: TypeAlias = SupportsFloat | SupportsIndex
 
 build: Final[str]
 compiler: Final[str]
+c_api: Final[CapsuleType]
 
 # The operations of AtomicInt and SharedInt, and of AtomicFloat and SharedFloat; the types have no such base.
 @type_check_only

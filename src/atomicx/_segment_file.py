@@ -25,6 +25,7 @@ else:
 MAGIC = b"atomicx\n"
 VERSION = 1
 BYTE_ORDER_MARK = 0x01020304
+_MARK_OFFSET = 12
 HEADER_BYTES = 64
 TABLE_OFFSET = 128
 # A multiple of 128: two values are never on one cache line, nor on two that are fetched together.
@@ -57,6 +58,8 @@ def capacity_of(header: bytes, size: int, path: str) -> int:
     """The capacity that the header of a file of this size tells. Raises ValueError if it is not sound."""
     if len(header) < HEADER_BYTES or header[: len(MAGIC)] != MAGIC:
         raise ValueError(f"{path!r} is no segment of atomicx, or its first bytes are damaged")
+    if header[_MARK_OFFSET : _MARK_OFFSET + 4] == BYTE_ORDER_MARK.to_bytes(4, "big"):
+        raise ValueError(f"{path!r} is of a big-endian machine: its values mean other numbers on this one")
     fields = header[: _FIELDS.size]
     if header[_FIELDS.size :] != _CHECKSUM.pack(zlib.crc32(fields)):
         raise ValueError(f"{path!r} is damaged: its header does not have the checksum that stands in it")

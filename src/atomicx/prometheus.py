@@ -24,11 +24,24 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 import atomicx
 
 from . import AtomicFloat
+from ._exported import (
+    Counted,
+    Gauged,
+    Labels,
+    Loads,
+    Named,
+    NamedCells,
+    Observed,
+    cells_of,
+    check_gauge,
+    label_names_of,
+    reading_of,
+)
 
 try:
     from prometheus_client import REGISTRY, values
@@ -53,22 +66,6 @@ _LABEL_NAME = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
 _RESERVED_SUFFIXES = ("_total", "_created", "_bucket", "_count", "_sum", "_info")
 
 
-class _Loads(Protocol):
-    def load(self) -> float: ...
-
-
-class _Named(Protocol):
-    def items(self) -> Iterable[tuple[str, _Loads]]: ...
-
-
-_Labels = tuple[str, ...]
-_T = TypeVar("_T")
-
-
-def _is_family(source: object) -> bool:
-    return hasattr(source, "label_names") and hasattr(source, "items")
-
-
 def _check_name(name: str) -> None:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(f"{name!r} is no name of a metric: {_NAME.pattern}")
@@ -79,12 +76,12 @@ class _Created:
 
     def __init__(self) -> None:
         self._looked = time.time()
-        self._known: dict[_Labels, tuple[object, float]] = {}
+        self._known: dict[Labels, tuple[object, float]] = {}
 
-    def look(self, children: Iterable[tuple[_Labels, Any]]) -> Iterator[tuple[_Labels, Any, float]]:
+    def look(self, children: Iterable[tuple[Labels, Any]]) -> Iterator[tuple[Labels, Any, float]]:
         """Each child with its time. One that was removed and made anew is another."""
         before, now = self._looked, time.time()
-        known: dict[_Labels, tuple[object, float]] = {}
+        known: dict[Labels, tuple[object, float]] = {}
         for labels, child in children:
             same, created = self._known.get(labels, (None, before))
             if same is not child:
@@ -107,7 +104,7 @@ class _Exported:
         self._arguments = name, documentation
         self._unit = unit
         self._source = source
-        self._label_names: _Labels = source.label_names if _is_family(source) else ()
+        self._label_names: Labels = label_names_of(source)
         for label in self._label_names:
             if not _LABEL_NAME.fullmatch(label) or label in self._reserved_labels:
                 raise ValueError(f"{label!r} is no name of a label here")
@@ -118,7 +115,7 @@ class _Exported:
     def _family(self) -> Metric:
         raise NotImplementedError
 
-    def _add(self, metric: Any, labels: _Labels, cell: Any, created: float) -> None:
+    def _add(self, metric: Any, labels: Labels, cell: Any, created: float) -> None:
         raise NotImplementedError
 
     def describe(self) -> Iterable[Metric]:
@@ -128,8 +125,7 @@ class _Exported:
     def collect(self) -> Iterable[Metric]:
         """The metric with the samples of now."""
         metric = self._family()
-        children = self._source.items() if _is_family(self._source) else [((), self._source)]
-        for labels, cell, created in self._created.look(children):
+        for labels, cell, created in self._created.look(cells_of(self._source)):
             self._add(metric, labels, cell, created)
         return [metric]
 
@@ -138,7 +134,7 @@ class _Counter(_Exported):
     def _family(self) -> Metric:
         return CounterMetricFamily(*self._arguments, labels=self._label_names, unit=self._unit)
 
-    def _add(self, metric: Any, labels: _Labels, cell: Any, created: float) -> None:
+    def _add(self, metric: Any, labels: Labels, cell: Any, created: float) -> None:
         metric.add_metric(labels, cell.load(), created=created)
 
 
@@ -146,8 +142,8 @@ class _Gauge(_Exported):
     def _family(self) -> Metric:
         return GaugeMetricFamily(*self._arguments, labels=self._label_names, unit=self._unit)
 
-    def _add(self, metric: Any, labels: _Labels, cell: Any, created: float) -> None:
-        metric.add_metric(labels, float(cell.load() if hasattr(cell, "load") else cell()))
+    def _add(self, metric: Any, labels: Labels, cell: Any, created: float) -> None:
+        metric.add_metric(labels, float(reading_of(cell)))
 
 
 class _Histogram(_Exported):
@@ -156,7 +152,7 @@ class _Histogram(_Exported):
     def _family(self) -> Metric:
         return HistogramMetricFamily(*self._arguments, labels=self._label_names, unit=self._unit)
 
-    def _add(self, metric: Any, labels: _Labels, cell: Any, created: float) -> None:
+    def _add(self, metric: Any, labels: Labels, cell: Any, created: float) -> None:
         snapshot = cell.snapshot()
         bounds = [*map(floatToGoString, cell.bounds), "+Inf"]
         buckets = list(zip(bounds, accumulate(snapshot.counts), strict=True))
@@ -169,7 +165,7 @@ class _Histogram(_Exported):
 class _Segment:
     """Named cells: a name that ends in _total is a counter's, any other a gauge's."""
 
-    def __init__(self, source: _Named, documentation: str) -> None:
+    def __init__(self, source: Named, documentation: str) -> None:
         self._source = source
         self._documentation = documentation
         self._created = time.time()
@@ -194,7 +190,7 @@ class _Segment:
         kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
         return kind(name, self._documentation)
 
-    def _named(self) -> Iterator[tuple[str, _Loads]]:
+    def _named(self) -> Iterator[tuple[str, Loads]]:
         # Another process may have entered anything: that must not cost the other metrics their scrape.
         for name, cell in self._source.items():
             if _NAME.fullmatch(name):
@@ -220,7 +216,7 @@ class Collector:
         self._registry = registry
         self._exported: list[_Exported | _Segment] = []
 
-    def counter(self, name: str, documentation: str, cell: _T, /, *, unit: str = "") -> _T:
+    def counter(self, name: str, documentation: str, cell: Counted, /, *, unit: str = "") -> Counted:
         """Export a cell that only counts up, or a Family of such. Returns it.
 
         Any cell with load() will do: Counter, AtomicInt, AtomicFloat and the shared ones. It must not be
@@ -231,15 +227,13 @@ class Collector:
         self._export(_Counter(name.removesuffix("_total"), documentation, cell, unit))
         return cell
 
-    def gauge(self, name: str, documentation: str, cell: _T, /, *, unit: str = "") -> _T:
+    def gauge(self, name: str, documentation: str, cell: Gauged, /, *, unit: str = "") -> Gauged:
         """Export a cell that goes up and down, a function that returns a number, or a Family. Returns it."""
-        source: Any = cell
-        if not (hasattr(source, "load") or callable(source) or _is_family(source)):
-            raise TypeError(f"a gauge is a cell or a function, not {type(source).__name__!r}")
+        check_gauge(cell)
         self._export(_Gauge(name, documentation, cell, unit))
         return cell
 
-    def histogram(self, name: str, documentation: str, cell: _T, /, *, unit: str = "") -> _T:
+    def histogram(self, name: str, documentation: str, cell: Observed, /, *, unit: str = "") -> Observed:
         """Export a Histogram, or a Family of such. Returns it. It must not be drained.
 
         No label may be called le. Buckets are cumulative in the format, so they are added up here.
@@ -247,7 +241,7 @@ class Collector:
         self._export(_Histogram(name, documentation, cell, unit))
         return cell
 
-    def segment(self, source: _T, documentation: str = "") -> _T:
+    def segment(self, source: NamedCells, documentation: str = "") -> NamedCells:
         """Export all cells that source.items() yields with their names, as an atomicx.shared.Segment. Returns
         it.
 
@@ -255,7 +249,7 @@ class Collector:
         names of metrics, else ValueError; what is entered later without one is left out, with a warning. The
         registry knows only the names that are there now.
         """
-        exported = _Segment(cast("_Named", source), documentation)
+        exported = _Segment(source, documentation)
         self._export(exported)
         return source
 

@@ -3,6 +3,9 @@
     python tests/core/run.py explore [--deep] [--only TEXT] [--self-test]
     python tests/core/run.py threads          the core under ThreadSanitizer, and its planted race
     python tests/core/run.py herd [OUTPUT]    the litmus tests under RC11, by herd7; or judges its output
+    python tests/core/run.py machine [--flags FLAGS] [--under COMMAND]
+                                              the backend and the core under threads, compiled by
+                                              $CC with FLAGS, run by COMMAND: an emulator
 
 Each ends with status 0 if it passed. `--core FOLDER` takes the sources of the core from somewhere else.
 """
@@ -31,6 +34,7 @@ EXPLORER_SOURCES = [
     "tests/core/memory.c",
 ]
 HAMMER_FLAGS = "-O1 -g -pthread -fsanitize=thread"
+MACHINE_FLAGS = "-O2 -pthread"
 HAMMER_SECONDS = 120
 RACE = "WARNING: ThreadSanitizer: data race"
 
@@ -92,6 +96,24 @@ def threads(core: Path, folder: Path) -> str:
     return f"{said}the planted race was reported\n"
 
 
+def machine(core: Path, folder: Path, flags: str, under: str) -> str:
+    """Runs the backend and the core under threads, maybe another machine's; first split additions."""
+    flags = f"{MACHINE_FLAGS} {flags}"
+    backend = compile_c(core, folder / "backend", [HERE / "backend.c"], flags)
+    hammer = compile_c(core, folder / "hammer", [HERE / "hammer.c", *core.glob("*.c")], flags)
+    emulator = shlex.split(under)
+    status, said = output_of(*emulator, backend, "--split")
+    if status != 1 or "a split addition was lost" not in said:
+        raise CheckFailed(f"threads did not get between a load and a store, status {status}:\n{said}")
+    lines = "a split addition was lost, as it has to be\n"
+    for program in (backend, hammer):
+        status, said = output_of(*emulator, program)
+        if status or RACE in said:
+            raise CheckFailed(f"{program.name}, status {status}:\n{said}")
+        lines += said
+    return lines
+
+
 def run_herd() -> str:
     if shutil.which("herd7") is None:
         raise RuntimeError("there is no herd7: install herdtools7")
@@ -118,9 +140,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("check", choices=["explore", "threads", "herd"])
+    parser.add_argument("check", choices=["explore", "threads", "herd", "machine"])
     parser.add_argument("output", nargs="?", type=Path, help="herd: what herd7 printed, run elsewhere")
     parser.add_argument("--core", type=Path, default=CORE)
+    parser.add_argument("--flags", default="", help="machine: further flags for the compiler")
+    parser.add_argument("--under", default="", help="machine: the command that runs the programs")
     options, rest = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -131,6 +155,8 @@ def main() -> int:
                 parser.error(f"unknown arguments: {' '.join(rest)}")
             if options.check == "threads":
                 print(threads(options.core, Path(folder)), end="")
+            elif options.check == "machine":
+                print(machine(options.core, Path(folder), options.flags, options.under), end="")
             else:
                 print(judge_herd(options.output.read_text() if options.output else run_herd()), end="")
         except CheckFailed as failure:

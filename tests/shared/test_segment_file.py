@@ -76,7 +76,8 @@ def header_of(*fields: object) -> bytes:
     [
         ((b"atomicx\n", 2, 0x01020304, 3, 256, 128), "has layout 2, and this atomicx knows them up to 1"),
         ((b"atomicx\n", 0, 0x01020304, 3, 256, 128), "no version of atomicx writes"),
-        ((b"atomicx\n", 1, 0x04030201, 3, 256, 128), "no version of atomicx writes"),
+        ((b"atomicx\n", 1, 0x04030201, 3, 256, 128), "is of a big-endian machine"),
+        ((b"atomicx\n", 1, 0x02010403, 3, 256, 128), "no version of atomicx writes"),
         ((b"atomicx\n", 1, 0x01020304, 3, 128, 128), "no version of atomicx writes"),
         ((b"atomicx\n", 1, 0x01020304, 3, 256, 64), "no version of atomicx writes"),
         ((b"atomicx\n", 1, 0x01020304, 4, 256, 128), "has 896 bytes, and not the 1152"),
@@ -174,7 +175,21 @@ def test_what_a_killed_maker_leaves_is_no_entry(path: Path) -> None:
     assert [(name, cell.load()) for name, cell in Segment.open(path).items()][2:] == [("third", 1)]
 
 
-def test_another_byte_order(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("checksum", ["<I", ">I"])
+def test_a_segment_of_the_other_byte_order(path: Path, checksum: str) -> None:
+    """Every number in it as a big-endian machine writes it: the same layout, whole, and none of ours."""
+    fields = struct.pack(">8sIIQII28x", b"atomicx\n", 1, 0x01020304, 3, 256, 128)
+    header = fields + struct.pack(checksum, zlib.crc32(fields)) + bytes(64)
+    contents = header + struct.pack(">qq240s", 1, 1, b"first") + bytes(2 * 256)
+    path.write_bytes(contents)
+    with pytest.raises(ValueError, match="is of a big-endian machine: its values mean other numbers"):
+        Segment.open(path)
+    with pytest.raises(FileExistsError):
+        Segment.create(path, 3)
+    assert path.read_bytes() == contents
+
+
+def test_a_machine_of_the_other_byte_order(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "byteorder", "big")
     for make in (lambda: Segment.open(path), lambda: Segment.create(f"{path}-new", 1)):
         with pytest.raises(RuntimeError, match="little-endian"):

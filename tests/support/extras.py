@@ -7,11 +7,15 @@ from types import ModuleType
 import pytest
 
 
-def needs(module: str, extra: str) -> ModuleType:
-    """The module. In the file that asks, all tests are skipped if it is not installed."""
+def needs(module: str, extra: str, package: str | None = None) -> ModuleType:
+    """The module. In the file that asks, all tests are skipped if it is not installed.
+
+    package is what has it, if it is not the extra itself, but something that is tested with it.
+    """
     try:
         return importlib.import_module(module)
     except ImportError:
         if os.environ.get("ATOMICX_REQUIRE_INTEGRATIONS") == "1":
             raise
-        pytest.skip(f"{module}, the extra `{extra}`, is not installed", allow_module_level=True)
+        wanted = f"the extra `{extra}`" if package is None else f"of {package}, for the extra `{extra}`"
+        pytest.skip(f"{module}, {wanted}, is not installed", allow_module_level=True)

@@ -11,6 +11,8 @@ import tempfile
 from pathlib import Path
 from types import ModuleType
 
+import atomicx
+
 SOURCES = Path(__file__).parent.parent / "native"
 FLAGS = ["/std:c11", "/experimental:c11atomics"] if sys.platform == "win32" else ["-std=c11", "-O2"]
 # Child processes find here what their parent built.
@@ -18,10 +20,10 @@ DIRECTORY = "ATOMICX_TESTS_NATIVE"
 
 BUILD = """
 from setuptools import Extension, setup
-name, source, target, flags = {arguments!r}
+name, source, include, target, flags = {arguments!r}
 setup(
     name=name,
-    ext_modules=[Extension(name, [source], extra_compile_args=flags)],
+    ext_modules=[Extension(name, [source], include_dirs=[include], extra_compile_args=flags)],
     script_args=["--quiet", "build_ext", "--build-lib", target, "--build-temp", target + "/temp"],
 )
 """
@@ -34,19 +36,22 @@ def directory() -> str:
     return os.environ[DIRECTORY]
 
 
-def built(name: str) -> Path | None:
-    return next((path for end in ("so", "pyd") for path in Path(directory()).glob(f"{name}.*{end}")), None)
+def built(name: str, folder: Path) -> Path | None:
+    return next((path for end in ("so", "pyd") for path in folder.glob(f"{name}.*{end}")), None)
 
 
 def build(name: str) -> Path:
     """The path of the compiled tests/native/NAME.c. Without a working C compiler this is an error."""
-    if (path := built(name)) is not None:
-        return path
-    program = BUILD.format(arguments=(name, str(SOURCES / f"{name}.c"), directory(), FLAGS))
+    return built(name, Path(directory())) or build_in(Path(directory()), name, Path(atomicx.get_include()))
+
+
+def build_in(folder: Path, name: str, include: Path) -> Path:
+    """Compiles it into a folder of its own, with the atomicx.h of another one."""
+    program = BUILD.format(arguments=(name, str(SOURCES / f"{name}.c"), str(include), str(folder), FLAGS))
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=directory(), capture_output=True, text=True, check=False
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False
     )
-    path = built(name)
+    path = built(name, folder)
     if done.returncode or path is None:
         raise RuntimeError(f"{name}.c did not compile:\n{done.stdout}{done.stderr}")
     return path
@@ -54,7 +59,12 @@ def build(name: str) -> Path:
 
 @functools.cache
 def native(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, build(name))
+    return load(name, build(name))
+
+
+def load(name: str, path: Path) -> ModuleType:
+    """A new module object from a compiled extension."""
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

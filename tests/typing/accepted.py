@@ -10,6 +10,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from opentelemetry.metrics import get_meter
+from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, MetricExportResult, MetricsData
 from typing_extensions import assert_type
 
 import atomicx
@@ -28,6 +30,8 @@ from atomicx import (
     SharedInt,
     enable_deferred_refcount,
 )
+from atomicx.opentelemetry import Collector, HistogramFolding, fold_histograms
+from atomicx.prometheus import Collector as PrometheusCollector
 from atomicx.shared import Segment
 
 
@@ -297,3 +301,37 @@ def families() -> None:
     assert_type(requests.limit, int | None)
     covariant: Family[object] = requests
     del covariant
+
+
+def prometheus(metrics: PrometheusCollector, segment: Segment, shared: SharedInt) -> None:
+    assert_type(metrics.counter("a", "A.", Counter()), Counter)
+    assert_type(metrics.counter("b", "B.", Family(Counter, "label"), unit="bytes"), Family[Counter])
+    assert_type(metrics.gauge("c", "C.", AtomicBool()), AtomicBool)
+    metrics.gauge("d", "D.", lambda: 5)
+    assert_type(metrics.histogram("e", "E.", Histogram([1.0])), Histogram)
+    assert_type(metrics.segment(segment), Segment)
+    assert_type(metrics.counter("f", "F.", shared), SharedInt)
+
+
+def opentelemetry(metrics: Collector, segment: Segment, shared: SharedFloat) -> None:
+    assert_type(metrics.counter("a", "A.", Counter()), Counter)
+    assert_type(metrics.counter("b", "B.", Family(Counter, "label"), unit="By"), Family[Counter])
+    assert_type(metrics.up_down_counter("c", "C.", AtomicInt()), AtomicInt)
+    assert_type(metrics.gauge("d", "D.", AtomicFloat()), AtomicFloat)
+    metrics.gauge("e", "E.", lambda: 0.5)
+    assert_type(metrics.histogram("f", "F.", Histogram([1.0]), unit="s"), Histogram)
+    times = Family(lambda: Histogram([1.0]), "label")
+    assert_type(metrics.histogram("g", "G.", times), Family[Histogram])
+    assert_type(metrics.segment(segment, "Shared."), Segment)
+    metrics.segment({"h": AtomicInt()})
+    assert_type(metrics.counter("i", "I.", shared), SharedFloat)
+    Collector(get_meter("name"))
+
+
+class Exporter(HistogramFolding, ConsoleMetricExporter):
+    pass
+
+
+def folding(data: MetricsData) -> None:
+    assert_type(fold_histograms(data), MetricsData)
+    assert_type(Exporter().export(data), MetricExportResult)

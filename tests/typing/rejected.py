@@ -19,6 +19,8 @@ from atomicx import (
     SharedFloat,
     SharedInt,
 )
+from atomicx.opentelemetry import Collector
+from atomicx.prometheus import Collector as PrometheusCollector
 from atomicx.shared import Segment
 
 
@@ -128,3 +130,20 @@ def families(family: Family[Counter]) -> None:
     family["GET"].dec()  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
     family["GET"] = Counter()  # type: ignore[index] # pyright: ignore[reportIndexIssue]
     family.remove(1.0)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+
+
+def collectors(metrics: Collector, theirs: PrometheusCollector, counters: Family[Counter]) -> None:
+    metrics.counter("a", "A.", 5)  # type: ignore[type-var] # pyright: ignore[reportArgumentType]
+    metrics.counter("a", "A.", lambda: 5)  # type: ignore[type-var] # pyright: ignore[reportArgumentType]
+    metrics.counter("a", "A.", Histogram([1.0]))  # type: ignore[type-var] # pyright: ignore[reportArgumentType]
+    metrics.up_down_counter("a", "A.", lambda: 5)  # type: ignore[type-var] # pyright: ignore[reportArgumentType]
+    metrics.gauge("a", "A.", "a")  # type: ignore[type-var] # pyright: ignore[reportArgumentType]
+    metrics.gauge("a", "A.", lambda: "a")  # type: ignore[type-var] # pyright: ignore[reportArgumentType]
+    metrics.histogram("a", "A.", Counter())  # type: ignore[type-var] # pyright: ignore[reportArgumentType]
+    metrics.histogram("a", "A.", counters)  # type: ignore[type-var] # pyright: ignore[reportArgumentType]
+    metrics.segment(5)  # type: ignore[type-var] # pyright: ignore[reportArgumentType]
+    metrics.counter("a", "A.", Counter(), 5)  # type: ignore[call-arg, arg-type] # pyright: ignore[reportCallIssue]
+    theirs.counter("a", "A.", 5)  # type: ignore[type-var] # pyright: ignore[reportArgumentType]
+    theirs.gauge("a", "A.", "a")  # type: ignore[type-var] # pyright: ignore[reportArgumentType]
+    theirs.histogram("a", "A.", counters)  # type: ignore[type-var] # pyright: ignore[reportArgumentType]
+    theirs.segment(5)  # type: ignore[type-var] # pyright: ignore[reportArgumentType]

@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# Other systems and processors, as far as one machine shows them. Compiled without a warning: the core for Linux
+# on eight processors, macOS and Windows, the binding for macOS, Windows and ARM64, and Visual C++'s backend with
+# clang's view of Visual C++. Run under qemu: the core for ARM64 and, with 32 bits, ARM, and for s390x, which is
+# big-endian. Run here: Visual C++'s backend, its intrinsics by gcc's. Seconds; on a new machine, where zig
+# first compiles a C library for each processor, some three minutes of one core.
+. "$(dirname "$0")/lib.sh"
+
+for tool in qemu-aarch64 qemu-arm qemu-s390x clang-19; do
+  command -v "$tool" >/dev/null || die "no $tool: .ci/run prepare"
+done
+copy "$work/portable"
+cd "$work/portable"
+python=$(interpreter 3.13)
+"$python" -m venv .venv
+.venv/bin/python -m pip install -qq ziglang==0.17.1 setuptools
+zig="$PWD/.venv/bin/python -m ziglang cc"
+headers=$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["include"])')
+
+# Compiles each source of a folder, and a planted warning, which must be an error.
+cat >warning-free.sh <<'SCRIPT'
+set -euo pipefail
+shopt -s nullglob
+folder=$1; shift
+compile() {
+  "$@" -std=c11 -O2 -Icsrc/core -Icsrc/binding -Wall -Wextra -Wshadow -Wstrict-prototypes -Werror -c -o "$object"
+}
+object=$(mktemp --suffix=.o)
+paths=(csrc/"$folder"/*.c)
+((${#paths[@]})) || { echo "no source in csrc/$folder"; exit 1; }
+for path in "${paths[@]}"; do compile "$@" "$path"; done
+echo 'int planted(void) { int never_used; return 0; }' >"$object.c"
+if compile "$@" "$object.c" 2>/dev/null; then echo "the planted warning went unnoticed"; exit 1; fi
+echo "ok: ${#paths[@]} sources of csrc/$folder"
+SCRIPT
+
+# What has no atomics of 64 bits gets a module with the GIL, and is refused without.
+refused() {
+  bash warning-free.sh core "$@" -DAX_SERIALIZED=1
+  if bash warning-free.sh core "$@" -DAX_SERIALIZED=0 2>said; then echo "it compiles without the GIL"; exit 1; fi
+  grep -q "64-bit atomics must be lock-free" said || { cat said; exit 1; }
+  echo "ok: refused without the GIL"
+}
+
+compiled() {    # TARGET...: the core, with the GIL and without it
+  local target
+  for target in "$@"; do
+    echo "$target"
+    # shellcheck disable=SC2086
+    for serialized in 0 1; do bash warning-free.sh core $zig -target "$target" -DAX_SERIALIZED=$serialized; done
+  done
+}
+
+binding() {    # TARGET... -- FLAG...
+  local targets=()
+  while [ "$1" != -- ]; do targets+=("$1"); shift; done
+  shift
+  for target in "${targets[@]}"; do
+    echo "$target"
+    # shellcheck disable=SC2086
+    bash warning-free.sh binding $zig -target "$target" "$@"
+  done
+}
+
+# Without __clang__ the headers take the compiler for Visual C++. clang lacks one of its intrinsics.
+msvc_compiled() {
+  mkdir msvc
+  echo 'void *memcpy(void *, const void *, unsigned __int64);' >msvc/string-64.h
+  echo 'void *memcpy(void *, const void *, unsigned int);' >msvc/string-32.h
+  echo 'unsigned __int64 __ldar64(unsigned __int64 volatile *);' >msvc/ldar.h
+  local processor bits
+  for processor in x86_64 aarch64 i686; do
+    [ "$processor" = i686 ] && bits=32 || bits=64
+    mkdir "msvc/$processor"
+    cp "msvc/string-$bits.h" "msvc/$processor/string.h"
+    echo "$processor"
+    bash warning-free.sh core clang-19 "--target=$processor-pc-windows-msvc" -ffreestanding -U__clang__ \
+      -isystem "msvc/$processor" -include msvc/ldar.h -Wpedantic -Wno-language-extension-token
+  done
+}
+
+msvc_run() {    # PROCESSOR, as Visual C++ calls it
+  CC=gcc "$python" tests/core/run.py machine \
+    --flags="-g -fsanitize=thread -Itests/core/msvc -D_M_$1 -DAX_ATOMIC_BACKEND=\"ax_atomic_msvc.h\""
+}
+
+emulated() {    # TARGET EMULATOR
+  CC="$zig -target $1" "$python" tests/core/run.py machine --flags=-static --under "$2"
+}
+
+job aarch64-run emulated aarch64-linux-musl qemu-aarch64
+job s390x-run emulated s390x-linux-musl qemu-s390x
+job arm-run emulated arm-linux-musleabihf qemu-arm
+for processor in X64 IX86 ARM64; do job "msvc-run-$processor" msvc_run "$processor"; done
+job msvc-compiled msvc_compiled
+job linux-compiled compiled {x86_64,aarch64,x86,riscv64,powerpc64le,powerpc64,s390x}-linux-musl \
+  arm-linux-musleabihf {x86_64,aarch64}-linux-gnu
+job macos-compiled compiled {x86_64,aarch64}-macos
+job windows-compiled compiled {x86_64,aarch64,x86}-windows-gnu
+job macos-binding binding aarch64-macos aarch64-linux-gnu -- -isystem "$headers"
+job windows-binding binding x86_64-windows-gnu -- -isystem tests/core/windows -isystem "$headers"
+# shellcheck disable=SC2086
+job powerpc-refused refused $zig -target powerpc-linux-musleabi
+finish

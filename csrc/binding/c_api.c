@@ -1,0 +1,213 @@
+/* c_api.c: the table of functions for other extensions, and the capsule that it is found in.
+ *
+ * The table is in the capsule, the capsule in the state of the module, and who uses the table has a reference
+ * to the module. None of these edges is hidden from the collector, since none of them leads back: the table's
+ * is borrowed.
+ */
+#include "c_api.h"
+
+#include <stddef.h>
+
+#include "ax_int.h"
+#include "counter_cell.h"
+#include "word_cell.h"
+
+/* By its place, so that whatever compiles these sources needs no path for it. */
+#include "../../src/atomicx/include/atomicx.h"
+
+/* The types go when the collector clears the module, and so perhaps before the extensions that use the table.
+ */
+static ModuleState *live_state(const AtomicX_API *api)
+{
+    ModuleState *state = PyModule_GetState(api->owner);
+    if (state->integer == NULL || state->counter == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "atomicx is being unloaded");
+        return NULL;
+    }
+    return state;
+}
+
+static bool is_instance(PyObject *object, PyTypeObject *type)
+{
+    return type != NULL && PyObject_TypeCheck(object, type);
+}
+
+static void refuse(const char *wanted, PyObject *object)
+{
+    PyObject *name = PyObject_GetAttrString((PyObject *)Py_TYPE(object), "__name__");
+    if (name != NULL) {
+        PyErr_Format(PyExc_TypeError, "an atomicx.%s is required, not '%U'", wanted, name);
+        Py_DECREF(name);
+    }
+}
+
+/* An AtomicX_Int is the word of the object, an AtomicX_Counter its ax_counter. */
+
+static ax_word *word_in(AtomicX_Int *cell)
+{
+    return (ax_word *)(void *)cell;
+}
+
+static ax_counter *counter_in(AtomicX_Counter *cell)
+{
+    return (ax_counter *)(void *)cell;
+}
+
+static PyObject *api_int_new(const AtomicX_API *api, int64_t value)
+{
+    ModuleState *state = live_state(api);
+    PyObject *self = state == NULL ? NULL : PyType_GenericAlloc(state->integer, 0);
+    if (self != NULL) {
+        ax_int_store(word_of(self), value);
+    }
+    return self;
+}
+
+static int api_int_check(const AtomicX_API *api, PyObject *object)
+{
+    ModuleState *state = PyModule_GetState(api->owner);
+    return is_instance(object, state->integer);
+}
+
+static AtomicX_Int *api_int_cell(const AtomicX_API *api, PyObject *object)
+{
+    if (!api_int_check(api, object)) {
+        refuse("AtomicInt", object);
+        return NULL;
+    }
+    return (AtomicX_Int *)(void *)word_of(object);
+}
+
+static PyObject *api_counter_new(const AtomicX_API *api, uint64_t value)
+{
+    ModuleState *state = live_state(api);
+    if (state == NULL || value > INT64_MAX) {
+        return state == NULL ? NULL : result_overflow();
+    }
+    PyObject *self = counter_new(state->counter, NULL, NULL);
+    if (self != NULL) {
+        (void)counter_apply(counter_of(self), value); /* there is room for it in a new one */
+    }
+    return self;
+}
+
+static int api_counter_check(const AtomicX_API *api, PyObject *object)
+{
+    ModuleState *state = PyModule_GetState(api->owner);
+    return is_instance(object, state->counter);
+}
+
+static AtomicX_Counter *api_counter_cell(const AtomicX_API *api, PyObject *object)
+{
+    if (!api_counter_check(api, object)) {
+        refuse("Counter", object);
+        return NULL;
+    }
+    return (AtomicX_Counter *)(void *)counter_of(object);
+}
+
+/* The operations. They touch the cell alone: nothing of the interpreter's, so that no thread state is needed.
+ */
+
+static int64_t api_int_load(AtomicX_Int *cell)
+{
+    return ax_int_load(word_in(cell));
+}
+
+static void api_int_store(AtomicX_Int *cell, int64_t value)
+{
+    ax_int_store(word_in(cell), value);
+}
+
+static int64_t api_int_exchange(AtomicX_Int *cell, int64_t value)
+{
+    return (int64_t)ax_word_exchange(word_in(cell), (uint64_t)value);
+}
+
+static int api_int_compare_exchange(AtomicX_Int *cell, int64_t *expected, int64_t desired)
+{
+    return ax_int_compare_exchange(word_in(cell), expected, desired);
+}
+
+static int api_int_fetch_add(AtomicX_Int *cell, int64_t delta, int64_t *previous)
+{
+    int64_t result;
+    bool added = ax_int_apply(word_in(cell), ax_int_step_add, delta, previous, &result);
+    return added ? ATOMICX_OK : ATOMICX_OVERFLOW;
+}
+
+static int api_int_add(AtomicX_Int *cell, int64_t delta)
+{
+    int64_t previous;
+    return api_int_fetch_add(cell, delta, &previous);
+}
+
+static int api_counter_add(AtomicX_Counter *cell, uint64_t n)
+{
+    return n <= INT64_MAX && counter_apply(counter_in(cell), n) == AX_ADDED ? ATOMICX_OK : ATOMICX_OVERFLOW;
+}
+
+static int64_t api_counter_load(AtomicX_Counter *cell)
+{
+    return ax_counter_load(counter_in(cell));
+}
+
+/* A module's own differs in its owner. */
+static const AtomicX_API table = {
+    .abi_version = ATOMICX_ABI_VERSION,
+    .flags = AX_SERIALIZED ? 0 : ATOMICX_DETACHED,
+    .struct_size = sizeof(AtomicX_API),
+    .int_new = api_int_new,
+    .int_check = api_int_check,
+    .int_cell = api_int_cell,
+    .counter_new = api_counter_new,
+    .counter_check = api_counter_check,
+    .counter_cell = api_counter_cell,
+    .int_load = api_int_load,
+    .int_store = api_int_store,
+    .int_exchange = api_int_exchange,
+    .int_compare_exchange = api_int_compare_exchange,
+    .int_add = api_int_add,
+    .int_fetch_add = api_int_fetch_add,
+    .counter_add = api_counter_add,
+    .counter_load = api_counter_load,
+};
+
+static void capsule_free(PyObject *capsule)
+{
+    PyMem_Free(PyCapsule_GetPointer(capsule, PyCapsule_GetName(capsule)));
+}
+
+static PyObject *capsule_new(PyObject *module)
+{
+    AtomicX_API *api = PyMem_Malloc(sizeof(AtomicX_API));
+    if (api == NULL) {
+        return PyErr_NoMemory();
+    }
+    *api = table;
+    api->owner = module;
+    PyObject *capsule = PyCapsule_New(api, ATOMICX_CAPSULE, capsule_free);
+    if (capsule == NULL) {
+        PyMem_Free(api);
+    }
+    return capsule;
+}
+
+bool c_api_init(PyObject *module, ModuleState *state)
+{
+    state->integer = (PyTypeObject *)PyObject_GetAttrString(module, "AtomicInt");
+    if (state->integer == NULL) {
+        return false;
+    }
+    state->counter = (PyTypeObject *)PyObject_GetAttrString(module, "Counter");
+    state->c_api = state->counter == NULL ? NULL : capsule_new(module);
+    return state->c_api != NULL && PyModule_AddObjectRef(module, "c_api", state->c_api) == 0;
+}
+
+void c_api_free(ModuleState *state)
+{
+    if (state->c_api != NULL) {
+        (void)PyCapsule_SetName(state->c_api, NULL);
+        Py_CLEAR(state->c_api);
+    }
+}

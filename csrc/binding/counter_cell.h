@@ -1,0 +1,33 @@
+/* counter_cell.h: a Counter, for its methods and for the C API. */
+#ifndef AX_COUNTER_CELL_H
+#define AX_COUNTER_CELL_H
+
+#include "cell.h"
+
+#include "ax_counter.h"
+
+typedef struct {
+    PyObject_HEAD
+    ax_counter counter;
+    PyObject *weakrefs; /* owned by the interpreter */
+} CounterCell;
+
+static inline ax_counter *counter_of(PyObject *self)
+{
+    return &((CounterCell *)self)->counter;
+}
+
+/* Adds count <= INT64_MAX: AX_ADDED, or AX_OVERFLOW. Runs no Python code, and sets no exception. */
+AX_INLINE ax_addition counter_apply(ax_counter *counter, uint64_t count)
+{
+    ax_addition addition = ax_counter_try_add(counter, count);
+    if (addition == AX_CONTENDED) {
+        addition = ax_counter_add_striped(counter, count, thread_number(), &stripe_system);
+    }
+    return addition;
+}
+
+/* Slot: a Counter that holds zero; the arguments are the constructor's, and ignored. */
+PyObject *counter_new(PyTypeObject *type, PyObject *args, PyObject *kwargs);
+
+#endif

@@ -1,0 +1,431 @@
+"""Cells as OpenTelemetry metrics, by its public API; it comes with the extra `opentelemetry`.
+
+    metrics = Collector()
+    requests = metrics.counter("http.requests", "Requests served.", Family(Counter, "method", "status"))
+    in_flight = metrics.up_down_counter("http.in_flight", "Requests being served.", AtomicInt())
+    latency = metrics.histogram("http.latency", "Time to serve.", Histogram([0.01, 0.1, 1]), unit="s")
+
+Each method returns the cell that it was given: count with that, at full speed. A collection reads it, and
+never drains it: the SDK makes deltas of the totals where a reader asks for deltas.
+
+The API has no instrument that reports counts by bucket. So a histogram goes out as counters, as in
+Prometheus, and an exporter with HistogramFolding makes one histogram of them again.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import accumulate, pairwise
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from . import AtomicBool, AtomicRef, __version__
+from ._exported import (
+    Counted,
+    Gauged,
+    Labels,
+    NamedCells,
+    Observed,
+    cells_of,
+    check_gauge,
+    is_family,
+    label_names_of,
+    reading_of,
+)
+
+try:
+    from opentelemetry.metrics import Observation, get_meter
+except ImportError as _error:
+    raise ImportError(
+        f"atomicx.opentelemetry needs opentelemetry-api, the extra `opentelemetry`: {_error}",
+        name=_error.name,
+    ) from _error
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import CallbackOptions, Meter
+    from opentelemetry.sdk.metrics.export import Metric, MetricExportResult, MetricsData, NumberDataPoint
+
+__all__ = ["Collector", "HistogramFolding", "fold_histograms"]
+
+_NAME = re.compile(r"[a-zA-Z][-_./a-zA-Z0-9]{0,254}")
+_UNIT = re.compile(r"[ -~]{0,63}")
+# The counters that a histogram goes out as: what their names get at the end, and the attribute of a bucket.
+_BUCKET, _COUNT, _SUM = ".bucket", ".count", ".sum"
+_BOUND = "le"
+
+_Values = tuple[float, ...]
+_Attributes = dict[str, str]
+_Look = list[tuple[_Attributes, Any, _Values]]
+# The last child for these labels, and what those before it had counted, if there were any.
+_Seen = dict[Labels, tuple[Any, _Values | None]]
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no name of an instrument: {_NAME.pattern}")
+
+
+def _check_cell(source: object, operation: str) -> None:
+    if not (hasattr(source, operation) or is_family(source)):
+        raise TypeError(f"{type(source).__name__!r} has no {operation}(), and is no Family")
+
+
+def _number(value: Any) -> float:
+    """What the exporters can encode: an int of 64 bits, or a float."""
+    return int(value) if isinstance(value, int) and -(2**63) <= value < 2**63 else float(value)
+
+
+def _added(base: _Values | None, values: _Values) -> _Values:
+    return values if base is None else tuple(a + b for a, b in zip(base, values, strict=True))
+
+
+class _Source:
+    """A cell or a Family, with the attributes that the API wants."""
+
+    def __init__(self, source: Any, read: Callable[[Any], _Values]) -> None:
+        self._source = source
+        self._read = read
+        self._names = label_names_of(source)
+        nothing: _Seen = {}  # never changes: what was seen next is another dict
+        self._seen = AtomicRef(nothing)
+
+    def values(self) -> _Look:
+        """What the cells hold now."""
+        return [(self._attributes(labels), cell, self._read(cell)) for labels, cell in cells_of(self._source)]
+
+    def totals(self) -> _Look:
+        """What has been counted. It never goes back: where a child was removed and made anew, the total of
+        the one before is added, because the same attributes are the same series to the SDK. Lock-free."""
+        cells: dict[Labels, Any] = {}
+
+        def see(before: _Seen) -> _Seen:
+            nonlocal cells
+            # In here: who has to do it again must not come with older ones.
+            cells = dict(cells_of(self._source))
+            seen = dict(before)
+            for labels, cell in cells.items():
+                last, base = seen.get(labels, (cell, None))
+                seen[labels] = cell, base if last is cell else _added(base, self._read(last))
+            return seen
+
+        seen = self._seen.update(see)
+        return [
+            (self._attributes(labels), cell, _added(seen[labels][1], self._read(cell)))
+            for labels, cell in cells.items()
+        ]
+
+    def _attributes(self, labels: Labels) -> _Attributes:
+        return dict(zip(self._names, labels, strict=True))
+
+
+def _reading(cell: Any) -> _Values:
+    return (reading_of(cell),)
+
+
+def _counts_and_sum(cell: Any) -> _Values:
+    snapshot = cell.snapshot()
+    return (*snapshot.counts, snapshot.sum)
+
+
+class _Histogram:
+    """The observations of a histogram's counters. In a collection all are of one look, so that they agree:
+    the first to ask takes it, and it is old to one that asks again."""
+
+    def __init__(self, source: Any) -> None:
+        self._source = _Source(source, _counts_and_sum)
+        self._look: _Look = []
+        self._had_by: set[str] = {_BUCKET, _COUNT, _SUM}
+
+    def _latest(self, part: str) -> _Look:
+        if part in self._had_by:
+            self._look = self._source.totals()
+            self._had_by = set()
+        self._had_by.add(part)
+        return self._look
+
+    def buckets(self) -> list[Observation]:
+        return [
+            Observation(_number(count), {**attributes, _BOUND: bound})
+            for attributes, cell, values in self._latest(_BUCKET)
+            for bound, count in zip([*map(repr, cell.bounds), "+Inf"], accumulate(values[:-1]), strict=True)
+        ]
+
+    def counts(self) -> list[Observation]:
+        looks = self._latest(_COUNT)
+        return [Observation(_number(sum(values[:-1])), attributes) for attributes, _, values in looks]
+
+    def sums(self) -> list[Observation]:
+        looks = self._latest(_SUM)
+        # With a bound below zero a sum may go down, which no counter does; nor does the data model want it.
+        return [
+            Observation(values[-1], attributes) for attributes, cell, values in looks if cell.bounds[0] >= 0
+        ]
+
+
+class _Instrument(NamedTuple):
+    kind: str
+    name: str
+    unit: str
+    observe: Callable[[], Iterable[Observation]]
+
+
+def _counter(name: str, unit: str, cell: object) -> _Instrument:
+    _check_cell(cell, "load")
+    return _instrument("counter", name, unit, _Source(cell, _reading).totals)
+
+
+def _gauge(name: str, unit: str, cell: object) -> _Instrument:
+    check_gauge(cell)
+    return _instrument("gauge", name, unit, _Source(cell, _reading).values)
+
+
+def _instrument(kind: str, name: str, unit: str, look: Callable[[], _Look]) -> _Instrument:
+    def observe() -> list[Observation]:
+        return [Observation(_number(value), attributes) for attributes, _, (value,) in look()]
+
+    return _Instrument(kind, name, unit, observe)
+
+
+class _Callbacks(list[Any]):
+    """The callbacks of an instrument to be made. Whoever makes it goes through them; the SDK does not where
+    it has one of this name, kind, unit and description: it returns that, and would never call these."""
+
+    taken = False
+
+    def __iter__(self) -> Iterator[Any]:
+        self.taken = True
+        return super().__iter__()
+
+
+def _is_real(instrument: object) -> bool:
+    """Whether it is the SDK's: not one that does nothing, nor one that waits for a provider."""
+    sdk: Any = sys.modules.get("opentelemetry.sdk.metrics")
+    kinds = ("ObservableCounter", "ObservableUpDownCounter", "ObservableGauge")
+    return sdk is not None and isinstance(instrument, tuple(getattr(sdk, kind) for kind in kinds))
+
+
+class Collector:
+    """Makes observable instruments of cells, by meter: by the global one of the name `atomicx`, if none is
+    given. Its provider may be set later.
+
+    name, description and unit are OpenTelemetry's. A name begins with a letter, and goes on with letters,
+    digits and `_ . - /`, at most 255 of them; upper and lower case are the same. A unit has at most 63
+    characters of ASCII. Else it is a ValueError, and so is a name that this collector has already, or an
+    instrument that the SDK has already. What raises has exported nothing.
+
+    A collection reads the cells; the labels of a Family are attributes, with str for values. Counting goes on
+    meanwhile, and waits for nothing.
+    """
+
+    def __init__(self, meter: Meter | None = None) -> None:
+        self._meter: Any = get_meter("atomicx", __version__) if meter is None else meter
+        self._sources: dict[str, object] = {}
+
+    def counter(self, name: str, description: str, cell: Counted, /, *, unit: str = "") -> Counted:
+        """Export a cell that only counts up, or a Family of such, as an observable counter. Returns it.
+
+        Any cell with load() will do: Counter, AtomicInt, AtomicFloat and the shared ones; else TypeError. It
+        must not be drained. A child that was removed is not reported; one made anew for the same labels goes
+        on from its total.
+        """
+        self._export(cell, description, _counter(name, unit, cell))
+        return cell
+
+    def up_down_counter(self, name: str, description: str, cell: Counted, /, *, unit: str = "") -> Counted:
+        """Export a cell that goes up and down, or a Family of such, as an observable up-down counter. Returns
+        it. TypeError if it has no load().
+
+        It is for what may be added up over processes and attributes, such as requests in flight.
+        """
+        _check_cell(cell, "load")
+        self._export(cell, description, _gauge(name, unit, cell)._replace(kind="up_down_counter"))
+        return cell
+
+    def gauge(self, name: str, description: str, cell: Gauged, /, *, unit: str = "") -> Gauged:
+        """Export a cell, a function that returns a number, or a Family, as an observable gauge. Returns it.
+        TypeError if it is none of these.
+        """
+        self._export(cell, description, _gauge(name, unit, cell))
+        return cell
+
+    def histogram(self, name: str, description: str, cell: Observed, /, *, unit: str = "") -> Observed:
+        """Export a Histogram, or a Family of such. Returns it. It must not be drained.
+
+        It goes out as three observable counters of one snapshot: name.bucket has, by the attribute `le`, the
+        number of observations up to each bound; name.count, that of all; name.sum, their sum, but not where a
+        bound is below zero. An exporter with HistogramFolding sends one histogram instead.
+
+        TypeError if it is neither; ValueError if a label is called le.
+        """
+        _check_cell(cell, "snapshot")
+        _check_name(name)
+        if _BOUND in label_names_of(cell):
+            raise ValueError(f"{_BOUND!r} is no name of a label here")
+        parts = _Histogram(cell)
+        self._export(
+            cell,
+            description,
+            _Instrument("counter", name + _BUCKET, "{observation}", parts.buckets),
+            _Instrument("counter", name + _COUNT, "{observation}", parts.counts),
+            _Instrument("counter", name + _SUM, unit, parts.sums),
+            folded=name,
+        )
+        return cell
+
+    def segment(self, source: NamedCells, description: str = "") -> NamedCells:
+        """Export all cells that source.items() yields with their names, as an atomicx.shared.Segment. Returns
+        it.
+
+        A cell whose name ends in _total is a counter, any other a gauge. An instrument cannot be made during
+        a collection, so these are the names that are there now: call it again for those that came later.
+        """
+        instruments: list[_Instrument] = []
+        for name, cell in source.items():
+            _check_name(name)
+            if self._sources.get(name.lower()) is not source:
+                instruments.append((_counter if name.endswith("_total") else _gauge)(name, "", cell))
+        self._export(source, description, *instruments)
+        return source
+
+    def _export(
+        self, source: object, description: str, *instruments: _Instrument, folded: str | None = None
+    ) -> None:
+        if not isinstance(description, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"a description is a str, not {type(description).__name__!r}")
+        if not all(label_names_of(source)):
+            raise ValueError("'' is no name of a label here")
+        new: dict[str, object] = {} if folded is None else {folded.lower(): source}
+        for _, name, unit, _ in instruments:
+            _check_name(name)
+            if not isinstance(unit, str) or not _UNIT.fullmatch(unit):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise ValueError(f"{unit!r} is no unit")
+            if name.lower() in new:
+                raise ValueError(f"{name!r} is there twice")
+            new[name.lower()] = source
+        if taken := new.keys() & self._sources.keys():
+            raise ValueError(f"{min(taken)!r} is exported already")
+        live = AtomicBool()  # an instrument cannot be taken back; until all are made, they report nothing
+        for instrument in instruments:
+            self._make(instrument, description, live)
+        live.store(True)
+        self._sources.update(new)
+
+    def _make(self, instrument: _Instrument, description: str, live: AtomicBool) -> None:
+        def callback(options: CallbackOptions) -> Iterable[Observation]:
+            return instrument.observe() if live.load() else ()
+
+        callbacks = _Callbacks([callback])
+        make = getattr(self._meter, f"create_observable_{instrument.kind}")
+        made = make(instrument.name, callbacks, instrument.unit, description)
+        if _is_real(made) and not callbacks.taken:
+            raise ValueError(f"{instrument.name!r} is an instrument of this meter already")
+
+
+# Histograms again
+
+
+class HistogramFolding:
+    """Makes an exporter of the SDK send histograms as histograms. Derive from this first, then from it:
+
+    class Exporter(HistogramFolding, OTLPMetricExporter):
+        pass
+    """
+
+    def export(self, metrics_data: MetricsData, *args: Any, **options: Any) -> MetricExportResult:
+        """Export fold_histograms(metrics_data)."""
+        exporter: Any = super()
+        result: MetricExportResult = exporter.export(fold_histograms(metrics_data), *args, **options)
+        return result
+
+
+def fold_histograms(data: MetricsData) -> MetricsData:
+    """Return the data with one histogram for each three counters that Collector.histogram() made.
+
+    The SDK has applied its temporality to them, so it is theirs: that of observable counters. What does not
+    fit together, as when a view has changed it, stays as it is.
+    """
+    return replace(
+        data,
+        resource_metrics=[
+            replace(
+                resource,
+                scope_metrics=[
+                    replace(scope, metrics=_folded(scope.metrics)) for scope in resource.scope_metrics
+                ],
+            )
+            for resource in data.resource_metrics
+        ],
+    )
+
+
+def _folded(metrics: Sequence[Metric]) -> list[Metric]:
+    often = Tally(metric.name for metric in metrics)
+    by_name = {metric.name: metric for metric in metrics if often[metric.name] == 1}
+    in_place: dict[str, Metric | None] = {}
+    for name in by_name:
+        base = name.removesuffix(_BUCKET)
+        if base not in often and (histogram := _histogram(by_name, base)) is not None:
+            in_place |= {base + _BUCKET: histogram, base + _COUNT: None, base + _SUM: None}
+    found = (in_place.get(metric.name, metric) for metric in metrics)
+    return [metric for metric in found if metric is not None]
+
+
+def _histogram(by_name: dict[str, Metric], base: str) -> Metric | None:
+    """The histogram of the counters whose names begin with base; None if they are not those of one."""
+    from opentelemetry.sdk.metrics.export import Histogram, Sum
+
+    parts = [by_name[base + part] for part in (_BUCKET, _COUNT, _SUM) if base + part in by_name]
+    sums = [metric.data for metric in parts if isinstance(metric.data, Sum) and metric.data.is_monotonic]
+    temporalities = {data.aggregation_temporality for data in sums}
+    if base + _COUNT not in by_name or len(sums) < len(parts) or len(temporalities) > 1:
+        return None
+    rungs: dict[str, dict[object, NumberDataPoint]] = {}
+    for point in sums[0].data_points:
+        attributes = dict(point.attributes or {})
+        bound = attributes.pop(_BOUND, None)
+        rungs.setdefault(_key(attributes), {})[bound] = replace(point, attributes=attributes)
+    counts, *rest = [{_key(point.attributes): point.value for point in data.data_points} for data in sums[1:]]
+    totals = rest[0] if rest else {}
+    if counts.keys() != rungs.keys() or not totals.keys() <= rungs.keys():
+        return None
+    points = [_histogram_point(ladder, counts[key], totals.get(key)) for key, ladder in rungs.items()]
+    if None in points:
+        return None
+    whole: Any = points
+    data = Histogram(data_points=whole, aggregation_temporality=temporalities.pop())
+    return replace(parts[0], name=base, unit=parts[2].unit if rest else "", data=data)
+
+
+def _histogram_point(ladder: dict[object, NumberDataPoint], count: float, total: float | None) -> Any:
+    """One point of the histogram; None if these are not a histogram's bounds, or if it does not add up."""
+    from opentelemetry.sdk.metrics.export import HistogramDataPoint
+
+    try:
+        rungs = sorted((float(cast("str", bound)), point.value) for bound, point in ladder.items())
+    except (TypeError, ValueError):
+        return None
+    bounds, cumulative = zip(*rungs, strict=True)
+    counts = tuple(after - before for before, after in pairwise((0, *cumulative)))
+    if bounds[-1] != float("inf") or min(counts) < 0 or cumulative[-1] != count:
+        return None
+    point = next(iter(ladder.values()))
+    unknown: Any = None  # the least and the greatest value: the encoders leave them out then
+    return HistogramDataPoint(
+        attributes=point.attributes,
+        start_time_unix_nano=point.start_time_unix_nano,
+        time_unix_nano=point.time_unix_nano,
+        count=cast("int", count),
+        sum=unknown if total is None else total,
+        bucket_counts=cast("tuple[int, ...]", counts),
+        explicit_bounds=bounds[:-1],
+        min=unknown,
+        max=unknown,
+    )
+
+
+def _key(attributes: Mapping[str, object] | None) -> str:
+    return repr(sorted((attributes or {}).items(), key=itemgetter(0)))
