@@ -13,7 +13,7 @@ export PATH=$PWD/.venv/bin:$PATH
 
 job ruff-check ruff check .
 job ruff-format ruff format --check .
-job clang-format find benchmarks csrc examples tests -name '*.[ch]' -exec clang-format --dry-run -Werror {} +
+job clang-format find benchmarks csrc examples src tests -name '*.[ch]' -exec clang-format --dry-run -Werror {} +
 job workflows check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 job issue-forms check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/{bug,feature}.yml
 job dependabot check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
