@@ -11,11 +11,11 @@ help:
 	@echo "make site        builds the documents as a site, in site/, with the extra docs"
 
 PYTHON ?= python3
-quick lint format: export PATH := $(CURDIR)/.venv/bin:$(PATH)
+quick lint format site: export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 setup:
 	$(PYTHON) -m venv .venv
-	ATOMICX_REQUIRE_C=1 .venv/bin/python -m pip install --editable ".[checkers,cli,prometheus,test,typing]"
+	ATOMICX_REQUIRE_C=1 .venv/bin/python -m pip install --editable ".[checkers,cli,docs,opentelemetry,prometheus,test,typing]"
 	.venv/bin/pre-commit install
 
 quick: lint
