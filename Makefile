@@ -1,21 +1,39 @@
 # The front door for who works on atomicx. Each target is one command; the layers are explained in .ci/run.
-.PHONY: help check format site prepare front static docs compile portable core matrix integrations examples sanitizers mutants verify speed
+.PHONY: help setup quick lint check format site prepare front static docs artefacts compile portable core matrix integrations examples sanitizers mutants verify speed
 
 help:
+	@echo "make setup       an environment in .venv with all that is needed, and the hook for commits"
+	@echo "make quick       the checks that any machine can run: lint, and the tests"
+	@echo "make lint        the hook's checks, over all files"
 	@echo "make check       every layer, as the project is checked before a change lands"
-	@echo "make LAYER       one of: prepare front static docs compile portable core matrix integrations examples sanitizers mutants verify speed"
-	@echo "make format      formats the Python files"
+	@echo "make LAYER       one of: prepare front static docs artefacts compile portable core matrix integrations examples sanitizers mutants verify speed"
+	@echo "make format      formats the Python and the C files"
 	@echo "make site        builds the documents as a site, in site/, with the extra docs"
+
+PYTHON ?= python3
+quick lint format site: export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+setup:
+	$(PYTHON) -m venv .venv
+	ATOMICX_REQUIRE_C=1 .venv/bin/python -m pip install --editable ".[checkers,cli,docs,opentelemetry,prometheus,test,typing]"
+	.venv/bin/pre-commit install
+
+quick: lint
+	python -m pytest
+
+lint:
+	pre-commit run --all-files
 
 check:
 	.ci/run
 
-prepare front static docs compile portable core matrix integrations examples sanitizers mutants verify speed:
+prepare front static docs artefacts compile portable core matrix integrations examples sanitizers mutants verify speed:
 	.ci/run $@
 
 format:
 	python3 -m ruff format .
 	python3 -m ruff check --fix .
+	git ls-files -z '*.c' '*.h' | xargs -0 clang-format -i
 
 site:
 	python3 -m sphinx -q -b html -W --keep-going -d build/doctrees docs site

@@ -1,20 +1,26 @@
 #!/usr/bin/env bash
-# What can be said without running the code: format and lint, types and stubs, docstrings, and whether the
-# documents' figures and plots are those of the results files. About a minute.
+# What can be said without running the code: format and lint, types and stubs, docstrings, the workflows, which
+# wheels would be built, that each mutant still applies, and whether the documents' figures and plots are those of
+# the results files. About a minute and a half.
 . "$(dirname "$0")/lib.sh"
 
 copy "$work/static"
 cd "$work/static"
 "$(interpreter 3.13)" -m venv .venv
-# Pinned: a newer checker that finds more is a change of its own. The extra nodejs brings the Node.js that
-# pyright runs on; without it the first run would download one.
-checkers=("ruff==0.17.*" "mypy==2.4.*" "pyright[nodejs]==1.1.414")
-ATOMICX_REQUIRE_C=1 .venv/bin/python -m pip install -qq ".[benchmarks,test,typing]" "${checkers[@]}"
+ATOMICX_REQUIRE_C=1 .venv/bin/python -m pip install -qq ".[benchmarks,checkers,test,typing]"
 rm -r build    # no source of ours
 export PATH=$PWD/.venv/bin:$PATH
 
 job ruff-check ruff check .
 job ruff-format ruff format --check .
+job clang-format find benchmarks csrc examples src tests -name '*.[ch]' -exec clang-format --dry-run -Werror {} +
+job workflows check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+job issue-forms check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/{bug,feature}.yml
+job dependabot check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+job zizmor zizmor --offline --no-progress --pedantic .github
+job pre-commit pre-commit validate-config
+job identifiers python .ci/identifiers.py
+job mutants-apply python tests/mutants/gate.py --list
 job mypy mypy --strict
 job stubtest python -m mypy.stubtest atomicx
 job pyright pyright

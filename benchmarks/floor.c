@@ -182,11 +182,7 @@ static PyModuleDef_Slot slots[] = {
 };
 
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT,
-    .m_name = "floor",
-    .m_size = 0,
-    .m_methods = functions,
-    .m_slots = slots,
+    PyModuleDef_HEAD_INIT, .m_name = "floor", .m_size = 0, .m_methods = functions, .m_slots = slots,
 };
 
 PyMODINIT_FUNC PyInit_floor(void)

@@ -90,6 +90,23 @@ def test_the_twin_on_demand(copy: Path, core: str | None) -> None:
     assert backend_of(copy, core, "1") == "python"
 
 
+@pytest.mark.parametrize(
+    ("core", "pure", "reason"),
+    [
+        (WORKING, None, "the C module is there"),
+        (WORKING, "0", "ATOMICX_PURE is 0"),
+        (WORKING, "1", "ATOMICX_PURE is 1"),
+        (None, None, "this installation has no C module"),
+        (BROKEN, None, "the C module failed to load: undefined symbol: PyNoSuchThing"),
+    ],
+)
+def test_why_it_was_chosen(copy: Path, core: str | None, pure: str | None, reason: str) -> None:
+    if core is not None:
+        (copy / "atomicx" / "_core.py").write_text(core)
+    done = run(copy, "from atomicx._backend import reason; print(reason)", pure, "-W", "ignore")
+    assert (done.stdout.strip(), done.stderr) == (reason, "")
+
+
 def test_demanding_a_c_module_that_is_not_there(copy: Path) -> None:
     assert failure_of(copy, None, "0") == (
         "ImportError: ATOMICX_PURE is 0, which demands the C module, but this installation has none"

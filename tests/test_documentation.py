@@ -14,10 +14,11 @@ import atomicx
 from support.extras import needs
 
 TOP = Path(__file__).parent.parent
+HABITS = [TOP / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")]
 # These have no text of their own: the site's start, which is the README, and the changes.
 OF_THE_SITE = {"index.md", "changes.md"}
 PAGES = [path for path in sorted((TOP / "docs").glob("*.md")) if path.name not in OF_THE_SITE]
-DOCUMENTS = [TOP / "README.md", *PAGES]
+DOCUMENTS = [TOP / "README.md", *HABITS, *PAGES]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 ANY_FENCE = re.compile(r"^[ \t>*-]*(?:```|~~~)", re.MULTILINE)
 PRINTS = re.compile(r"^ *print\(.*\)  # (.*)$", re.MULTILINE)
@@ -57,6 +58,11 @@ def check_python(block: str) -> None:
     assert done.stdout.splitlines() == expected
 
 
+def make_targets() -> set[str]:
+    rules = re.findall(r"^(\w[\w ]*):", (TOP / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    return {target for rule in rules for target in rule.split()}
+
+
 def check_command(command: str) -> None:
     """The command is one that the checks run whole, or its own help knows it."""
     if command.startswith("python3 -m venv .venv && "):
@@ -64,6 +70,9 @@ def check_command(command: str) -> None:
         assert command in TEXTS["README.md"]
         return
     program, *arguments = command.split()
+    if program == "make":
+        assert set(arguments) <= make_targets()
+        return
     assert program == "python" and arguments[:1] == ["-m"], command
     done = python(*arguments, "--help")
     assert done.returncode == 0, done.stderr
@@ -113,9 +122,7 @@ def test_the_readme_shows_the_two_commands_on_its_first_screen() -> None:
 def test_links_and_targets_exist(name: str) -> None:
     folder = (TOP / name).parent
     missing = [link for link in LINK.findall(TEXTS[name]) if not (folder / link).exists()]
-    rules = re.findall(r"^(\w[\w ]*):", (TOP / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-    targets = {target for rule in rules for target in rule.split()}
-    missing += [target for target in TARGET.findall(TEXTS[name]) if target not in targets]
+    missing += [target for target in TARGET.findall(TEXTS[name]) if target not in make_targets()]
     assert missing == []
 
 

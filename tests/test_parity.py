@@ -6,6 +6,7 @@ import inspect
 import os
 import pickle
 import re
+import sys
 import weakref
 from collections.abc import Callable
 from types import BuiltinFunctionType, MethodDescriptorType, ModuleType, WrapperDescriptorType
@@ -61,9 +62,13 @@ def parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
 
 def test_both_have_the_same_names(core: ModuleType) -> None:
     names = {name for name in dir(core) if not name.startswith("_")}
-    assert names - {"c_api", "compiler"} == set(twin.__all__)
+    assert names - {"build", "c_api", "compiler"} == set(twin.__all__)
     assert isinstance(core.compiler, str)
     assert core.compiler
+    # What a bug report tells: the C module works with every patch release of the version it was built for.
+    assert re.fullmatch(
+        rf"(not )?optimized, assertions (on|off), for CPython 3\.{sys.version_info.minor}\..*", core.build
+    )
 
 
 @pytest.mark.parametrize("name", WITH_HELPERS)

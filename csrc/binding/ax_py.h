@@ -48,6 +48,17 @@
 #else
 #define AX_COMPILER "unknown"
 #endif
+#if defined(__OPTIMIZE__) || (defined(_MSC_VER) && !defined(_DEBUG))
+#define AX_OPTIMIZED "optimized"
+#else
+#define AX_OPTIMIZED "not optimized"
+#endif
+#if defined(NDEBUG)
+#define AX_ASSERTIONS "assertions off"
+#else
+#define AX_ASSERTIONS "assertions on"
+#endif
+#define AX_BUILD AX_OPTIMIZED ", " AX_ASSERTIONS ", for CPython " PY_VERSION
 
 #if defined(_WIN32)
 #include <windows.h>
@@ -98,9 +109,9 @@ static inline void ax_nap(void)
 #endif
 }
 
-/* The number of the calling thread, which picks its stripe; it need not have a thread state. Thread states are
- * numbered in order of creation, so threads made together get different ones. What the system calls a thread is an
- * address as a rule, of which the product mixes the bits that differ into the low ones. */
+/* The number of the calling thread, which picks its stripe; it need not have a thread state. Thread states
+ * are numbered in order of creation, so threads made together get different ones. What the system calls a
+ * thread is an address as a rule, of which the product mixes the bits that differ into the low ones. */
 static inline uint64_t ax_thread_number(void)
 {
 #if PY_VERSION_HEX >= 0x030D0000
@@ -117,7 +128,8 @@ static inline uint64_t ax_thread_number(void)
 /* A method of another calling convention than METH_NOARGS and METH_O, as PyMethodDef wants it. */
 #define AX_METHOD(function) ((PyCFunction)(void (*)(void))(function))
 
-/* Reads an int that is not a subclass's and has one digit at most, without a call. False: it is not such an int. */
+/* Reads an int that is not a subclass's and has one digit at most, without a call. False: it is not such an
+ * int. */
 static inline bool ax_long_read(PyObject *object, int64_t *value)
 {
     if (!PyLong_CheckExact(object)) {
@@ -167,15 +179,14 @@ static inline PyObject *ax_module_of(PyTypeObject *type, PyModuleDef *definition
 #define AX_TPFLAGS_TRACKED 0
 #endif
 
-#define AX_TPFLAGS_CELL                                                                                      \
+#define AX_TPFLAGS_CELL \
     (Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE | AX_TPFLAGS_TRACKED)
 
 #if PY_VERSION_HEX >= 0x030D0000
-#define AX_SLOT_MULTIPLE_INTERPRETERS                                                                        \
+#define AX_SLOT_MULTIPLE_INTERPRETERS \
     {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED}, {Py_mod_gil, Py_MOD_GIL_NOT_USED},
 #elif PY_VERSION_HEX >= 0x030C0000
-#define AX_SLOT_MULTIPLE_INTERPRETERS                                                                        \
-    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#define AX_SLOT_MULTIPLE_INTERPRETERS {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
 #else
 #define AX_SLOT_MULTIPLE_INTERPRETERS
 #endif
@@ -215,9 +226,9 @@ static inline PyObject *ax_list_get(PyObject *list, Py_ssize_t index)
 #endif
 }
 
-/* Around a change of several dicts: one thread at a time. With the GIL that is so anyway, as long as no Python
- * code runs inside. Without it this is a mutex, and none may run there either: nothing may be called that
- * takes this mutex again. A dict's own mutex is the only thing that its holder can wait for. */
+/* Around a change of several dicts: one thread at a time. With the GIL that is so anyway, as long as no
+ * Python code runs inside. Without it this is a mutex, and none may run there either: nothing may be called
+ * that takes this mutex again. A dict's own mutex is the only thing that its holder can wait for. */
 #ifdef Py_GIL_DISABLED
 typedef PyMutex ax_exclusion;
 

@@ -1,7 +1,8 @@
 /* c_api.c: the table of functions for other extensions, and the capsule that it is found in.
  *
- * The table is in the capsule, the capsule in the state of the module, and who uses the table has a reference to the
- * module. None of these edges is hidden from the collector, since none of them leads back: the table's is borrowed.
+ * The table is in the capsule, the capsule in the state of the module, and who uses the table has a reference
+ * to the module. None of these edges is hidden from the collector, since none of them leads back: the table's
+ * is borrowed.
  */
 #include "c_api.h"
 
@@ -89,7 +90,8 @@ static AtomicX_Counter *api_counter_cell(const AtomicX_API *api, PyObject *objec
     return (AtomicX_Counter *)(void *)counter_of(object);
 }
 
-/* The operations. They touch the cell alone: nothing of the interpreter's, so that no thread state is needed. */
+/* The operations. They touch the cell alone: nothing of the interpreter's, so that no thread state is needed.
+ */
 
 static int64_t api_int_load(AtomicX_Int *cell)
 {

@@ -6,8 +6,8 @@
 
 #include "types.h"
 
-/* Adds the capsule with the table to a module that has its types, and to its state. False with an exception set:
- * then c_api_free releases what is there. */
+/* Adds the capsule with the table to a module that has its types, and to its state. False with an exception
+ * set: then c_api_free releases what is there. */
 bool c_api_init(PyObject *module, ModuleState *state);
 
 /* Leaves a capsule that outlives its module without the name under which it is looked for. */

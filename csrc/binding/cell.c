@@ -42,7 +42,8 @@ PyObject *cell_reduce(PyObject *self, PyObject *Py_UNUSED(unused))
 {
     PyObject *name = PyObject_GetAttrString((PyObject *)Py_TYPE(self), "__name__");
     if (name != NULL) {
-        PyErr_Format(PyExc_TypeError, "cannot pickle or copy '%S' object: a copy would be another cell", name);
+        PyErr_Format(PyExc_TypeError, "cannot pickle or copy '%S' object: a copy would be another cell",
+                     name);
         Py_DECREF(name);
     }
     return NULL;

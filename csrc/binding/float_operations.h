@@ -301,7 +301,9 @@ static int float_bool(PyObject *self)
     return float_read(self, &value) ? value != 0.0 : -1;
 }
 
-/* The rows of both types' tables; each adds its own. */
+/* The rows of both types' tables, a row a line; each adds its own. */
+/* clang-format off */
+
 #define FLOAT_METHODS \
     {"load", float_load, METH_NOARGS, DOC_AtomicFloat_load}, \
     {"store", float_store, METH_O, DOC_AtomicFloat_store}, \
@@ -323,5 +325,7 @@ static int float_bool(PyObject *self)
     {Py_nb_bool, float_bool}, \
     {Py_nb_inplace_add, float_iadd}, \
     {Py_nb_inplace_subtract, float_isub},
+
+/* clang-format on */
 
 #endif

@@ -437,7 +437,9 @@ static int int_bool(PyObject *self)
     return int_read(self, &value) ? value != 0 : -1;
 }
 
-/* The rows of both types' tables; each adds its own. */
+/* The rows of both types' tables, a row a line; each adds its own. */
+/* clang-format off */
+
 #define INT_METHODS \
     {"load", int_load, METH_NOARGS, DOC_AtomicInt_load}, \
     {"store", int_store, METH_O, DOC_AtomicInt_store}, \
@@ -471,5 +473,7 @@ static int int_bool(PyObject *self)
     {Py_nb_inplace_and, int_iand}, \
     {Py_nb_inplace_or, int_ior}, \
     {Py_nb_inplace_xor, int_ixor},
+
+/* clang-format on */
 
 #endif

@@ -66,8 +66,10 @@ static bool state_init(PyObject *module, ModuleState *state)
     state->guard = add_type(module, &guard_spec);
     state->timer = state->guard == NULL ? NULL : add_type(module, &timer_spec);
     state->entries = state->timer == NULL ? NULL : PyContextVar_New("atomicx.timers", NULL);
-    PyObject *snapshot = state->entries == NULL ? NULL : import_from("atomicx._snapshot", "HistogramSnapshot");
-    if (snapshot != NULL && !(PyType_Check(snapshot) && PyType_IsSubtype((PyTypeObject *)snapshot, &PyTuple_Type))) {
+    PyObject *snapshot =
+        state->entries == NULL ? NULL : import_from("atomicx._snapshot", "HistogramSnapshot");
+    if (snapshot != NULL &&
+        !(PyType_Check(snapshot) && PyType_IsSubtype((PyTypeObject *)snapshot, &PyTuple_Type))) {
         PyErr_SetString(PyExc_TypeError, "HistogramSnapshot is no tuple");
         Py_CLEAR(snapshot);
     }
@@ -89,6 +91,9 @@ static int module_exec(PyObject *module)
         publish_function(module, "enable_deferred_refcount") < 0) {
         return -1;
     }
+    if (PyModule_AddStringConstant(module, "build", AX_BUILD) < 0) {
+        return -1;
+    }
     return PyModule_AddStringConstant(module, "compiler", AX_COMPILER);
 }
 
@@ -104,9 +109,9 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     return 0;
 }
 
-/* There is no m_clear: the state is there for as long as the module is, so that a finalizer that runs while the
- * collector clears finds all of it. Every cycle through the state leads through a type, and the collector takes
- * the module from that. */
+/* There is no m_clear: the state is there for as long as the module is, so that a finalizer that runs while
+ * the collector clears finds all of it. Every cycle through the state leads through a type, and the collector
+ * takes the module from that. */
 static void module_free(void *module)
 {
     ModuleState *state = state_of(module);

@@ -5,8 +5,8 @@
 
 #include "cell.h"
 
-/* So long, in milliseconds, release() waits for operations in flight. They take nanoseconds, unless the system
- * takes their core away. Longer lasts only what is counted by mistake, in a forked process. */
+/* So long, in milliseconds, release() waits for operations in flight. They take nanoseconds, unless the
+ * system takes their core away. Longer lasts only what is counted by mistake, in a forked process. */
 enum { MOST_NAPS = 1000 };
 
 PyMemberDef shared_cell_members[] = {

@@ -72,8 +72,7 @@ static PyObject *bool_compare_and_set(PyObject *self, PyObject *const *args, Py_
 {
     uint64_t witness;
     bool swapped;
-    return bool_swap("compare_and_set", self, args, nargs, &witness, &swapped) ? bool_object(swapped)
-                                                                               : NULL;
+    return bool_swap("compare_and_set", self, args, nargs, &witness, &swapped) ? bool_object(swapped) : NULL;
 }
 
 static PyObject *bool_compare_exchange(PyObject *self, PyObject *const *args, Py_ssize_t nargs)

@@ -20,7 +20,8 @@ static bool as_count(PyObject *object, uint64_t *count)
     return true;
 }
 
-/* Past the first cell. A function of its own, called last: so what only the first cell counts needs no stack. */
+/* Past the first cell. A function of its own, called last: so what only the first cell counts needs no stack.
+ */
 AX_NOINLINE static PyObject *counter_count_striped(ax_counter *counter, uint64_t count, ax_addition addition)
 {
     if (addition == AX_CONTENDED) {

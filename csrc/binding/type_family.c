@@ -1,21 +1,22 @@
 /* type_family.c: Family.
  *
  * Two dicts. `children` takes a key, as the caller wrote it, to the child: the one look-up of a hit. Its
- * canonical keys have only str: a str for one label, a tuple of them for more. A further spelling (an int, or a
- * tuple with an int in it) is entered when it was first used, so that it is a hit the next time. `spellings`
- * takes each canonical key to a list of its further spellings, so that a child goes with all of them; it also
- * tells how many children there are.
+ * canonical keys have only str: a str for one label, a tuple of them for more. A further spelling (an int, or
+ * a tuple with an int in it) is entered when it was first used, so that it is a hit the next time.
+ * `spellings` takes each canonical key to a list of its further spellings, so that a child goes with all of
+ * them; it also tells how many children there are.
  *
  * Keys are only ever made of exact str, int and tuple objects, whose hash and comparison run no Python code.
  * What else is allowed, an instance of a subclass, is made into its canonical key each time.
  *
- * The dicts change together, inside the exclusion, where no Python code runs and nothing is released that could
- * run any: the factory is called outside. So it may use the family, take as long as it likes, and raise, and
- * nobody waits for it; and two threads may both call it. The one who comes second with what it made drops
- * that, and takes the first one's. The limit is looked at where a child is entered, so it holds exactly.
+ * The dicts change together, inside the exclusion, where no Python code runs and nothing is released that
+ * could run any: the factory is called outside. So it may use the family, take as long as it likes, and
+ * raise, and nobody waits for it; and two threads may both call it. The one who comes second with what it
+ * made drops that, and takes the first one's. The limit is looked at where a child is entered, so it holds
+ * exactly.
  *
- * With the GIL the exclusion is no lock. Without it, it is a mutex that is held for a few dict operations, which
- * have a mutex of their own as well; a hit takes neither.
+ * With the GIL the exclusion is no lock. Without it, it is a mutex that is held for a few dict operations,
+ * which have a mutex of their own as well; a hit takes neither.
  */
 #include "cell.h"
 
@@ -175,9 +176,9 @@ static int family_traverse(PyObject *self, visitproc visit, void *arg)
     return cell_traverse(self, visit, arg);
 }
 
-/* Empties both dicts; false with MemoryError, and nothing changed. The children are released after that: it can
- * run Python code. A copy holds them meanwhile, not a list: free-threaded 3.13 frees a list's memory twice where
- * PyList_New() has a list and no memory for its items. */
+/* Empties both dicts; false with MemoryError, and nothing changed. The children are released after that: it
+ * can run Python code. A copy holds them meanwhile, not a list: free-threaded 3.13 frees a list's memory
+ * twice where PyList_New() has a list and no memory for its items. */
 static bool family_empty(PyObject *self)
 {
     PyObject *held;
@@ -332,8 +333,8 @@ static PyObject *family_make(PyObject *self, PyObject *canonical)
     return status == 0 ? full_error(self) : published;
 }
 
-/* Enters a further spelling of a child, inside the exclusion, if *present, a new reference to the child that is
- * there now, is that one. */
+/* Enters a further spelling of a child, inside the exclusion, if *present, a new reference to the child that
+ * is there now, is that one. */
 static void spelling_enter(PyObject *self, PyObject *canonical, PyObject *key, PyObject *child,
                            PyObject **present)
 {

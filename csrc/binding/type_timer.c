@@ -23,9 +23,9 @@
 typedef struct {
     PyObject_HEAD
     PyObject *histogram; /* owned; immutable after creation */
-    ax_word start;       /* atomic: when the entry kept here was, in nanoseconds and 1 more; 0: there is none */
-    ax_word others;      /* atomic: how many entries are kept in contexts */
-    PyObject *weakrefs;  /* owned by the interpreter */
+    ax_word start;  /* atomic: when the entry kept here was, in nanoseconds and 1 more; 0: there is none */
+    ax_word others; /* atomic: how many entries are kept in contexts */
+    PyObject *weakrefs; /* owned by the interpreter */
 } Timer;
 
 enum { ENTRY_TIMER, ENTRY_START, ENTRY_OUTER };
@@ -89,8 +89,8 @@ static int entry_find(PyObject **entry, PyObject *owner)
     return 0;
 }
 
-/* A list of an entry's parts; takes over the reference to outer. NULL with MemoryError. By way of a tuple: without
- * memory for its items, PyList_New of free-threaded 3.13 releases what it has not set. */
+/* A list of an entry's parts; takes over the reference to outer. NULL with MemoryError. By way of a tuple:
+ * without memory for its items, PyList_New of free-threaded 3.13 releases what it has not set. */
 static PyObject *entry_new(PyObject *self, int64_t start, PyObject *outer)
 {
     PyObject *parts = Py_BuildValue("(OLN)", self, (long long)start, outer);
@@ -105,7 +105,8 @@ static bool context_enter(PyObject *self, int64_t now)
 {
     ModuleState *state = PyType_GetModuleState(Py_TYPE(self));
     PyObject *outer;
-    if (state == NULL || PyContextVar_Get(state->entries, Py_None, &outer) < 0 || entry_find(&outer, NULL) < 0) {
+    if (state == NULL || PyContextVar_Get(state->entries, Py_None, &outer) < 0 ||
+        entry_find(&outer, NULL) < 0) {
         return false;
     }
     PyObject *entry = entry_new(self, now, outer);

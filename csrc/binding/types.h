@@ -24,7 +24,7 @@ typedef struct {
     PyObject *entries;      /* a context variable: the entries of timers that are shared */
     PyTypeObject *integer;  /* AtomicInt */
     PyTypeObject *counter;  /* Counter */
-    PyObject *c_api;        /* the capsule of the C API: holds no object, so the collector does not ask for it */
+    PyObject *c_api; /* the capsule of the C API: holds no object, so the collector does not ask for it */
 } ModuleState;
 
 /* The state of the module that made type, or a type that it derives from; NULL with TypeError. */

@@ -6,7 +6,7 @@
 
 typedef struct {
     PyObject_HEAD
-    ax_word value;     /* atomic */
+    ax_word value;      /* atomic */
     PyObject *weakrefs; /* owned by the interpreter */
 } WordCell;
 

@@ -1,16 +1,17 @@
 /* ax_atomic_msvc.h: the contract of ax_atomic.h for Visual C++. Included by ax_atomic.h alone.
  *
  * Writes are interlocked functions: each changes its 64 bits as one and is a full barrier, on x86, x64 and
- * ARM64 alike. A store is an exchange, because a plain one could still be on its way when a later load is done.
+ * ARM64 alike. A store is an exchange, because a plain one could still be on its way when a later load is
+ * done.
  *
  * What is left to a load is not to be torn, and to come before all that follows it:
  *
- *   ARM64   __ldar64: a load-acquire, which also stays behind the barrier of an earlier write. ARM64EC defines
- *           _M_X64 too, though it runs ARM's instructions: so ARM is asked for first.
- *   x64     a plain load, which the processor keeps in order. __iso_volatile_load64 is one whatever /volatile
- *           says, and _ReadWriteBarrier keeps the compiler from moving anything across.
- *   x86     the same for a pointer. Of a word a plain load would be two: a compare-and-swap (cmpxchg8b) that
- *           writes nothing new. Nor is there an exchange of 64 bits: a loop of compare-and-swaps is one.
+ *   ARM64   __ldar64: a load-acquire, which also stays behind the barrier of an earlier write. ARM64EC
+ * defines _M_X64 too, though it runs ARM's instructions: so ARM is asked for first. x64     a plain load,
+ * which the processor keeps in order. __iso_volatile_load64 is one whatever /volatile says, and
+ * _ReadWriteBarrier keeps the compiler from moving anything across. x86     the same for a pointer. Of a word
+ * a plain load would be two: a compare-and-swap (cmpxchg8b) that writes nothing new. Nor is there an exchange
+ * of 64 bits: a loop of compare-and-swaps is one.
  */
 #ifndef AX_ATOMIC_MSVC_H
 #define AX_ATOMIC_MSVC_H
@@ -91,8 +92,7 @@ AX_INLINE void *ax_pointer_exchange(ax_pointer *pointer, void *desired)
 
 AX_INLINE bool ax_pointer_compare_exchange(ax_pointer *pointer, void **expected, void *desired)
 {
-    void *found =
-        _InterlockedCompareExchangePointer((void *volatile *)&pointer->address, desired, *expected);
+    void *found = _InterlockedCompareExchangePointer((void *volatile *)&pointer->address, desired, *expected);
     bool swapped = found == *expected;
     *expected = found;
     return swapped;

@@ -6,7 +6,8 @@ ax_buckets *ax_buckets_new(const double *bounds, size_t bound_count, const ax_st
     size_t count = bound_count + 1;
     /* What is written by every observation begins at a cache line of its own, behind what is only read. */
     size_t read_mostly = sizeof(ax_buckets) + bound_count * sizeof(double) + count * sizeof(ax_word);
-    void *block = system->allocate(read_mostly + AX_CACHE_LINE + ax_cache_lines((1 + count) * sizeof(ax_word)));
+    void *block =
+        system->allocate(read_mostly + AX_CACHE_LINE + ax_cache_lines((1 + count) * sizeof(ax_word)));
     if (block == NULL) {
         return NULL;
     }

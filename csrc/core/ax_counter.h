@@ -133,8 +133,8 @@ int64_t ax_counter_load(ax_counter *counter);
 typedef bool (*ax_counter_prepare)(void *answer, int64_t drained);
 
 /* Takes the total out: the count last prepared is in no other drain's, and in no later load. False: it could
- * not be prepared, and nothing changed. Linearization point: the compare-and-swap of the base. Lock-free, as a
- * load. Runs no Python code, unless prepare does. */
+ * not be prepared, and nothing changed. Linearization point: the compare-and-swap of the base. Lock-free, as
+ * a load. Runs no Python code, unless prepare does. */
 bool ax_counter_drain(ax_counter *counter, ax_counter_prepare prepare, void *answer);
 
 /* Only for a counter that no other thread can see any more. */

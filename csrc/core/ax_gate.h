@@ -8,9 +8,9 @@
  * How. One word: three flags, and the number of those inside.
  *
  * Right. A closed gate lets nobody in and is never opened again, so its count only falls. The word becomes
- * "settled, nobody inside" exactly once: by the settling, if nobody is inside, or else by the leave that takes
- * the count to nought. Every change is one compare-and-swap, whose caller knows what it replaced: so exactly
- * one caller is told to give back, and nobody is inside then, or ever after.
+ * "settled, nobody inside" exactly once: by the settling, if nobody is inside, or else by the leave that
+ * takes the count to nought. Every change is one compare-and-swap, whose caller knows what it replaced: so
+ * exactly one caller is told to give back, and nobody is inside then, or ever after.
  *
  * Cost. To enter and to leave is a load and a compare-and-swap each.
  *

@@ -4,8 +4,8 @@
  *     scanner.scan(data)                      the number of lines in data
  *     scanner.lines.load()                    of all calls so far, while they run too
  *
- * The loop over the bytes runs without the GIL. Chunk by chunk it publishes what it found: without a call through
- * Python, and where atomicx allows it without a thread state.
+ * The loop over the bytes runs without the GIL. Chunk by chunk it publishes what it found: without a call
+ * through Python, and where atomicx allows it without a thread state.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -221,12 +221,8 @@ static PyModuleDef_Slot module_slots[] = {
 };
 
 static struct PyModuleDef module_definition = {
-    PyModuleDef_HEAD_INIT,
-    .m_name = "linescan",
-    .m_size = sizeof(State),
-    .m_slots = module_slots,
-    .m_traverse = module_traverse,
-    .m_free = module_free,
+    PyModuleDef_HEAD_INIT,   .m_name = "linescan",          .m_size = sizeof(State),
+    .m_slots = module_slots, .m_traverse = module_traverse, .m_free = module_free,
 };
 
 PyMODINIT_FUNC PyInit_linescan(void)

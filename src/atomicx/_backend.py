@@ -45,15 +45,16 @@ def _is_missing(error: ImportError) -> bool:
     return isinstance(error, ModuleNotFoundError) and error.name == _CORE
 
 
-def _choose(pure: str) -> "tuple[str, ModuleType]":
+def _choose(pure: str) -> "tuple[str, ModuleType, str]":
+    """The backend, its module, and why it was chosen."""
     if pure == "1":
-        return "python", _load_twin()
+        return "python", _load_twin(), "ATOMICX_PURE is 1"
     if pure not in ("", "0"):
         raise ImportError(
             f"ATOMICX_PURE is {pure!r}: it must be 1 (the pure-Python twin), 0 (the C module) or empty"
         )
     try:
-        return "c", _load_core()
+        return "c", _load_core(), "the C module is there" if pure == "" else "ATOMICX_PURE is 0"
     except ImportError as error:
         if pure == "0":
             if _is_missing(error):
@@ -62,18 +63,20 @@ def _choose(pure: str) -> "tuple[str, ModuleType]":
                     name=_CORE,
                 ) from error
             raise
+        reason = "this installation has no C module"
         if not _is_missing(error):
             import warnings
 
+            reason = f"the C module failed to load: {error}"
             warnings.warn(
                 f"the C module of atomicx failed to load, so its slower pure-Python twin is used: {error}",
                 RuntimeWarning,
                 stacklevel=4,  # the user's own import
             )
-        return "python", _load_twin()
+        return "python", _load_twin(), reason
 
 
-backend, _module = _choose(os.environ.get("ATOMICX_PURE", ""))
+backend, _module, reason = _choose(os.environ.get("ATOMICX_PURE", ""))
 
 AtomicBool = _module.AtomicBool
 AtomicFloat = _module.AtomicFloat

@@ -25,6 +25,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 _Integer: TypeAlias = SupportsIndex
 _Real: TypeAlias = SupportsFloat | SupportsIndex
 
+build: Final[str]
 compiler: Final[str]
 c_api: Final[CapsuleType]
 

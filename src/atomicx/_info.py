@@ -7,12 +7,17 @@ import platform
 import sys
 import sysconfig
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import atomicx
 
+from ._backend import reason
+
 TYPES = ("AtomicInt", "AtomicFloat", "AtomicBool", "AtomicRef", "Counter", "Histogram", "Family")
 SHARED_TYPES = ("SharedInt", "SharedFloat")
+# What the integrations and the commands work with, where it is installed.
+OPTIONAL = ("prometheus_client", "opentelemetry-api", "opentelemetry-sdk", "rich")
 
 
 def gil_state() -> str:
@@ -38,6 +43,36 @@ def compiler() -> str | None:
     from ._core import compiler as name
 
     return name
+
+
+def build() -> str | None:
+    """How the C module was compiled, and for which CPython; None where the twin is in use."""
+    if atomicx.backend != "c":
+        return None
+    from ._core import build as how
+
+    return how
+
+
+def libc() -> str | None:
+    """The C library and its version; None where the platform does not tell."""
+    return " ".join(filter(None, platform.libc_ver())) or None
+
+
+def environment() -> dict[str, str]:
+    """Our variables, as they are set here."""
+    return {name: value for name, value in sorted(os.environ.items()) if name.startswith("ATOMICX_")}
+
+
+def packages() -> dict[str, str]:
+    """Of the optional packages, those that are installed, and their versions."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found: dict[str, str] = {}
+    for name in OPTIONAL:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def lock_free(gil: str) -> dict[str, str]:
@@ -67,18 +102,30 @@ def facts() -> dict[str, Any]:
     return {
         "version": atomicx.__version__,
         "backend": atomicx.backend,
+        "reason": reason,
         "compiler": compiler(),
+        "build": build(),
         "interpreter": f"{platform.python_implementation()} {platform.python_version()}",
+        "interpreter_build": f"{' '.join(platform.python_build())}, {platform.python_compiler()}",
         "gil": gil,
         "platform": platform.platform(),
+        "libc": libc(),
         "cores": core_count(),
+        "environment": environment(),
+        "packages": packages(),
         "lock_free": lock_free(gil),
     }
 
 
 def as_text(known: dict[str, Any]) -> str:
-    """`key: value`, a line each."""
+    """`key: value`, a line each; `-` where there is nothing to tell."""
     plain = {key: value for key, value in known.items() if key != "lock_free"}
-    lines = [f"{key}: {'-' if value is None else value}" for key, value in plain.items()]
+    lines = [f"{key.replace('_', ' ')}: {_value_text(value)}" for key, value in plain.items()]
     lines += [f"lock-free {name}: {answer}" for name, answer in known["lock_free"].items()]
     return "\n".join(lines)
+
+
+def _value_text(value: Any) -> str:
+    """A value of `facts`; a dict as `name=value`."""
+    text = ", ".join(f"{name}={told}" for name, told in value.items()) if hasattr(value, "items") else value
+    return "-" if text in (None, "") else str(text)

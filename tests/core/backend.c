@@ -2,7 +2,8 @@
  *
  *   backend           what each function returns and leaves behind, and under threads: no word is torn, no
  *                     change is lost. Status 0 if all holds
- *   backend --split   threads add by a load and a store, which has to lose something here: status 1, and says so
+ *   backend --split   threads add by a load and a store, which has to lose something here: status 1, and says
+ * so
  *
  * Orders are for hammer.c. Values differ in both halves, since a processor of 32 bits has them one by one. */
 #define _POSIX_C_SOURCE 200809L
@@ -40,7 +41,8 @@ static void check_words(uint64_t first, uint64_t second)
     require(ax_word_compare_exchange(&word, &expected, first), "a swap that was due");
     require(expected == second && ax_word_load(&word) == first, "what a swap leaves");
     expected = second;
-    require(ax_word_compare_exchange(&word, &expected, second) == (first == second), "a swap that was not due");
+    require(ax_word_compare_exchange(&word, &expected, second) == (first == second),
+            "a swap that was not due");
     require(expected == first, "the witness");
     require(ax_word_load(&word) == first, "a failed swap changed something");
     require(ax_word_fetch_or(&word, second) == first, "what fetch_or returns");
@@ -137,7 +139,8 @@ int main(int count, char **arguments)
     if (count > 1 && strcmp(arguments[1], "--split") == 0) {
         for (uint64_t batch = 1; batch <= MOST_BATCHES; batch++) {
             run(add_split);
-            require(ax_word_load(&shared.split) == batch * THREADS * SPLIT_ROUNDS, "a split addition was lost");
+            require(ax_word_load(&shared.split) == batch * THREADS * SPLIT_ROUNDS,
+                    "a split addition was lost");
         }
         return 0;
     }
@@ -158,6 +161,7 @@ int main(int count, char **arguments)
     require(ax_word_load(&shared.sum) == sum, "an addition was lost");
     require(ax_word_load(&shared.bits) == 0, "a bit is left over");
     require(ax_word_load(&shared.tickets) > 1, "the ticket was lost");
-    printf("the contract holds: words and pointers of %d bits, %d threads\n", (int)sizeof(void *) * 8, THREADS);
+    printf("the contract holds: words and pointers of %d bits, %d threads\n", (int)sizeof(void *) * 8,
+           THREADS);
     return 0;
 }

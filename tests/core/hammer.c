@@ -188,8 +188,8 @@ static void hammer_buckets(uint64_t thread)
         double value = 0.5 + (double)(i % BUCKETS);
         size_t bucket = ax_buckets_find(shared.buckets, value);
         /* Observations meet too seldom on few cores: see hammer_counter. */
-        ax_observation left = i == ADDITIONS / 2 ? AX_UNCOUNTED
-                                                 : ax_buckets_try_observe(shared.buckets, bucket, value);
+        ax_observation left =
+            i == ADDITIONS / 2 ? AX_UNCOUNTED : ax_buckets_try_observe(shared.buckets, bucket, value);
         if (left != AX_OBSERVED) {
             ax_buckets_observe_striped(shared.buckets, bucket, value, left, thread, &stripe_system);
         }

@@ -1,5 +1,5 @@
-/* memory.h: the system of the striped algorithms, for the explorer: blocks that a script may have used up, and
- * freed blocks that are given out again. */
+/* memory.h: the system of the striped algorithms, for the explorer: blocks that a script may have used up,
+ * and freed blocks that are given out again. */
 #ifndef MEMORY_H
 #define MEMORY_H
 

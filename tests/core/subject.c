@@ -63,9 +63,10 @@ void subject_linearizable(const Subject *subject, int64_t initial, int64_t final
         return;
     }
     char text[900];
-    int length = snprintf(
-        text, sizeof text,
-        "no order of the calls explains their results (from %" PRId64 " to %" PRId64 "):", initial, final);
+    int length =
+        snprintf(text, sizeof text,
+                 "no order of the calls explains their results (from %" PRId64 " to %" PRId64 "):", initial,
+                 final);
     for (int id = 0; id < CALLS; id++) {
         if (explorer_returned() >> id & 1 && (size_t)length < sizeof text) {
             const Call *call = &calls[id];

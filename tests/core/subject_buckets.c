@@ -1,9 +1,9 @@
 /* subject_buckets.c: scripts for ax_buckets.h and ax_buckets.c.
  *
- * There are two buckets. All that goes in the lower one is LOW, and in the upper one HIGH, so that a sum tells
- * how many values are in it. After each step the true counts and the true sum are computed from the cells, and
- * remembered in ghost memory for each call under way: the least and the greatest of each count since the
- * call started, and by how much the call itself changed what. From that,
+ * There are two buckets. All that goes in the lower one is LOW, and in the upper one HIGH, so that a sum
+ * tells how many values are in it. After each step the true counts and the true sum are computed from the
+ * cells, and remembered in ghost memory for each call under way: the least and the greatest of each count
+ * since the call started, and by how much the call itself changed what. From that,
  *
  *   - an observation adds 1 to the count of its bucket, once, and then its value to the sum, once;
  *   - a snapshot returns for each bucket a count between the least and the greatest of its time, and, as long
@@ -22,8 +22,8 @@
 /* FAILING_DRAIN has no memory for its answers from number a on; the others are broken on purpose. */
 enum { OBSERVE = FIRST_KIND, DRAIN, FAILING_DRAIN, SPLIT_OBSERVE, LEADING_OBSERVE, DOUBLE_DRAIN };
 
-static const char *const kinds[] = {"end",           "snapshot",        "observe",      "drain", "failing drain",
-                                    "split observe", "leading observe", "double drain"};
+static const char *const kinds[] = {"end",           "snapshot",      "observe",         "drain",
+                                    "failing drain", "split observe", "leading observe", "double drain"};
 
 enum { CALLS = EXPLORER_THREADS * EXPLORER_CALLS, BUCKETS = 2, LOW = 1, HIGH = 16 };
 

@@ -90,7 +90,8 @@ static void finish(const Script *script)
     bool open = ax_gate_is_open(&gate);
     subject_linearizable(&gate_subject, 1, open);
     explorer_require(ax_gate_is_empty(&gate), "somebody is counted inside, and nobody is there");
-    explorer_require(ghost.given_back == !open, open ? "given back, and open" : "closed, and never given back");
+    explorer_require(ghost.given_back == !open,
+                     open ? "given back, and open" : "closed, and never given back");
     explorer_require(ax_gate_abandon(&gate) == open, "at the end it is given back again, or not at all");
 }
 
@@ -100,9 +101,7 @@ static const Script scripts[] = {
     {"three users", {{{USE}}, {{USE}}, {{USE}}, {{RELEASE}}}, .preemptions = 3},
     {"nobody releases", {{{USE}, {USE}}, {{USE}, {LOAD}}}},
     {"what is closed stays closed", {{{USE}, {LOAD}}, {{RELEASE}, {USE}, {RELEASE}}, {{LOAD}}}},
-    {"control: gives back without a look",
-     {{{USE}}, {{RASH_RELEASE}}},
-     .fails = "while somebody is inside"},
+    {"control: gives back without a look", {{{USE}}, {{RASH_RELEASE}}}, .fails = "while somebody is inside"},
 };
 
 const Subject gate_subject = {

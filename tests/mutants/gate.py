@@ -243,6 +243,12 @@ def main() -> int:
     options = parse()
     layers: list[Layer] = options.layer or LAYERS
     chosen = [mutant for mutant in MUTANTS if mutant.layer in layers and options.only in mutant.name]
+    try:
+        for mutant in chosen:
+            mutant.planted((TOP / mutant.file).read_text())
+    except StaleMutant as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     if options.list:
         print("\n".join(f"{mutant.layer}: {mutant.name}" for mutant in chosen))
         return 0
@@ -256,8 +262,6 @@ def main() -> int:
     start = time.monotonic()
     verdicts: list[Verdict] = []
     try:
-        for mutant in chosen:
-            mutant.planted((TOP / mutant.file).read_text())
         for layer in layers:
             check_baseline(layer, chosen)
         with ThreadPoolExecutor(options.jobs) as pool:
@@ -265,7 +269,7 @@ def main() -> int:
                 verdicts.append(verdict)
                 killer = verdict.killer or "SURVIVED"
                 print(f"{verdict.mutant.name}: {killer} ({verdict.seconds:.1f} s)", flush=True)
-    except (StaleMutant, Unusable) as error:
+    except Unusable as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     survivors = sum(not verdict.killer for verdict in verdicts)

@@ -119,8 +119,7 @@ static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT, .m_name = "allocator", .m_size = 0, .m_methods = methods, .m_slots = slots,
 };
 
-PyMODINIT_FUNC
-PyInit_allocator(void)
+PyMODINIT_FUNC PyInit_allocator(void)
 {
     return PyModuleDef_Init(&definition);
 }

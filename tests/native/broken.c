@@ -12,8 +12,7 @@ typedef struct {
     _Atomic(int64_t) value;
 } Int;
 
-static _Atomic(int64_t) *
-value_of(PyObject *self)
+static _Atomic(int64_t) *value_of(PyObject *self)
 {
     return &((Int *)self)->value;
 }
@@ -288,11 +287,13 @@ static PyModuleDef_Slot broken_slots[] = {
 };
 
 static struct PyModuleDef broken_module = {
-    PyModuleDef_HEAD_INIT, .m_name = "broken", .m_size = 0, .m_slots = broken_slots,
+    PyModuleDef_HEAD_INIT,
+    .m_name = "broken",
+    .m_size = 0,
+    .m_slots = broken_slots,
 };
 
-PyMODINIT_FUNC
-PyInit_broken(void)
+PyMODINIT_FUNC PyInit_broken(void)
 {
     return PyModuleDef_Init(&broken_module);
 }

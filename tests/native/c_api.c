@@ -285,13 +285,8 @@ static PyModuleDef_Slot slots[] = {
 };
 
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT,
-    .m_name = "c_api",
-    .m_size = sizeof(State),
-    .m_methods = methods,
-    .m_slots = slots,
-    .m_traverse = traverse,
-    .m_free = finalize,
+    PyModuleDef_HEAD_INIT, .m_name = "c_api",      .m_size = sizeof(State), .m_methods = methods,
+    .m_slots = slots,      .m_traverse = traverse, .m_free = finalize,
 };
 
 PyMODINIT_FUNC PyInit_c_api(void)

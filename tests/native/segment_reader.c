@@ -1,6 +1,7 @@
 /* Reads a segment by docs/segment.md alone, as a program in another language would: no header of atomicx.
 
-   segment_reader FILE: a line an entry, "int NAME VALUE" or "float NAME VALUE". Status 1: no sound segment. */
+   segment_reader FILE: a line an entry, "int NAME VALUE" or "float NAME VALUE". Status 1: no sound segment.
+ */
 #define _POSIX_C_SOURCE 200809L
 #include <fcntl.h>
 #include <inttypes.h>

@@ -1,6 +1,9 @@
 """`python -m atomicx info`, and that neither it nor the package imports more than it needs."""
 
+import importlib.metadata
 import json
+import os
+import platform
 import subprocess
 import sys
 import sysconfig
@@ -10,6 +13,7 @@ import pytest
 import atomicx
 from atomicx import _info
 from atomicx.__main__ import main
+from atomicx._backend import reason
 
 
 def test_a_line_a_fact(capsys):
@@ -20,6 +24,9 @@ def test_a_line_a_fact(capsys):
     assert lines["gil"] in {"with the GIL", "without the GIL", "with the GIL, though built to run without"}
     assert int(lines["cores"]) >= 1
     assert (lines["compiler"] == "-") == (atomicx.backend == "python")
+    assert (lines["build"] == "-") == (atomicx.backend == "python")
+    assert lines["reason"] == reason
+    assert lines["interpreter build"].endswith(platform.python_compiler())
     for name in ("AtomicInt", "AtomicFloat", "AtomicBool", "AtomicRef", "Counter"):
         assert lines[f"lock-free {name}"].startswith(("yes", "no: "))
 
@@ -31,6 +38,40 @@ def test_a_reader_that_has_seen_enough():
         child.stdout.close()
         said = child.stderr.read()
     assert (child.returncode, said) == (141, b"")
+
+
+def test_the_variables_that_are_set(monkeypatch, capsys):
+    for name in [name for name in os.environ if name.startswith("ATOMICX_")]:
+        monkeypatch.delenv(name)
+    assert _info.environment() == {}
+    monkeypatch.setenv("ATOMICX_PURE", "")
+    monkeypatch.setenv("ATOMICX_CFLAGS", "-O1 -g")
+    assert _info.environment() == {"ATOMICX_CFLAGS": "-O1 -g", "ATOMICX_PURE": ""}
+    assert main(["info"]) == 0
+    assert "\nenvironment: ATOMICX_CFLAGS=-O1 -g, ATOMICX_PURE=\n" in capsys.readouterr().out
+
+
+def test_the_optional_packages_that_are_installed(monkeypatch):
+    def version(name):
+        if name == "rich":
+            return "13.0"
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    assert _info.packages() == {"rich": "13.0"}
+
+
+@pytest.mark.parametrize(
+    ("told", "libc"), [(("glibc", "2.36"), "glibc 2.36"), (("libc", ""), "libc"), (("", ""), None)]
+)
+def test_the_c_library(monkeypatch, told, libc):
+    monkeypatch.setattr(platform, "libc_ver", lambda: told)
+    assert _info.libc() == libc
+
+
+def test_nothing_to_tell():
+    text = _info.as_text({"build": None, "packages": {}, "cores": 0, "lock_free": {"AtomicInt": "yes"}})
+    assert text == "build: -\npackages: -\ncores: 0\nlock-free AtomicInt: yes"
 
 
 def test_the_same_facts_as_json(capsys):

@@ -1,7 +1,8 @@
 /* atomicx.h: AtomicInt and Counter for other extensions, without a call through Python.
  *
- * C99 or later, or C++11 or later; the limited API of Python.h is enough. atomicx.get_include() is the folder of
- * this file. There is nothing to link with: an extension asks for a table of functions when it is executed,
+ * C99 or later, or C++11 or later; the limited API of Python.h is enough. atomicx.get_include() is the folder
+ * of this file. There is nothing to link with: an extension asks for a table of functions when it is
+ * executed,
  *
  *     state->atomicx = AtomicX_Import();              NULL with ImportError: let your own import fail
  *
@@ -12,20 +13,21 @@
  *         return AtomicX_SetOverflow();
  *     }
  *
- * What you own. The table belongs to one interpreter, as the types do that it makes and checks: each interpreter
- * that executes your extension imports its own, so keep it in the state of your module. AtomicX_Import gives you
- * one reference, to table->owner; the table lives as long as you hold it. Your m_traverse calls AtomicX_Visit, your
- * m_free AtomicX_Release (not your m_clear: what runs while the collector clears still finds the table). A cell
- * (AtomicX_Int *, AtomicX_Counter *) is borrowed from its object: hold a reference to the object for as long as you
- * use the cell. What is in a cell is private.
+ * What you own. The table belongs to one interpreter, as the types do that it makes and checks: each
+ * interpreter that executes your extension imports its own, so keep it in the state of your module.
+ * AtomicX_Import gives you one reference, to table->owner; the table lives as long as you hold it. Your
+ * m_traverse calls AtomicX_Visit, your m_free AtomicX_Release (not your m_clear: what runs while the
+ * collector clears still finds the table). A cell (AtomicX_Int *, AtomicX_Counter *) is borrowed from its
+ * object: hold a reference to the object for as long as you use the cell. What is in a cell is private.
  *
- * Which threads. The functions that take objects need an attached thread state (the GIL, where there is one). The
- * operations take a cell, and never raise, run Python code, or wait. With the GIL they need it too: it is what
- * makes them atomic. Where the table has ATOMICX_DETACHED among its flags, they may be called from any thread, with
- * a thread state or without one. They are all sequentially consistent, and linearizable but for counter_load.
+ * Which threads. The functions that take objects need an attached thread state (the GIL, where there is one).
+ * The operations take a cell, and never raise, run Python code, or wait. With the GIL they need it too: it is
+ * what makes them atomic. Where the table has ATOMICX_DETACHED among its flags, they may be called from any
+ * thread, with a thread state or without one. They are all sequentially consistent, and linearizable but for
+ * counter_load.
  *
- * Versions. The table only ever grows at its end, so an extension goes on working with every later atomicx, and
- * with an earlier one if that has the members of the header that it was built with. AtomicX_Import looks.
+ * Versions. The table only ever grows at its end, so an extension goes on working with every later atomicx,
+ * and with an earlier one if that has the members of the header that it was built with. AtomicX_Import looks.
  */
 #ifndef ATOMICX_H
 #define ATOMICX_H
@@ -81,8 +83,8 @@ struct AtomicX_API {
     void (*int_store)(AtomicX_Int *cell, int64_t value);
     /* Replaces the value; returns the previous one. */
     int64_t (*int_exchange)(AtomicX_Int *cell, int64_t value);
-    /* Replaces the value by desired if it equals *expected: did it? (1 or 0). *expected becomes the value found
-     * (the witness) either way. Never fails while the values are equal. */
+    /* Replaces the value by desired if it equals *expected: did it? (1 or 0). *expected becomes the value
+     * found (the witness) either way. Never fails while the values are equal. */
     int (*int_compare_exchange)(AtomicX_Int *cell, int64_t *expected, int64_t desired);
     /* Adds delta: ATOMICX_OK or ATOMICX_OVERFLOW. */
     int (*int_add)(AtomicX_Int *cell, int64_t delta);
@@ -92,7 +94,8 @@ struct AtomicX_API {
     /* Adds n to the total: ATOMICX_OK or ATOMICX_OVERFLOW. The first that meets another thread's takes memory
      * from malloc, for stripes; without any it counts all the same. */
     int (*counter_add)(AtomicX_Counter *cell, uint64_t n);
-    /* The total. One that overlaps additions returns a value between the total at its start and at its end. */
+    /* The total. One that overlaps additions returns a value between the total at its start and at its end.
+     */
     int64_t (*counter_load)(AtomicX_Counter *cell);
 };
 
@@ -114,10 +117,11 @@ static inline const AtomicX_API *AtomicX_Import(void)
         api = NULL;
     }
     if (api != NULL && api->struct_size < sizeof(AtomicX_API)) {
-        PyErr_Format(PyExc_ImportError,
-                     "this extension was built with a newer atomicx than the one that is installed: its table "
-                     "has %zd bytes, that of the installed one %zd: install a newer atomicx",
-                     (Py_ssize_t)sizeof(AtomicX_API), (Py_ssize_t)api->struct_size);
+        PyErr_Format(
+            PyExc_ImportError,
+            "this extension was built with a newer atomicx than the one that is installed: its table "
+            "has %zd bytes, that of the installed one %zd: install a newer atomicx",
+            (Py_ssize_t)sizeof(AtomicX_API), (Py_ssize_t)api->struct_size);
         api = NULL;
     }
     Py_XDECREF(capsule);
@@ -142,8 +146,8 @@ static inline void AtomicX_Release(const AtomicX_API *api)
     }
 }
 
-/* For a function that returns an object: raises the OverflowError that Python's operations raise; returns NULL.
- * Takes an attached thread state. */
+/* For a function that returns an object: raises the OverflowError that Python's operations raise; returns
+ * NULL. Takes an attached thread state. */
 static inline PyObject *AtomicX_SetOverflow(void)
 {
     PyErr_SetString(PyExc_OverflowError, "result does not fit in a signed 64-bit integer");

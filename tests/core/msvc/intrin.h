@@ -1,9 +1,10 @@
 /* intrin.h: for tests, Visual C++'s intrinsics that ax_atomic_msvc.h uses, by those of gcc and clang.
  *
- * Each has the order that its processor gives it and no more, so that ThreadSanitizer, which knows orders and no
- * processors, sees where the backend asks for too little: a plain load is relaxed, but for x86 and x64, where no
- * load overtakes another. What a processor does not have is not declared. Define one of _M_X64, _M_IX86, _M_ARM64;
- * for _M_IX86 an __int32 is as long as a pointer is here, since that is what it is used for. */
+ * Each has the order that its processor gives it and no more, so that ThreadSanitizer, which knows orders and
+ * no processors, sees where the backend asks for too little: a plain load is relaxed, but for x86 and x64,
+ * where no load overtakes another. What a processor does not have is not declared. Define one of _M_X64,
+ * _M_IX86, _M_ARM64; for _M_IX86 an __int32 is as long as a pointer is here, since that is what it is used
+ * for. */
 #ifndef AX_TESTS_INTRIN_H
 #define AX_TESTS_INTRIN_H
 
