@@ -185,7 +185,7 @@ VARIANTS = (
     Variant(
         "the value on a cache line of its own",
         (INC, *TWO_THREADS[:2]),
-        (Edit(WORD, "    ax_word value;     /* atomic */", "    char gap[64];\n    ax_word value;"),),
+        (Edit(WORD, "    ax_word value;      /* atomic */", "    char gap[64];\n    ax_word value;"),),
         gil=WITHOUT_GIL,
     ),
     Variant(
