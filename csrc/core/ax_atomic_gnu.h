@@ -2,7 +2,7 @@
 #ifndef AX_ATOMIC_GNU_H
 #define AX_ATOMIC_GNU_H
 
-_Static_assert(AX_WORD_IS_LOCK_FREE &&__atomic_always_lock_free(sizeof(uint64_t), 0),
+_Static_assert(__atomic_always_lock_free(sizeof(uint64_t), 0) && AX_WORD_IS_LOCK_FREE,
                "64-bit atomics must be lock-free");
 _Static_assert(__atomic_always_lock_free(sizeof(void *), 0), "pointer atomics must be lock-free");
 

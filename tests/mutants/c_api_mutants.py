@@ -60,8 +60,8 @@ MUTANTS = [
     tested(
         "an instance of a subclass is refused",
         C_API,
-        "    return type != NULL && PyObject_TypeCheck(object, type);",
-        "    return type != NULL && Py_IS_TYPE(object, type);",
+        "    return PyObject_TypeCheck(object, state_of(api)->integer);",
+        "    return Py_IS_TYPE(object, state_of(api)->integer);",
         f"{TESTS}::test_which_objects_are_taken",
     ),
     tested(
