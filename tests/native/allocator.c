@@ -60,16 +60,20 @@ static void hook_free(void *context, void *memory)
     next->free(next->ctx, memory);
 }
 
-static void install(void)
+/* When the module is imported: then no other thread calls `failing`, which would find the hooks themselves.
+ */
+static int install(PyObject *module)
 {
+    (void)module;
     if (installed)
-        return;
+        return 0;
     for (int index = 0; index < 3; index++) {
         PyMem_GetAllocator(domains[index], &found[index]);
         PyMemAllocatorEx hooked = {&found[index], hook_malloc, hook_calloc, hook_realloc, hook_free};
         PyMem_SetAllocator(domains[index], &hooked);
     }
     installed = 1;
+    return 0;
 }
 
 /* failing(n, forever, callable, *args): callable(*args) with its n-th allocation refused, from 0; where
@@ -85,7 +89,6 @@ static PyObject *failing(PyObject *module, PyObject *const *args, Py_ssize_t cou
     int forever = PyObject_IsTrue(args[1]);
     if (PyErr_Occurred())
         return NULL;
-    install();
     refused = 0;
     refuse_all_after = forever;
     allocations_left = n;
@@ -109,6 +112,7 @@ static PyMethodDef methods[] = {
 };
 
 static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, install},
 #ifdef Py_MOD_GIL_NOT_USED
     {Py_mod_gil, Py_MOD_GIL_NOT_USED},
 #endif
