@@ -90,8 +90,7 @@ static AtomicX_Counter *api_counter_cell(const AtomicX_API *api, PyObject *objec
     return (AtomicX_Counter *)(void *)counter_of(object);
 }
 
-/* The operations. They touch the cell alone: nothing of the interpreter's, so that no thread state is needed.
- */
+/* The operations. They touch the cell alone, nothing of the interpreter's: they need no thread state. */
 
 static int64_t api_int_load(AtomicX_Int *cell)
 {

@@ -17,14 +17,18 @@ static inline ax_counter *counter_of(PyObject *self)
     return &((CounterCell *)self)->counter;
 }
 
+/* Goes on with an addition that the first cell may not have settled: AX_ADDED, or AX_OVERFLOW. Runs no Python
+ * code, and sets no exception. */
+AX_INLINE ax_addition counter_settle(ax_counter *counter, uint64_t count, ax_addition addition)
+{
+    return addition == AX_CONTENDED ? ax_counter_add_striped(counter, count, thread_number(), &stripe_system)
+                                    : addition;
+}
+
 /* Adds count <= INT64_MAX: AX_ADDED, or AX_OVERFLOW. Runs no Python code, and sets no exception. */
 AX_INLINE ax_addition counter_apply(ax_counter *counter, uint64_t count)
 {
-    ax_addition addition = ax_counter_try_add(counter, count);
-    if (addition == AX_CONTENDED) {
-        addition = ax_counter_add_striped(counter, count, thread_number(), &stripe_system);
-    }
-    return addition;
+    return counter_settle(counter, count, ax_counter_try_add(counter, count));
 }
 
 /* Slot: a Counter that holds zero; the arguments are the constructor's, and ignored. */

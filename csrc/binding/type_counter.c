@@ -20,14 +20,10 @@ static bool as_count(PyObject *object, uint64_t *count)
     return true;
 }
 
-/* Past the first cell. A function of its own, called last: so what only the first cell counts needs no stack.
- */
+/* Past the first cell. A function of its own, called last: so what the first cell counts needs no stack. */
 AX_NOINLINE static PyObject *counter_count_striped(ax_counter *counter, uint64_t count, ax_addition addition)
 {
-    if (addition == AX_CONTENDED) {
-        addition = ax_counter_add_striped(counter, count, thread_number(), &stripe_system);
-    }
-    if (addition == AX_OVERFLOW) {
+    if (counter_settle(counter, count, addition) == AX_OVERFLOW) {
         return result_overflow();
     }
     Py_RETURN_NONE;
@@ -43,11 +39,14 @@ static inline PyObject *counter_count(PyObject *self, uint64_t count)
     Py_RETURN_NONE;
 }
 
+/* The same where no None is wanted: false with OverflowError. */
 static bool counter_counts(PyObject *self, uint64_t count)
 {
-    PyObject *none = counter_count(self, count);
-    Py_XDECREF(none);
-    return none != NULL;
+    if (counter_apply(counter_of(self), count) == AX_OVERFLOW) {
+        (void)result_overflow();
+        return false;
+    }
+    return true;
 }
 
 PyObject *counter_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
