@@ -2,8 +2,8 @@
  *
  *   backend           what each function returns and leaves behind, and under threads: no word is torn, no
  *                     change is lost. Status 0 if all holds
- *   backend --split   threads add by a load and a store, which has to lose something here: status 1, and says
- * so
+ *   backend --split   threads add by a load and a store, which has to lose something here: status 1, and it
+ *                     says so
  *
  * Orders are for hammer.c. Values differ in both halves, since a processor of 32 bits has them one by one. */
 #define _POSIX_C_SOURCE 200809L
@@ -14,22 +14,15 @@
 #include <string.h>
 
 #include "ax_atomic.h"
+#include "threads.h"
 
-enum { THREADS = 3, ROUNDS = 2000000, SPLIT_ROUNDS = 20000, MOST_BATCHES = 1000 };
+enum { ROUNDS = 2000000, SPLIT_ROUNDS = 20000, MOST_BATCHES = 1000 };
 
 static const uint64_t values[] = {
     0, 1, UINT64_C(1) << 32, UINT64_C(1) << 63, UINT64_MAX, UINT64_C(0x0123456789ABCDEF),
 };
 
 enum { VALUES = sizeof values / sizeof *values };
-
-static void require(bool holds, const char *what)
-{
-    if (!holds) {
-        fprintf(stderr, "backend: %s\n", what);
-        exit(1);
-    }
-}
 
 static void check_words(uint64_t first, uint64_t second)
 {
@@ -120,17 +113,6 @@ static void *add_split(void *argument)
         ax_word_store(&shared.split, found + 1);
     }
     return NULL;
-}
-
-static void run(void *(*body)(void *))
-{
-    pthread_t threads[THREADS];
-    for (uintptr_t i = 0; i < THREADS; i++) {
-        require(pthread_create(&threads[i], NULL, body, (void *)i) == 0, "no thread");
-    }
-    for (int i = 0; i < THREADS; i++) {
-        pthread_join(threads[i], NULL);
-    }
 }
 
 int main(int count, char **arguments)

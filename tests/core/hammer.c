@@ -16,8 +16,9 @@
 #include <string.h>
 
 #include "ax_atomic.h"
+#include "threads.h"
 
-enum { THREADS = 3, BLOCKS = 16, ROUNDS = 2000, ADDITIONS = 20 };
+enum { BLOCKS = 16, ROUNDS = 2000, ADDITIONS = 20 };
 
 /* Objects, as the explorer's: type-stable blocks, used again at once. Here each also holds plain memory,
  * written by its maker before it enters a slot. */
@@ -67,14 +68,6 @@ static void ax_object_release(ax_object *object)
 #include "ax_float.h"
 #include "ax_int.h"
 #include "ax_ref.h"
-
-static void require(bool holds, const char *what)
-{
-    if (!holds) {
-        fprintf(stderr, "hammer: %s\n", what);
-        exit(1);
-    }
-}
 
 static ax_object *object_make(uint64_t value)
 {
@@ -361,17 +354,6 @@ static void *hammer(void *argument)
         }
     }
     return NULL;
-}
-
-static void run(void *(*body)(void *))
-{
-    pthread_t threads[THREADS];
-    for (uintptr_t i = 0; i < THREADS; i++) {
-        require(pthread_create(&threads[i], NULL, body, (void *)i) == 0, "no thread");
-    }
-    for (int i = 0; i < THREADS; i++) {
-        pthread_join(threads[i], NULL);
-    }
 }
 
 /* The planted bug: what ax_ref would be if its swap were relaxed. */
