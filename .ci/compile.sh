@@ -8,24 +8,6 @@
 copy "$work/compile"
 cd "$work/compile"
 
-# Compiles each source, and a planted warning, which must be an error.
-cat >warning-free.sh <<'SCRIPT'
-set -euo pipefail
-shopt -s nullglob
-folders=$1; shift
-compile() {
-  "$@" -std=c11 -O2 -Icsrc/core -Icsrc/binding -Wall -Wextra -Wshadow -Wstrict-prototypes -Werror -c -o /dev/null
-}
-for folder in $folders; do
-  paths=(csrc/"$folder"/*.c)
-  ((${#paths[@]})) || { echo "no source in csrc/$folder"; exit 1; }
-  for path in "${paths[@]}"; do compile "$@" "$path"; done
-done
-if compile "$@" -x c - <<<'int planted(void) { int never_used; return 0; }' 2>/dev/null; then
-  echo "the planted warning went unnoticed"; exit 1
-fi
-SCRIPT
-
 # The same for the header that other extensions include. The interpreter's own may warn in an old standard.
 cat >header.sh <<'SCRIPT'
 set -euo pipefail
@@ -54,14 +36,14 @@ for version in "${forky_versions[@]}"; do headers[$version]="-I$usr/python$versi
 for compiler in gcc clang-19; do
   for serialized in 0 1; do
     job "$compiler, the core alone, AX_SERIALIZED=$serialized" \
-      bash warning-free.sh core "$compiler" "-DAX_SERIALIZED=$serialized"
+      bash .ci/warning-free.sh core "$compiler" "-DAX_SERIALIZED=$serialized"
   done
   for name in "${!headers[@]}"; do
     case $name in
       3.14 | 3.15) [ "$compiler" = clang-19 ] || continue ;;
     esac
     # shellcheck disable=SC2086
-    job "$compiler, $name" bash warning-free.sh "core binding" "$compiler" ${headers[$name]}
+    job "$compiler, $name" bash .ci/warning-free.sh "core binding" "$compiler" ${headers[$name]}
   done
   for name in "${!headers[@]}"; do
     system=${headers[$name]/#-I/-isystem }
@@ -75,12 +57,12 @@ for compiler in gcc clang-19; do
 done
 for version in "${forky_versions[@]}"; do
   include=-I/usr/include/python$version
-  job "gcc of forky, $version" in_forky "$PWD" bash warning-free.sh "core binding" gcc "$include"
+  job "gcc of forky, $version" in_forky "$PWD" bash .ci/warning-free.sh "core binding" gcc "$include"
   job "gcc of forky, ${version}t" \
-    in_forky "$PWD" bash warning-free.sh "core binding" gcc "$include" -DPy_GIL_DISABLED=1
+    in_forky "$PWD" bash .ci/warning-free.sh "core binding" gcc "$include" -DPy_GIL_DISABLED=1
   # shellcheck disable=SC2086
   job "clang-19, ${version}t" \
-    bash warning-free.sh "core binding" clang-19 ${headers[$version]} -DPy_GIL_DISABLED=1
+    bash .ci/warning-free.sh "core binding" clang-19 ${headers[$version]} -DPy_GIL_DISABLED=1
   # shellcheck disable=SC2086
   job "clang-19, the header of the C API, ${version}t" \
     bash header.sh clang-19 ${headers[$version]/#-I/-isystem } -DPy_GIL_DISABLED=1

@@ -17,27 +17,10 @@ python=$(interpreter 3.13)
 zig="$PWD/.venv/bin/python -m ziglang cc"
 headers=$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["include"])')
 
-# Compiles each source of a folder, and a planted warning, which must be an error.
-cat >warning-free.sh <<'SCRIPT'
-set -euo pipefail
-shopt -s nullglob
-folder=$1; shift
-compile() {
-  "$@" -std=c11 -O2 -Icsrc/core -Icsrc/binding -Wall -Wextra -Wshadow -Wstrict-prototypes -Werror -c -o "$object"
-}
-object=$(mktemp --suffix=.o)
-paths=(csrc/"$folder"/*.c)
-((${#paths[@]})) || { echo "no source in csrc/$folder"; exit 1; }
-for path in "${paths[@]}"; do compile "$@" "$path"; done
-echo 'int planted(void) { int never_used; return 0; }' >"$object.c"
-if compile "$@" "$object.c" 2>/dev/null; then echo "the planted warning went unnoticed"; exit 1; fi
-echo "ok: ${#paths[@]} sources of csrc/$folder"
-SCRIPT
-
 # What has no atomics of 64 bits gets a module with the GIL, and is refused without.
 refused() {
-  bash warning-free.sh core "$@" -DAX_SERIALIZED=1
-  if bash warning-free.sh core "$@" -DAX_SERIALIZED=0 2>said; then echo "it compiles without the GIL"; exit 1; fi
+  bash .ci/warning-free.sh core "$@" -DAX_SERIALIZED=1
+  if bash .ci/warning-free.sh core "$@" -DAX_SERIALIZED=0 2>said; then echo "it compiles without the GIL"; exit 1; fi
   grep -q "64-bit atomics must be lock-free" said || { cat said; exit 1; }
   echo "ok: refused without the GIL"
 }
@@ -47,7 +30,7 @@ compiled() {    # TARGET...: the core, with the GIL and without it
   for target in "$@"; do
     echo "$target"
     # shellcheck disable=SC2086
-    for serialized in 0 1; do bash warning-free.sh core $zig -target "$target" -DAX_SERIALIZED=$serialized; done
+    for serialized in 0 1; do bash .ci/warning-free.sh core $zig -target "$target" -DAX_SERIALIZED=$serialized; done
   done
 }
 
@@ -58,7 +41,7 @@ binding() {    # TARGET... -- FLAG...
   for target in "${targets[@]}"; do
     echo "$target"
     # shellcheck disable=SC2086
-    bash warning-free.sh binding $zig -target "$target" "$@"
+    bash .ci/warning-free.sh binding $zig -target "$target" "$@"
   done
 }
 
@@ -74,7 +57,7 @@ msvc_compiled() {
     mkdir "msvc/$processor"
     cp "msvc/string-$bits.h" "msvc/$processor/string.h"
     echo "$processor"
-    bash warning-free.sh core clang-19 "--target=$processor-pc-windows-msvc" -ffreestanding -U__clang__ \
+    bash .ci/warning-free.sh core clang-19 "--target=$processor-pc-windows-msvc" -ffreestanding -U__clang__ \
       -isystem "msvc/$processor" -include msvc/ldar.h -Wpedantic -Wno-language-extension-token
   done
 }
