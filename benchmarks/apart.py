@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from atomicx.bench.harness import Case
 PROCESS = Path(__file__).with_name("apart_process.py")
 
 
-class ApartProcess:
+class ApartProcess(ABC):
     """The process: it is asked for a sampler, or for a sample of one, and answers with a number a line."""
 
     def __init__(self, kind: str, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
@@ -32,9 +33,9 @@ class ApartProcess:
             env={**os.environ, **(environment or {})},
         )
 
+    @abstractmethod
     def what_it_makes(self, case: Case) -> str:
         """The word by which the process knows what the case works on."""
-        raise NotImplementedError
 
     def ask(self, request: object) -> float:
         asked, answers = self._process.stdin, self._process.stdout

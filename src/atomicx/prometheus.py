@@ -23,6 +23,7 @@ import threading
 import time
 import warnings
 import weakref
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
@@ -92,7 +93,7 @@ class _Created:
         self._known, self._looked = known, now
 
 
-class _Exported:
+class _Exported(ABC):
     """One metric: a collector of prometheus_client's, whose registry asks for its name and its samples."""
 
     def __init__(self, name: str, documentation: str, source: Any, unit: str) -> None:
@@ -113,11 +114,13 @@ class _Exported:
 
     _reserved_labels: tuple[str, ...] = ()
 
+    @abstractmethod
     def _family(self) -> Metric:
-        raise NotImplementedError
+        """The metric without samples."""
 
+    @abstractmethod
     def _add(self, metric: Any, labels: Labels, cell: Any, created: float) -> None:
-        raise NotImplementedError
+        """Add the samples of a cell."""
 
     def describe(self) -> Iterable[Metric]:
         """The metric without samples: its name is what the registry asks for."""

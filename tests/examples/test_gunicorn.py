@@ -4,7 +4,6 @@ import importlib.util
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +16,7 @@ from http.client import HTTPException
 from pathlib import Path
 
 import pytest
+from benchmarks.services import free_port
 
 from support.shared import NEEDS_C
 
@@ -34,12 +34,6 @@ pytestmark = [
         reason="gunicorn is not installed: it comes with the extra `examples`",
     ),
 ]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

@@ -146,10 +146,10 @@ def run_explorer(tree: Path, changed: str, scripts: str) -> tuple[str, float]:
     return failures[0], took
 
 
-def run_threads(tree: Path, folder: Path) -> tuple[str, float]:
+def run_threads(tree: Path) -> tuple[str, float]:
     start = time.monotonic()
     try:
-        core_run.threads(tree / "csrc/core", folder)
+        core_run.threads(tree / "csrc/core", tree)
     except core_run.CheckFailed as failure:
         if "missed the planted race" in str(failure):
             raise Unusable(str(failure)) from None
@@ -170,7 +170,7 @@ def run_layer(
         if layer == "explorer":
             return run_explorer(tree, changed, *tests)
         if layer == "threads":
-            return run_threads(tree, tree)
+            return run_threads(tree)
         return run_pytest(tree, changed, tests, hangs)
     except (RuntimeError, subprocess.TimeoutExpired) as error:
         raise Unusable(str(error)) from None
