@@ -2,6 +2,7 @@
 
 A behaviour test asks for the fixture `backend` and so runs twice: over the C module and over the
 pure-Python twin. ATOMICX_PURE=1 leaves the twin alone, ATOMICX_PURE=0 the C module, and the header says so.
+What tests the twin by its name is marked so.
 A C module that is missing or broken is an error of every test that wants it, never a skip.
 """
 
@@ -51,7 +52,10 @@ def pytest_report_header() -> str:
 
 
 def is_possible(item: pytest.Item) -> bool:
-    """Whether it asks the twin for no shared cell: it has none, as tests/shared/test_twin.py shows."""
+    """Whether it is of a backend that is tested, and asks the twin for no shared cell: it has none, as
+    tests/shared/test_twin.py shows."""
+    if item.get_closest_marker("twin") and "python" not in BACKENDS:
+        return False
     callspec = getattr(item, "callspec", None)
     asked = [str(value) for value in callspec.params.values()] if callspec else []
     return "python" not in asked or not any(name.startswith("Shared") for name in asked)

@@ -22,6 +22,8 @@ from atomicx import _reference as twin
 from atomicx._reference import chain
 from atomicx._reference.chain import CUT, Version
 
+pytestmark = pytest.mark.twin
+
 SOURCES = str(Path(twin.__file__).parent)
 
 WATCHDOG_SECONDS = 300

@@ -38,7 +38,7 @@ class LateFamily:
 
 
 class StaleSpellings(LateFamily):
-    """A further spelling is entered after the child may have been removed, and stays."""
+    """Forgets the further spellings before the child, so that one may be entered in between, and stays."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,16 +49,14 @@ class StaleSpellings(LateFamily):
             return self.children.setdefault(key, atomicx.Counter())
         child = self.aliases.get(key)
         if child is None:
-            child = self[str(key)]
-            for _ in range(5):
-                pause()
-            self.aliases[key] = child
+            child = self.aliases[key] = self[str(key)]
         return child
 
     def remove(self, key: Any) -> None:
+        self.aliases.pop(key, None)
+        pause()
         if self.children.pop(str(key), None) is None:
             raise KeyError
-        self.aliases.pop(key, None)
 
 
 def counts_find_their_child(family: Any) -> None:

@@ -6,8 +6,12 @@ So this is a proof, within the bounds, that no order of two threads makes it los
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 import atomicx._reference as twin
 from atomicx.verify.schedules.explorer import assert_all_schedules, explore
+
+pytestmark = pytest.mark.twin
 
 
 def twin_inc(cell: Any) -> None:
