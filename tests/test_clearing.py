@@ -1,20 +1,12 @@
 """The end of cells: one that the collector has cleared can still be found, and loads: it holds None, not
-nothing; a long chain of cells, one in the other, is released without a deep recursion; and a counter gives
-back its stripes.
+nothing; and a long chain of cells, one in the other, is released without a deep recursion.
 """
 
 import gc
 import threading
-import tracemalloc
-from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
-
-import pytest
-
-from support.race import GIL, rounds
 
 # A twin that was cleared has lost its attributes, as any object of a Python class.
 CLEARED_TWIN = AttributeError
@@ -78,50 +70,3 @@ def test_a_long_chain_of_cells_is_released(backend: ModuleType) -> None:
     finally:
         threading.stack_size(before)
     thread.join()
-
-
-def count(counter: Any) -> None:
-    for _ in range(20_000):
-        counter.inc()
-
-
-def traced_in_count() -> int:
-    """How many bytes that count allocated are there still: of an addition, only stripes last."""
-    gc.collect()
-    lines = tracemalloc.take_snapshot().statistics("lineno")
-    first = count.__code__.co_firstlineno
-    here = [line for line in lines if line.traceback[0].filename == __file__]
-    return sum(line.size for line in here if line.traceback[0].lineno == first + 2)
-
-
-def counting() -> Any:
-    from atomicx._core import Counter
-
-    return Counter()
-
-
-def observing() -> Any:
-    from atomicx._core import Histogram
-
-    return SimpleNamespace(inc=partial(Histogram([1.0]).observe, 0.5))
-
-
-@pytest.mark.skipif(GIL, reason="with the GIL nothing has stripes")
-@pytest.mark.parametrize("make", [counting, observing])
-def test_stripes_are_given_back(make: Callable[[], Any]) -> None:
-    tracemalloc.start()
-    try:
-        for _ in rounds(60):
-            counter = make()
-            threads = [threading.Thread(target=count, args=(counter,)) for _ in range(2)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            if striped := traced_in_count():
-                break
-        assert striped, "two threads never met in a counter"
-        del counter, threads, thread
-        assert traced_in_count() == 0
-    finally:
-        tracemalloc.stop()

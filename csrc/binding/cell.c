@@ -49,6 +49,11 @@ PyObject *cell_reduce(PyObject *self, PyObject *Py_UNUSED(unused))
     return NULL;
 }
 
+PyObject *cell_sizeof(PyObject *self, size_t allocated)
+{
+    return PyLong_FromSize_t((size_t)Py_TYPE(self)->tp_basicsize + allocated);
+}
+
 PyObject *cell_repr(PyObject *self, PyObject *content)
 {
     if (content == NULL) {

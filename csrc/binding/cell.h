@@ -18,6 +18,12 @@ void cell_end_dealloc(PyObject *self);
  * calling its constructor with the cell, or by its __dict__ alone. */
 PyObject *cell_reduce(PyObject *self, PyObject *unused);
 
+/* `__sizeof__`, of a cell that allocated so many bytes. */
+PyObject *cell_sizeof(PyObject *self, size_t allocated);
+
+#define DOC_CELL_SIZEOF \
+    "__sizeof__($self, /)\n--\n\nReturn the size of the cell in bytes, with all that it has allocated."
+
 /* The repr of a cell: the name of its type, and content (stolen; NULL: an exception is set). */
 PyObject *cell_repr(PyObject *self, PyObject *content);
 

@@ -128,12 +128,18 @@ static PyObject *counter_repr(PyObject *self)
     return cell_repr(self, counter_int(self));
 }
 
+static PyObject *counter_sizeof(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    return cell_sizeof(self, ax_stripes_bytes(&counter_of(self)->stripes));
+}
+
 static PyMethodDef counter_methods[] = {
     {"inc", counter_inc, METH_NOARGS, DOC_Counter_inc},
     {"add", counter_add, METH_O, DOC_Counter_add},
     {"load", counter_load, METH_NOARGS, DOC_Counter_load},
     {"drain", counter_drain, METH_NOARGS, DOC_Counter_drain},
     {"__reduce__", cell_reduce, METH_NOARGS, DOC_Counter___reduce__},
+    {"__sizeof__", counter_sizeof, METH_NOARGS, DOC_CELL_SIZEOF},
     {NULL, NULL, 0, NULL},
 };
 

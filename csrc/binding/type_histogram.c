@@ -282,6 +282,12 @@ static PyObject *histogram_repr(PyObject *self)
     return cell_repr(self, content);
 }
 
+static PyObject *histogram_sizeof(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    const ax_buckets *buckets = ax_pointer_load(&((HistogramCell *)self)->buckets);
+    return cell_sizeof(self, buckets == NULL ? 0 : ax_buckets_bytes(buckets));
+}
+
 #define HISTOGRAM_METHOD METH_METHOD | METH_FASTCALL | METH_KEYWORDS
 
 static PyMethodDef histogram_methods[] = {
@@ -290,6 +296,7 @@ static PyMethodDef histogram_methods[] = {
     {"snapshot", AX_METHOD(histogram_snapshot), HISTOGRAM_METHOD, DOC_Histogram_snapshot},
     {"drain", AX_METHOD(histogram_drain), HISTOGRAM_METHOD, DOC_Histogram_drain},
     {"__reduce__", cell_reduce, METH_NOARGS, DOC_Histogram___reduce__},
+    {"__sizeof__", histogram_sizeof, METH_NOARGS, DOC_CELL_SIZEOF},
     {NULL, NULL, 0, NULL},
 };
 

@@ -1,13 +1,18 @@
 /* ax_buckets.c: histograms past their first block, and what reads them. The argument is in ax_buckets.h. */
 #include "ax_buckets.h"
 
+/* What is written by every observation begins at a cache line of its own, behind what is only read. */
+static size_t buckets_block_size(size_t bound_count)
+{
+    size_t count = bound_count + 1;
+    size_t read_mostly = sizeof(ax_buckets) + bound_count * sizeof(double) + count * sizeof(ax_word);
+    return read_mostly + AX_CACHE_LINE + ax_cache_lines((1 + count) * sizeof(ax_word));
+}
+
 ax_buckets *ax_buckets_new(const double *bounds, size_t bound_count, const ax_stripe_system *system)
 {
     size_t count = bound_count + 1;
-    /* What is written by every observation begins at a cache line of its own, behind what is only read. */
-    size_t read_mostly = sizeof(ax_buckets) + bound_count * sizeof(double) + count * sizeof(ax_word);
-    void *block =
-        system->allocate(read_mostly + AX_CACHE_LINE + ax_cache_lines((1 + count) * sizeof(ax_word)));
+    void *block = system->allocate(buckets_block_size(bound_count));
     if (block == NULL) {
         return NULL;
     }
@@ -126,6 +131,11 @@ bool ax_buckets_drain(ax_buckets *buckets, ax_bucket_reading *readings, ax_bucke
         bucket_take(buckets, i, readings[i], prepare, answer);
     }
     return true;
+}
+
+size_t ax_buckets_bytes(const ax_buckets *buckets)
+{
+    return buckets_block_size(buckets->count - 1) + ax_stripes_bytes(&buckets->stripes);
 }
 
 void ax_buckets_free(ax_buckets *buckets, const ax_stripe_system *system)

@@ -126,6 +126,9 @@ typedef bool (*ax_buckets_prepare)(void *answer, size_t bucket, uint64_t count);
 bool ax_buckets_drain(ax_buckets *buckets, ax_bucket_reading *readings, ax_buckets_prepare prepare,
                       void *answer, double *sum);
 
+/* What they take, stripes included, in bytes. Wait-free. Runs no Python code. */
+size_t ax_buckets_bytes(const ax_buckets *buckets);
+
 /* Only for buckets that no other thread can see any more. */
 void ax_buckets_free(ax_buckets *buckets, const ax_stripe_system *system);
 

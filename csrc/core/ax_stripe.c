@@ -11,11 +11,16 @@ static size_t stripe_count(size_t wanted)
     return count;
 }
 
+/* One line more than the stripes need, to align them; the head of the block holds the description. */
+static size_t stripes_block_size(size_t count, size_t size)
+{
+    return sizeof(ax_stripes) + AX_CACHE_LINE + count * size;
+}
+
 static ax_stripes *stripes_new(size_t words, const ax_stripe_system *system)
 {
     size_t count = stripe_count(system->stripe_count()), size = ax_cache_lines(words * sizeof(ax_word));
-    /* One line more than the stripes need, to align them; the head of the block holds the description. */
-    void *block = system->allocate(sizeof(ax_stripes) + AX_CACHE_LINE + count * size);
+    void *block = system->allocate(stripes_block_size(count, size));
     if (block == NULL) {
         return NULL;
     }
@@ -47,6 +52,12 @@ ax_stripes *ax_stripes_ensure(ax_pointer *slot, size_t words, const ax_stripe_sy
         return found;
     }
     return stripes;
+}
+
+size_t ax_stripes_bytes(const ax_pointer *slot)
+{
+    const ax_stripes *stripes = ax_pointer_load(slot);
+    return stripes == NULL ? 0 : stripes_block_size(stripes->count, stripes->size);
 }
 
 void ax_stripes_free(ax_pointer *slot, const ax_stripe_system *system)

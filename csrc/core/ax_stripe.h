@@ -62,6 +62,9 @@ AX_INLINE ax_word *ax_stripe_of(const ax_stripes *stripes, uint64_t thread)
  * Lock-free. Runs no Python code. */
 ax_stripes *ax_stripes_ensure(ax_pointer *slot, size_t words, const ax_stripe_system *system);
 
+/* What the stripes in slot take, in bytes: 0 if there are none. Wait-free. Runs no Python code. */
+size_t ax_stripes_bytes(const ax_pointer *slot);
+
 /* Only for an owner that no other thread can see any more. */
 void ax_stripes_free(ax_pointer *slot, const ax_stripe_system *system);
 

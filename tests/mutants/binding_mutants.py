@@ -266,7 +266,14 @@ REFERENCES = [
         COUNTER,
         "    ax_counter_free(counter_of(self), &stripe_system);\n",
         "",
-        "tests/test_clearing.py",
+        "tests/test_memory.py",
+    ),
+    tested(
+        "binding: a counter does not tell the size of its stripes",
+        COUNTER,
+        "cell_sizeof(self, ax_stripes_bytes(&counter_of(self)->stripes))",
+        "cell_sizeof(self, 0)",
+        "tests/test_memory.py",
     ),
     tested(
         "binding: importing the module turns the GIL on",
@@ -327,7 +334,7 @@ METRICS = [
         HISTOGRAM,
         "    if (buckets != NULL) {\n        ax_buckets_free(buckets, &stripe_system);\n    }\n    cell_end",
         "    (void)buckets;\n    cell_end",
-        "tests/test_clearing.py",
+        "tests/test_memory.py",
     ),
     tested(
         "timer: an entry is kept by the timer, whoever else has entered",

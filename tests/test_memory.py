@@ -1,0 +1,104 @@
+"""What the C module's cells allocate: sys.getsizeof() tells all of it, and all of it is given back."""
+
+import gc
+import os
+import sys
+import threading
+import tracemalloc
+from collections.abc import Callable, Iterator
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from support.race import GIL, rounds
+
+pytestmark = pytest.mark.skipif(
+    os.environ.get("ATOMICX_PURE") == "1",
+    reason="ATOMICX_PURE=1 leaves out the C module, and the twin allocates as all Python code does",
+)
+
+
+@pytest.fixture(autouse=True)
+def tracing() -> Iterator[None]:
+    tracemalloc.start()
+    yield
+    tracemalloc.stop()
+
+
+def traced_after(function: Callable[..., Any], lines: int) -> int:
+    """How many bytes are there still that were allocated so many lines after the first one of function."""
+    gc.collect()
+    found = tracemalloc.take_snapshot().statistics("lineno")
+    here = [line for line in found if line.traceback[0].filename == __file__]
+    number = function.__code__.co_firstlineno + lines
+    return sum(line.size for line in here if line.traceback[0].lineno == number)
+
+
+def counting() -> tuple[Any, Any]:
+    from atomicx._core import Counter
+
+    counter = Counter()
+    return counter, counter
+
+
+def observing() -> tuple[Any, Any]:
+    from atomicx._core import Histogram
+
+    histogram = Histogram([1.0])
+    return histogram, SimpleNamespace(inc=partial(histogram.observe, 0.5))
+
+
+def count(counter: Any) -> None:
+    for _ in range(20_000):
+        counter.inc()
+
+
+def stripes_made() -> int:
+    """In bytes: of an addition, only stripes last."""
+    return traced_after(count, 2)
+
+
+@pytest.mark.skipif(GIL, reason="with the GIL nothing has stripes")
+@pytest.mark.parametrize("make", [counting, observing])
+def test_stripes(make: Callable[[], tuple[Any, Any]]) -> None:
+    for _ in rounds(60):
+        cell, counter = make()
+        plain = sys.getsizeof(cell)
+        threads = [threading.Thread(target=count, args=(counter,)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if stripes := stripes_made():
+            break
+    assert stripes, "two threads never met"
+    assert sys.getsizeof(cell) - plain == stripes
+    del cell, counter, threads, thread
+    assert stripes_made() == 0
+
+
+def histogram_of(bound_count: int) -> Any:
+    from atomicx._core import Histogram
+
+    bounds = [float(bound) for bound in range(bound_count)]
+    return Histogram(bounds)
+
+
+@pytest.mark.parametrize("bound_count", [2, 7, 100])
+def test_buckets(bound_count: int) -> None:
+    least = histogram_of(1)
+    traced = traced_after(histogram_of, 4)
+    histogram = histogram_of(bound_count)
+    more = traced_after(histogram_of, 4) - 2 * traced
+    assert sys.getsizeof(histogram) - sys.getsizeof(least) == more
+    del least, histogram
+    assert traced_after(histogram_of, 4) == 0
+
+
+def test_size_without_buckets() -> None:
+    from atomicx._core import Counter, Histogram
+
+    for cls in (Counter, Histogram):
+        assert cls.__new__(cls).__sizeof__() == cls.__basicsize__
