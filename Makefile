@@ -1,12 +1,13 @@
 # The front door for who works on atomicx. Each target is one command; the layers are explained in .ci/run.
-.PHONY: help setup quick lint check format site prepare front static docs artefacts compile portable core matrix integrations examples sanitizers mutants verify speed
+LAYERS = prepare static docs artefacts compile portable core matrix integrations examples sanitizers mutants verify speed
+.PHONY: help setup quick lint check format site $(LAYERS)
 
 help:
 	@echo "make setup       an environment in .venv with all that is needed, and the hook for commits"
 	@echo "make quick       the checks that any machine can run: lint, and the tests"
 	@echo "make lint        the hook's checks, over all files"
 	@echo "make check       every layer, as the project is checked before a change lands"
-	@echo "make LAYER       one of: prepare front static docs artefacts compile portable core matrix integrations examples sanitizers mutants verify speed"
+	@echo "make LAYER       one of: $(LAYERS)"
 	@echo "make format      formats the Python and the C files"
 	@echo "make site        builds the documents as a site, in site/, with the extra docs"
 
@@ -27,7 +28,7 @@ lint:
 check:
 	.ci/run
 
-prepare front static docs artefacts compile portable core matrix integrations examples sanitizers mutants verify speed:
+$(LAYERS):
 	.ci/run $@
 
 format:

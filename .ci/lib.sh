@@ -37,6 +37,20 @@ copy() {
     tar --null --files-from=- -cf -) | tar -xf - -C "$1"
 }
 
+# readme main|tests: the command in the README that runs the main job, or the tests: its first block holds these two.
+readme() {
+  local commands
+  mapfile -t commands < <(awk '/^```sh$/ { inside = 1; next } /^```$/ { if (inside) exit } inside' "$top/README.md")
+  ((${#commands[@]} == 2)) || die "the README's first block should hold two commands, not ${#commands[@]}"
+  [[ ${commands[0]} == *"-m atomicx verify" ]] || die "not the main job: ${commands[0]}"
+  [[ ${commands[1]} == *"-m pytest" ]] || die "not the tests: ${commands[1]}"
+  case $1 in
+    main) echo "${commands[0]}" ;;
+    tests) echo "${commands[1]}" ;;
+    *) die "the README has no command called $1" ;;
+  esac
+}
+
 # interpreter VERSION: the path of a GIL build that lies on this machine (pyenv's, or one on PATH).
 interpreter() {
   local path

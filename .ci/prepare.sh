@@ -22,12 +22,28 @@ if ((${#missing[@]})); then
   DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
-# The root's package lists may have outlived their date; what they name is still there.
-in_forky "$work" bash -euc 'command -v herd7 >/dev/null || {
-  echo "installing herdtools7 in the forky root"
-  apt-get -q -o Acquire::Check-Valid-Until=false update >/dev/null
-  DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends herdtools7 >/dev/null
-}'
+# Each of the tools calls apt-get, which refuses to run twice at once: here it waits for its turn.
+mkdir "$work/bin"
+printf '#!/bin/sh\nexec flock "%s" "%s" "$@"\n' "$work/apt.lock" "$(command -v apt-get)" >"$work/bin/apt-get"
+chmod +x "$work/bin/apt-get"
+export PATH=$work/bin:$PATH
+
+root() {
+  forky
+  # The root's package lists may have outlived their date; what they name is still there.
+  in_forky "$work" bash -euc 'command -v herd7 >/dev/null || {
+    echo "installing herdtools7 in the forky root"
+    apt-get -q -o Acquire::Check-Valid-Until=false update >/dev/null
+    DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends herdtools7 >/dev/null
+  }'
+}
+
+# The longest first; and at once, since configuring and installing keep one core each.
+job prepare-3.13t-tsan free_threaded --tsan
+job prepare-3.13t free_threaded
+job prepare-3.13t-debug free_threaded --debug
+job prepare-forky root
+finish
 
 for version in "${gil_versions[@]}"; do
   path=$(interpreter "$version")

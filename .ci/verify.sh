@@ -1,24 +1,24 @@
 #!/usr/bin/env bash
-# `python -m atomicx verify` at its full length, without the GIL and with it: status 0 and PASS. One at a
-# time, since what it watches is two threads on two cores. About a minute.
+# `python -m atomicx verify` at its full length: by the command in the README as it stands there, and without the GIL.
+# Status 0 and PASS. One at a time, since what it watches is two threads on two cores. About a minute.
 . "$(dirname "$0")/lib.sh"
 
-verify() {    # VERSION PYTHON
+# verify FOLDER COMMAND: a copy of the tree, in which the command installs into .venv and verifies.
+# Status 3 is INCONCLUSIVE, a control that stayed silent, as it may on a busy machine: more time, once.
+verify() {
   copy "$work/verify/$1"
   cd "$work/verify/$1"
-  "$2" -m venv .venv
-  ATOMICX_REQUIRE_C=1 .venv/bin/python -m pip install -qq .
-  .venv/bin/python .ci/identity.py "$1" 0
-  # Status 3 is INCONCLUSIVE, a control that stayed silent, as it may on a busy machine: more time, once.
-  timeout --kill-after=30 300 .venv/bin/python -m atomicx verify >verdict ||
+  echo "\$ $2"
+  timeout --kill-after=30 900 bash -euc "$2" >verdict ||
     { (($? == 3)) && timeout --kill-after=30 300 .venv/bin/python -m atomicx verify --seconds 120 >verdict; }
   cat verdict
   grep -q "^PASS" verdict
+  .venv/bin/python -c 'import atomicx; assert atomicx.backend == "c", atomicx.backend'
 }
 
+command=$(readme main)
 free=$(free_threaded)
-with_gil=$(interpreter 3.11)
-job verify-3.13t verify 3.13t "$free"
+job verify-newcomer verify newcomer "$command"
 finish
-job verify-3.11 verify 3.11 "$with_gil"
+job verify-3.13t verify 3.13t "${command/#python3/$free}"
 finish

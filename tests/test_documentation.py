@@ -59,14 +59,16 @@ def check_python(block: str) -> None:
 
 
 def make_targets() -> set[str]:
-    rules = re.findall(r"^(\w[\w ]*):", (TOP / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-    return {target for rule in rules for target in rule.split()}
+    makefile = (TOP / "Makefile").read_text(encoding="utf-8")
+    rules = re.findall(r"^(?:LAYERS = (.+)|(\w[\w ]*):)", makefile, re.MULTILINE)
+    return {target for rule in rules for names in rule for target in names.split()}
 
 
 def check_command(command: str) -> None:
     """The command is one that the checks run whole, or its own help knows it."""
     if command.startswith("python3 -m venv .venv && "):
-        # The README's first two are run by .ci/front.sh; those that start a server, by tests/examples.
+        # The README's first two are run by .ci/verify.sh and .ci/matrix.sh; those that start a server, by
+        # tests/examples.
         assert command in TEXTS["README.md"]
         return
     program, *arguments = command.split()
