@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the other layers need and a new machine lacks: clang 19 with its sanitizers, valgrind, qemu, wrk,
 # redis-server, free-threaded 3.13 in three builds, and the root with 3.14 and 3.15. Seconds where they are there,
-# else about 15 minutes.
+# else about eleven minutes.
 . "$(dirname "$0")/lib.sh"
 
 for tool in python-ft python-forky; do

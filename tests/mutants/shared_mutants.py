@@ -153,7 +153,7 @@ SEGMENT_FILES = [
         "    published = SharedInt(memory, place + _KIND_OFFSET)\n"
         "    published.store(kind)\n"
         '    memory[place + _NAME_OFFSET : place + ENTRY_BYTES] = name.ljust(NAME_BYTES, b"\\0")\n',
-        runs("processes.processes_killed_while_they_make_cells_leave_whole_names"),
+        f"{SEGMENTS}::test_a_name_is_written_before_it_is_published",
     ),
     tested(
         "names are made without the lock",
@@ -213,7 +213,7 @@ SEGMENT_FILES = [
         SEGMENT,
         "            _release(now)\n",
         "            pass\n",
-        f"{SEGMENTS}::test_closing_while_others_make_cells",
+        f"{SEGMENTS}::test_closing_when_a_cell_is_not_entered_yet",
     ),
     tested(
         "the other kind is handed out",

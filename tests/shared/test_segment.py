@@ -167,6 +167,36 @@ def test_closing_while_others_make_cells(tmp_path: Path) -> None:
                 cell.load()
 
 
+def test_a_name_is_written_before_it_is_published(segment: Segment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is killed in between leaves a free entry, and not one without a name."""
+    written = []
+
+    class Publishing(SharedInt):
+        def store(self, kind: Any, /) -> None:
+            written.append(Path(segment.path).read_bytes())
+            super().store(kind)
+
+    monkeypatch.setattr("atomicx.shared.SharedInt", Publishing)
+    segment.float("the name")
+    assert [b"the name" in file for file in written] == [True]
+
+
+class ClosedInBetween(Segment):
+    """Another thread closes it at the worst moment: a new cell is made, and not entered yet."""
+
+    def _entry(self, *place: Any) -> Any:
+        entry = super()._entry(*place)
+        if entry is not None:
+            self.close()
+        return entry
+
+
+def test_closing_when_a_cell_is_not_entered_yet(tmp_path: Path) -> None:
+    cell = ClosedInBetween.create(tmp_path / "segment", 2).int("n")
+    with pytest.raises(ValueError):
+        cell.load()
+
+
 # Other processes
 
 
