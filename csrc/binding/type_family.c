@@ -22,6 +22,7 @@
 
 #include <stddef.h>
 
+#include "ax_ref.h"
 #include "docstrings.h"
 #include "types.h"
 
@@ -45,14 +46,20 @@ static Family *family_of(PyObject *self)
     return (Family *)self;
 }
 
-/* Borrowed: it stays for as long as the family; NULL, with RuntimeError, where __init__ was not called. */
+/* Whether __init__ was called; else a RuntimeError is set. Once there is a factory, there always is one. */
+static bool is_defined(PyObject *self)
+{
+    if (ax_pointer_load(&family_of(self)->factory) == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "Family.__init__() was not called");
+        return false;
+    }
+    return true;
+}
+
+/* A new reference to the factory of a family that has one: what it runs can let the collector clear it. */
 static PyObject *factory_of(PyObject *self)
 {
-    PyObject *factory = ax_pointer_load(&family_of(self)->factory);
-    if (factory == NULL) {
-        PyErr_SetString(PyExc_RuntimeError, "Family.__init__() was not called");
-    }
-    return factory;
+    return ax_ref_load(&family_of(self)->factory);
 }
 
 static PyObject *family_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
@@ -138,7 +145,7 @@ static bool family_define(PyObject *self, PyObject *factory, PyObject *names, in
         family->label_names = names;
         family->labels = PyTuple_GET_SIZE(names);
         family->limit = limit;
-        (void)ax_pointer_exchange(&family->factory, Py_NewRef(factory));
+        (void)ax_ref_exchange(&family->factory, Py_NewRef(factory));
     }
     ax_exclusion_end(&family_of(self)->changing);
     if (!first) {
@@ -200,7 +207,7 @@ static int family_clear_cycle(PyObject *self)
         PyErr_Clear(); /* no memory: the collector will be back */
     }
     if (ax_pointer_load(&family_of(self)->factory) != NULL) {
-        Py_DECREF((PyObject *)ax_pointer_exchange(&family_of(self)->factory, Py_NewRef(Py_None)));
+        Py_DECREF(ax_ref_exchange(&family_of(self)->factory, Py_NewRef(Py_None)));
     }
     return 0;
 }
@@ -319,7 +326,9 @@ static PyObject *family_make(PyObject *self, PyObject *canonical)
     if (is_full(self)) {
         return full_error(self); /* and the factory need not run */
     }
-    PyObject *child = PyObject_CallNoArgs(factory_of(self));
+    PyObject *factory = factory_of(self);
+    PyObject *child = PyObject_CallNoArgs(factory);
+    Py_DECREF(factory);
     PyObject *further = child == NULL ? NULL : PyList_New(0);
     PyObject *published = NULL;
     int status = -1;
@@ -362,7 +371,7 @@ static void spelling_remember(PyObject *self, PyObject *canonical, PyObject *key
 /* What is no hit: another spelling, a key of other types, a wrong one, or a child that is to be made. */
 static PyObject *family_miss(PyObject *self, PyObject *key, bool plain)
 {
-    if (factory_of(self) == NULL) {
+    if (!is_defined(self)) {
         return NULL;
     }
     bool several = PyTuple_Check(key);
@@ -430,7 +439,7 @@ static void missing_error(PyObject *const *values, Py_ssize_t count)
 
 static PyObject *family_remove(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
-    PyObject *canonical = factory_of(self) == NULL ? NULL : canonical_key(self, args, nargs);
+    PyObject *canonical = is_defined(self) ? canonical_key(self, args, nargs) : NULL;
     if (canonical == NULL) {
         return NULL;
     }
@@ -502,12 +511,12 @@ static PyObject *family_items(PyObject *self, PyObject *Py_UNUSED(unused))
 
 static PyObject *family_label_names(PyObject *self, void *Py_UNUSED(closure))
 {
-    return factory_of(self) == NULL ? NULL : Py_NewRef(family_of(self)->label_names);
+    return is_defined(self) ? Py_NewRef(family_of(self)->label_names) : NULL;
 }
 
 static PyObject *family_limit(PyObject *self, void *Py_UNUSED(closure))
 {
-    if (factory_of(self) == NULL) {
+    if (!is_defined(self)) {
         return NULL;
     }
     return family_of(self)->limit == 0 ? Py_NewRef(Py_None) : PyLong_FromLongLong(family_of(self)->limit);
@@ -516,8 +525,12 @@ static PyObject *family_limit(PyObject *self, void *Py_UNUSED(closure))
 /* The arguments, as they would be written; NULL with an exception set. */
 static PyObject *family_content(PyObject *self)
 {
+    if (!is_defined(self)) {
+        return NULL;
+    }
     PyObject *factory = factory_of(self);
-    PyObject *content = factory == NULL ? NULL : PyObject_Repr(factory);
+    PyObject *content = PyObject_Repr(factory);
+    Py_DECREF(factory);
     for (Py_ssize_t i = 0; content != NULL && i < family_of(self)->labels; i++) {
         PyObject *name = PyTuple_GET_ITEM(family_of(self)->label_names, i);
         Py_SETREF(content, PyUnicode_FromFormat("%U, %R", content, name));
