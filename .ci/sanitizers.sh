@@ -80,7 +80,8 @@ gil=$(interpreter 3.13)
 debug=$(free_threaded --debug)
 free=$(free_threaded)
 tsan=$(free_threaded --tsan)
-job thread thread "$free" "$tsan"
-job address address "$gil"
+# The longest first, and the two others beside it.
 job debug-build debug_build "$debug"
+job address address "$gil"
+job thread thread "$free" "$tsan"
 finish
