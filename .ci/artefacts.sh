@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every artefact: the sdist, and a wheel for each interpreter, audited, installed into an empty environment and
 # tested there, out of reach of the sources. Built twice, in different folders, they are the same bytes. And the
-# sdist alone, with a compiler and without one. About three minutes.
+# sdist alone, with a compiler and without one. About two minutes.
 . "$(dirname "$0")/lib.sh"
 
 umask 022    # an sdist's and a wheel's files keep their permissions

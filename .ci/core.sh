@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The C core as shipped, without Python: every schedule of its programs up to the stated bounds, the explorer's
 # own self-test, the core under ThreadSanitizer, and its orderings under the RC11 memory model by herd7. About
-# two minutes.
+# a minute.
 . "$(dirname "$0")/lib.sh"
 
 copy "$work/core"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The tests of what needs an extra, with the extra: on 3.11 with the oldest release that is supported, on
 # free-threaded 3.13 with the newest. Elsewhere they are skipped, by name; here nothing may be missing. About
-# four minutes.
+# two minutes.
 . "$(dirname "$0")/lib.sh"
 
 with_extras() {    # VERSION PYTHON REQUIREMENT...

@@ -2,7 +2,7 @@
 # The tests where a slip is loud: a debug build (assertions, reference totals), AddressSanitizer with
 # UndefinedBehaviorSanitizer, ThreadSanitizer under an interpreter that is itself built with it. A sanitizer
 # that says nothing proves nothing, so each first has to report the bugs planted in tests/native/planted.c.
-# About eight minutes.
+# About nine minutes.
 . "$(dirname "$0")/lib.sh"
 
 python=.venv/bin/python    # which runs the tests

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What can be said without running the code: format and lint, types and stubs, docstrings, the workflows, which
 # wheels would be built, that each mutant still applies, and whether the documents' figures and plots are those of
-# the results files. About a minute and a half.
+# the results files. Under a minute.
 . "$(dirname "$0")/lib.sh"
 
 copy "$work/static"
