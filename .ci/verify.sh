@@ -3,7 +3,7 @@
 # Status 0 and PASS. One at a time, since what it watches is two threads on two cores. About a minute.
 . "$(dirname "$0")/lib.sh"
 
-# verify FOLDER COMMAND: a copy of the tree, in which the command installs into .venv and verifies.
+# verify VERSION COMMAND: in a copy of the tree, where the command installs into .venv and verifies.
 # Status 3 is INCONCLUSIVE, a control that stayed silent, as it may on a busy machine: more time, once.
 verify() {
   copy "$work/verify/$1"
@@ -13,12 +13,13 @@ verify() {
     { (($? == 3)) && timeout --kill-after=30 300 .venv/bin/python -m atomicx verify --seconds 120 >verdict; }
   cat verdict
   grep -q "^PASS" verdict
-  .venv/bin/python -c 'import atomicx; assert atomicx.backend == "c", atomicx.backend'
+  .venv/bin/python .ci/identity.py "$1" 0
 }
 
 command=$(readme main)
+newcomers=$(python3 -c 'import sys; print("{}.{}".format(*sys.version_info))')    # whichever comes first on PATH
 free=$(free_threaded)
-job verify-newcomer verify newcomer "$command"
+job "verify-$newcomers" verify "$newcomers" "$command"
 finish
 job verify-3.13t verify 3.13t "${command/#python3/$free}"
 finish
