@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from .bench.cli import bench_command
 
             return bench_command(options)
-        from .verify.cli import verify_command
+        from .verify.selfcheck.cli import verify_command
 
         return verify_command(options)
     except UsageError as error:

@@ -11,11 +11,12 @@ import pytest
 
 from atomicx.__main__ import main
 from atomicx._terminal import has_rich
-from atomicx.verify import campaign, catalogue, cli, engine, report
-from atomicx.verify.campaign import RULE_OF_THREE, Campaign, Trial, Verdict
-from atomicx.verify.catalogue import INT, ROWS, Control, Row
-from atomicx.verify.programs import Program
-from atomicx.verify.subject import find
+from atomicx.verify.sampling import engine
+from atomicx.verify.sampling.programs import Program
+from atomicx.verify.selfcheck import campaign, catalogue, cli, report
+from atomicx.verify.selfcheck.campaign import RULE_OF_THREE, Campaign, Trial, Verdict
+from atomicx.verify.selfcheck.catalogue import INT, ROWS, Control, Row
+from atomicx.verify.selfcheck.subject import find
 
 EXCHANGES = Program("x = 0", ("a = x.exchange(1)", "b = x.exchange(2)"), "z = x.load()")
 
@@ -160,7 +161,9 @@ def test_nothing_that_passed_is_no_pass(verify):
 
 def test_the_broken_cell_of_the_package_fails():
     """With real threads and the real catalogue: a split exchange is found."""
-    whole = Campaign([find("atomicx.verify.controls:SplitInt").trial(exchange_row(), 1)], 60, silent)
+    whole = Campaign(
+        [find("atomicx.verify.selfcheck.controls:SplitInt").trial(exchange_row(), 1)], 60, silent
+    )
     whole.run()
     assert whole.verdict is Verdict.FAIL and whole.exit_status == 1
 
@@ -244,7 +247,7 @@ INTERRUPTED = {
 def test_ctrl_c_while_a_program_is_made_is_caught_like_any_other(tmp_path, sigint_handler, made):
     # As a module, as the command is run: only then does the interpreter end by a signal that it noted.
     (tmp_path / "interrupted.py").write_text(
-        "import sys\nfrom atomicx.verify.programs import Program\n"
+        "import sys\nfrom atomicx.verify.sampling.programs import Program\n"
         f"try:\n    {INTERRUPTED[made]}\nexcept KeyboardInterrupt:\n    sys.exit(130)\n"
     )
     sigint_handler(signal.default_int_handler)

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from atomicx.verify import ATOMIC_INT, ITSELF, Model, Operation
 from atomicx.verify.histories.forced_order import check_counter, check_forced_order
 from atomicx.verify.histories.history import UNKNOWN, Event, History, precedes, recorded
 from atomicx.verify.histories.linearizability import check_linearizable
-from atomicx.verify.histories.models import ATOMIC_INT, ITSELF, Model, Operation
 
 
 def event(

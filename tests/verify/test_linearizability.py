@@ -12,16 +12,15 @@ import pytest
 from atomicx.verify.histories.drive import exercise
 from atomicx.verify.histories.history import UNKNOWN, Event, History, precedes
 from atomicx.verify.histories.linearizability import Undecided, assert_linearizable, check_linearizable
-from atomicx.verify.histories.models import (
+from atomicx.verify.spec.cells import (
     ATOMIC_BOOL,
     ATOMIC_FLOAT,
     ATOMIC_INT,
     ATOMIC_REF,
     COUNTER,
-    ITSELF,
     MODELS,
-    Model,
 )
+from atomicx.verify.spec.model import ITSELF, Model
 from model.tables import CELLS
 
 GIL = getattr(sys, "_is_gil_enabled", lambda: True)()

@@ -14,16 +14,16 @@ from atomicx.verify import (
     Litmus,
     actor,
     assert_outcomes,
-    engine,
     litmus,
     observer,
     outcome_table,
     run,
 )
-from atomicx.verify.catalogue import ROWS
-from atomicx.verify.engine import BATCH, noise
 from atomicx.verify.litmus import as_litmus, plain_actor
-from atomicx.verify.programs import VOCABULARY, Program
+from atomicx.verify.sampling import threads
+from atomicx.verify.sampling.noise import BATCH, noise
+from atomicx.verify.sampling.programs import VOCABULARY, Program
+from atomicx.verify.selfcheck.catalogue import ROWS
 
 # Enough for every style of noise to come, most of them many times.
 MANY_BATCHES = 40
@@ -300,7 +300,7 @@ def test_what_the_set_up_or_the_observer_raises_passes_through():
 
 @pytest.mark.usefixtures("nothing_left")
 def test_an_actor_that_does_not_end_is_named(monkeypatch):
-    monkeypatch.setattr(engine, "FAREWELL_SECONDS", 0.1)
+    monkeypatch.setattr(threads, "FAREWELL_SECONDS", 0.1)
     go_on = threading.Event()
     result = run(test_with(second=lambda state: go_on.wait()), samples=1, patience_seconds=0.2)
     go_on.set()

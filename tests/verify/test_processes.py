@@ -7,9 +7,11 @@ import time
 import pytest
 
 from atomicx import SharedInt
-from atomicx.verify.engine import BATCH, run
 from atomicx.verify.litmus import ACCEPTABLE, Litmus, plain_actor
-from atomicx.verify.processes import ROWS, Processes
+from atomicx.verify.sampling.engine import run
+from atomicx.verify.sampling.noise import BATCH
+from atomicx.verify.sampling.processes import Processes
+from atomicx.verify.selfcheck.shared_rows import ROWS
 from support.shared import NEEDS_C, NEEDS_FORK
 
 pytestmark = [NEEDS_C, NEEDS_FORK]

@@ -27,22 +27,12 @@ from .litmus import (
 )
 
 if TYPE_CHECKING:
-    from .engine import Result, run
     from .histories.drive import exercise
     from .histories.forced_order import check_counter, check_forced_order
     from .histories.history import Event, History, recorded
     from .histories.linearizability import Undecided, assert_linearizable, check_linearizable
-    from .histories.models import (
-        ATOMIC_BOOL,
-        ATOMIC_FLOAT,
-        ATOMIC_INT,
-        ATOMIC_REF,
-        COUNTER,
-        ITSELF,
-        Model,
-        Operation,
-    )
-    from .outcomes import assert_outcomes, outcome_table
+    from .sampling.engine import Result, run
+    from .sampling.outcomes import assert_outcomes, outcome_table
     from .schedules.explorer import (
         Exploration,
         Failure,
@@ -52,25 +42,17 @@ if TYPE_CHECKING:
         replay,
     )
     from .schedules.visibility import checked, every, noticeable
+    from .spec.cells import ATOMIC_BOOL, ATOMIC_FLOAT, ATOMIC_INT, ATOMIC_REF, COUNTER
+    from .spec.model import ITSELF, Model, Operation
 
 # The rest is imported when it is asked for: a litmus test needs no tracer, a history no engine.
 _WHERE = {
-    "engine": ("Result", "run"),
     "histories.drive": ("exercise",),
     "histories.forced_order": ("check_counter", "check_forced_order"),
     "histories.history": ("Event", "History", "recorded"),
     "histories.linearizability": ("Undecided", "assert_linearizable", "check_linearizable"),
-    "histories.models": (
-        "ATOMIC_BOOL",
-        "ATOMIC_FLOAT",
-        "ATOMIC_INT",
-        "ATOMIC_REF",
-        "COUNTER",
-        "ITSELF",
-        "Model",
-        "Operation",
-    ),
-    "outcomes": ("assert_outcomes", "outcome_table"),
+    "sampling.engine": ("Result", "run"),
+    "sampling.outcomes": ("assert_outcomes", "outcome_table"),
     "schedules.explorer": (
         "Exploration",
         "Failure",
@@ -80,6 +62,8 @@ _WHERE = {
         "replay",
     ),
     "schedules.visibility": ("checked", "every", "noticeable"),
+    "spec.cells": ("ATOMIC_BOOL", "ATOMIC_FLOAT", "ATOMIC_INT", "ATOMIC_REF", "COUNTER"),
+    "spec.model": ("ITSELF", "Model", "Operation"),
 }
 _LATE = {name: module for module, names in _WHERE.items() for name in names}
 

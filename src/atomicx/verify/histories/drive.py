@@ -18,11 +18,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..engine import run
 from ..litmus import ACCEPTABLE, FORBIDDEN, Actor, Litmus, plain_actor
+from ..sampling.engine import run
+from ..spec.model import ITSELF, Arguments, Model, Operation, raises
 from .history import Event, History
-from .linearizability import MOST_STATES, Verdict, check_linearizable
-from .models import ITSELF, Arguments, Model, Operation, raises
+from .linearizability import MOST_STATES, HistoryCheck, check_linearizable
 
 # How long a thread waits for the others at each cell. Not for ever: they may walk through the batch the other
 # way. With the GIL, who yields hands over for good, and the threads only ever take turns; so it just spins,
@@ -31,14 +31,14 @@ MOST_SPINS = 200
 SPINS_BEFORE_YIELD = 50
 GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
 
-Program = tuple[tuple[Operation, Arguments], ...]
+Calls = tuple[tuple[Operation, Arguments], ...]
 Factory = Callable[[], Any]
 
 LINEARIZABLE, NOT_LINEARIZABLE = "linearizable", "not linearizable"
 
 
 @dataclass
-class Exercise:
+class ExerciseReport:
     """What `exercise` saw. True if every history was linearizable and enough of them overlapped."""
 
     model: Model
@@ -49,7 +49,7 @@ class Exercise:
     overlapping: int = 0
     overlapping_histories: int = 0
     bad: int = 0
-    verdict: Verdict | None = None
+    verdict: HistoryCheck | None = None
     """The shortest failing history of those that failed."""
     trouble: str | None = None
     """Why the run ended early, if it did."""
@@ -89,7 +89,7 @@ class _Sample:
 
     __slots__ = ("arrived", "cell", "programs")
 
-    def __init__(self, cell: Any, programs: tuple[Program, ...]) -> None:
+    def __init__(self, cell: Any, programs: tuple[Calls, ...]) -> None:
         self.cell = cell
         self.programs = programs
         self.arrived: list[None] = []
@@ -107,7 +107,7 @@ def exercise(
     seed: int | str | None = None,
     overlap_floor: float = 0.001,
     stop_when_caught: bool = True,
-) -> Exercise:
+) -> ExerciseReport:
     """Check random histories of `factory()` against `model`, for `seconds` or so many `histories`.
 
     Each of the `threads` (two to four) does `operations` (the least and the most) of the model's, or of those
@@ -122,9 +122,9 @@ def exercise(
         raise ValueError(f"nothing to do: {model.name} has none of {', '.join(only)} with arguments to try")
     seed = random.SystemRandom().getrandbits(32) if seed is None else seed
     dice = random.Random(f"programs {seed}")
-    report = Exercise(model, seed, overlap_floor)
+    report = ExerciseReport(model, seed, overlap_floor)
 
-    def program() -> Program:
+    def program() -> Calls:
         drawn = [dice.choice(rows) for _ in range(dice.randint(*operations))]
         return tuple((row, dice.choice(row.arguments)) for row in drawn)
 

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from .models import ITSELF, raises
+from ..spec.model import ITSELF, raises
 
 Clock = Callable[[], int]
 

@@ -20,8 +20,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from ..spec.model import Model
 from .history import Event, History, timeline
-from .models import Model
 
 MOST_STATES = 2_000_000
 
@@ -31,7 +31,7 @@ class Undecided(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class HistoryCheck:
     """Whether the history is linearizable, and the evidence; true if it is.
 
     `order` is an order that explains it. If there is none, `failing` holds operations that no order
@@ -79,18 +79,18 @@ def check_linearizable(
     *,
     initial: Any = None,
     most_states: int = MOST_STATES,
-) -> Verdict:
+) -> HistoryCheck:
     """Search for an order of the operations that the model allows; pending ones may be in it or not.
 
-    `initial` is the state before the history, if it is not the model's own. Returns a Verdict, whose str is
-    a report. Raises Undecided after `most_states` steps, and LookupError if the model lacks an operation.
+    `initial` is the state before the history, if it is not the model's own. Returns a HistoryCheck, whose str
+    is a report. Raises Undecided after `most_states` steps, and LookupError if the model lacks an operation.
     """
     start = model.initial if initial is None else initial
     search = _Search(model, start, most_states)
     order = search.order(history.events)
     if order is not None:
-        return Verdict(history, model, start, order=order, states=search.states)
-    return Verdict(history, model, start, failing=_shrink(history, search), states=search.states)
+        return HistoryCheck(history, model, start, order=order, states=search.states)
+    return HistoryCheck(history, model, start, failing=_shrink(history, search), states=search.states)
 
 
 def assert_linearizable(history: History, model: Model, *, initial: Any = None) -> None:

@@ -27,8 +27,8 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ..engine import run
 from ..litmus import ACCEPTABLE, FORBIDDEN, Litmus, plain_actor
+from ..sampling.engine import run
 from ..schedules.explorer import Exploration, checked, explore
 from .dicts import DICTS
 from .idiom import SOURCES, Idiom

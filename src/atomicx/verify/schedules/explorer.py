@@ -33,7 +33,7 @@ from types import CodeType
 from typing import Any
 
 from ..litmus import FORBIDDEN, Litmus, as_litmus
-from .stepping import Body, Branch, Crew, Execution, NotDeterministic, Plan, Step
+from .stepping import Body, Branch, Execution, NotDeterministic, Plan, ScheduleStep, SteppedThreads
 from .view import columns
 from .visibility import Scope, checked, every, noticeable
 
@@ -66,7 +66,7 @@ class Failure:
     reason: str
     schedule: str
     preemptions: int
-    steps: tuple[Step, ...]
+    steps: tuple[ScheduleStep, ...]
     names: tuple[str, ...]
     error: BaseException | None = field(default=None, compare=False)
 
@@ -139,7 +139,7 @@ def explore(
         [Branch(((thread, None),), 0, None) for thread in reversed(range(len(threads)))]
     ]
     executions = longest = 0
-    crew = Crew(threads, Scope(step_into, one_step, switches), hang_seconds)
+    crew = SteppedThreads(threads, Scope(step_into, one_step, switches), hang_seconds)
     try:
         with crew.patches:
             for stack in stacks:
@@ -184,7 +184,7 @@ def replay(
     _demand_threads(threads)
     plan = _parse(schedule, len(threads))
     program = _Program(setup, threads, check, raises, most_steps, 0)
-    crew = Crew(threads, Scope(step_into, one_step, switches), hang_seconds)
+    crew = SteppedThreads(threads, Scope(step_into, one_step, switches), hang_seconds)
     try:
         with crew.patches:
             try:
@@ -248,7 +248,7 @@ class _Program:
     most_steps: int
     bound: int | None
 
-    def run(self, crew: Crew, branch: Branch) -> Execution:
+    def run(self, crew: SteppedThreads, branch: Branch) -> Execution:
         """Run one plan, and what it leaves open in the first order there is; check what came of it."""
         execution = Execution(branch, self.bound, self.most_steps, len(self.threads))
         state = self.setup()

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .stepping import Crew
+    from .stepping import SteppedThreads
 
 
 class Block:
@@ -34,7 +34,7 @@ class Block:
 class ExploredLock:
     """A threading.Lock. Only the thread that has the baton touches it, so plain attributes do."""
 
-    def __init__(self, crew: Crew) -> None:
+    def __init__(self, crew: SteppedThreads) -> None:
         self._crew = crew
         self._held = False
 
@@ -67,7 +67,7 @@ class ExploredLock:
 class ExploredRLock:
     """A threading.RLock, with what threading.Condition asks of one."""
 
-    def __init__(self, crew: Crew) -> None:
+    def __init__(self, crew: SteppedThreads) -> None:
         self._crew = crew
         self._owner: int | None = None
         self._count = 0
@@ -116,7 +116,7 @@ class ExploredRLock:
 class Patches:
     """Puts these locks in the place of threading's while it is entered, for the threads of one crew."""
 
-    def __init__(self, crew: Crew) -> None:
+    def __init__(self, crew: SteppedThreads) -> None:
         self._crew = crew
         self._explorer = threading.get_ident()
         self._before: dict[str, Any] = {}
@@ -139,7 +139,7 @@ class Patches:
         return self
 
     def _factory(
-        self, crew: Crew, explored: Callable[[Crew], Any], real: Callable[[], Any]
+        self, crew: SteppedThreads, explored: Callable[[SteppedThreads], Any], real: Callable[[], Any]
     ) -> Callable[[], Any]:
         def make() -> Any:
             return explored(crew) if self._is_ours() else real()

@@ -24,12 +24,12 @@ from .locks import Block, Patches
 from .tracing import Tracer
 from .visibility import Scope
 
-Segment = tuple[int, "int | None"]
-Plan = tuple[Segment, ...]
+Stretch = tuple[int, "int | None"]
+Plan = tuple[Stretch, ...]
 Body = Callable[[Any], Any]
 
 
-class Step(NamedTuple):
+class ScheduleStep(NamedTuple):
     """A bytecode that a thread was about to execute."""
 
     thread: int
@@ -42,7 +42,7 @@ class Branch(NamedTuple):
 
     plan: Plan
     preemptions: int
-    before: Step | None
+    before: ScheduleStep | None
 
 
 class NotDeterministic(RuntimeError):
@@ -63,8 +63,8 @@ class Execution:
     bodies: int
     position: int = 0
     steps: int = 0
-    trail: list[Step] = field(default_factory=list)
-    segments: list[Segment] = field(default_factory=list)
+    trail: list[ScheduleStep] = field(default_factory=list)
+    segments: list[Stretch] = field(default_factory=list)
     branches: list[Branch] = field(default_factory=list)
     finished: set[int] = field(default_factory=set)
     waiting: dict[int, Block] = field(default_factory=dict)
@@ -87,7 +87,7 @@ class Execution:
             if thread not in self.finished and (thread not in self.waiting or self.waiting[thread].over())
         ]
 
-    def before(self, step: Step) -> int:
+    def before(self, step: ScheduleStep) -> int:
         """Which thread goes on, when one is about to make a step."""
         current = step.thread
         if self.position >= len(self.plan) - 1:
@@ -144,7 +144,7 @@ class Execution:
 class _Worker:
     """The thread that runs one body, again and again. It has the baton when its gate has been opened."""
 
-    def __init__(self, crew: Crew, number: int, body: Body) -> None:
+    def __init__(self, crew: SteppedThreads, number: int, body: Body) -> None:
         self.crew = crew
         self.number = number
         self.body = body
@@ -182,7 +182,7 @@ def _run_body(body: Body, state: Any) -> Any:
     return body(state)
 
 
-class Crew:
+class SteppedThreads:
     """The threads of one exploration. `close` ends them."""
 
     def __init__(self, bodies: Sequence[Body], scope: Scope, hang_seconds: float) -> None:
@@ -289,7 +289,7 @@ class Crew:
             if execution.unwound_steps > execution.most_steps:
                 raise Abort
             return
-        step = Step(worker.number, code, offset)
+        step = ScheduleStep(worker.number, code, offset)
         if len(execution.trail) >= execution.most_steps:
             execution.trouble = f"does not end within {execution.most_steps} steps"
             self._give_up(worker)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from types import CodeType
 
-from .stepping import Step
+from .stepping import ScheduleStep
 
 WIDEST = 110
 NARROWEST_COLUMN = 28
@@ -28,7 +28,7 @@ class _Row:
         return (self.thread, self.code, self.line) == (other.thread, other.code, other.line)
 
 
-def columns(steps: Iterable[Step], headings: Sequence[str]) -> str:
+def columns(steps: Iterable[ScheduleStep], headings: Sequence[str]) -> str:
     """The schedule in columns. A line that was interrupted shows which of its bytecodes ran where."""
     rows = _rows(steps)
     width = max(NARROWEST_COLUMN, (WIDEST - 2 * (len(headings) - 1)) // len(headings))
@@ -46,7 +46,7 @@ def columns(steps: Iterable[Step], headings: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def _rows(steps: Iterable[Step]) -> list[_Row]:
+def _rows(steps: Iterable[ScheduleStep]) -> list[_Row]:
     rows: list[_Row] = []
     for step in steps:
         row = _Row(step.thread, step.code, _line(step.code, step.offset))

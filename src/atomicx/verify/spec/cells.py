@@ -1,161 +1,26 @@
-"""What each cell is supposed to do: one table a type, one row an operation.
-
-A row is a name, a pure step `(state, *arguments) -> (new state, result)`, and examples of arguments, from
-which the driver in `atomicx.verify.histories.drive` makes its random programs. A step that raises leaves the
-state alone, and the error is the result: `("raises", "OverflowError")`.
-
-Write a `Model` for an object of your own in the same way, and `check_linearizable` checks that:
-
-    STACK = Model("Stack", (), (
-        Operation("push", lambda items, item: ((*items, item), None), ((1,), (2,))),
-        Operation("pop", lambda items: (items[:-1], items[-1]), ((),)),
-    ))
-"""
+"""What every operation of every cell means: one table for each type, one row for each operation."""
 
 from __future__ import annotations
 
 import math
 import operator
-import struct
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
-INT64_MIN = -(2**63)
-INT64_MAX = 2**63 - 1
-
-Arguments = tuple[Any, ...]
-Step = Callable[..., tuple[Any, Any]]
-
-
-class _Itself:
-    def __repr__(self) -> str:
-        return "itself"
-
-
-ITSELF = _Itself()
-"""The result of an operation that returns the object it was called on, as `+=` does."""
-
-
-def raises(error: BaseException) -> tuple[str, str]:
-    """The result of an operation that raised."""
-    return "raises", type(error).__name__
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One row: what the operation is called, what it does, and arguments worth trying."""
-
-    name: str
-    step: Step
-    arguments: tuple[Arguments, ...] = ()
-    written: Callable[..., Any] | None = None
-    """How the operation is written where that is no method call: `operator.iadd`, `int`."""
-
-    def apply(self, state: Any, arguments: Arguments) -> tuple[Any, Any]:
-        """The state after the operation, and its result; an error is a result and changes nothing."""
-        try:
-            new_state, result = self.step(state, *arguments)
-        except Exception as error:
-            return state, raises(error)
-        return new_state, result
-
-    def call(self, target: Any, arguments: Arguments) -> Any:
-        """Does the operation on a real object. Raises what it raises."""
-        if self.written is not None:
-            return self.written(target, *arguments)
-        return getattr(target, self.name)(*arguments)
-
-
-def same_value(one: Any, other: Any) -> bool:
-    """The same type and value: True is not 1, and 0.0 is not 0."""
-    return one is other or (type(one) is type(other) and bool(one == other))
-
-
-def _itself(state: Any) -> Any:
-    return state
-
-
-@dataclass(frozen=True)
-class Model:
-    """A sequential specification: an initial state and a table of operations.
-
-    `same` decides whether two results agree, and `key` gives a hashable stand-in for a state, by which
-    the search remembers where it has been; the state itself serves where it is hashable.
-    """
-
-    name: str
-    initial: Any
-    operations: tuple[Operation, ...]
-    same: Callable[[Any, Any], bool] = same_value
-    key: Callable[[Any], Hashable] = _itself
-    rows: dict[str, Operation] = field(init=False, repr=False, compare=False, default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.rows.update((row.name, row) for row in self.operations)
-
-    def __getitem__(self, name: str) -> Operation:
-        """The row of this name. Raises LookupError, which names the model, where there is none."""
-        try:
-            return self.rows[name]
-        except KeyError:
-            raise LookupError(f"the model {self.name} has no operation {name!r}") from None
-
-
-# Conversions: what a cell makes of an argument before the operation happens.
-
-
-def int64(number: Any) -> int:
-    """An integer that fits in 64 bits. Raises TypeError or OverflowError."""
-    integer = operator.index(number)
-    if not INT64_MIN <= integer <= INT64_MAX:
-        raise OverflowError("does not fit in a signed 64-bit integer")
-    return integer
-
-
-def double(number: Any) -> float:
-    """A float of the same bits. Unlike float() it takes numbers only. Raises TypeError or OverflowError."""
-    return math.ldexp(number, 0)
-
-
-def truth(value: Any) -> bool:
-    """True or False, and nothing else. Raises TypeError."""
-    if value is True or value is False:
-        return bool(value)
-    raise TypeError("takes only True and False")
-
-
-def bits(number: float) -> bytes:
-    """The eight bytes of a double, by which AtomicFloat compares."""
-    return struct.pack("<d", number)
-
-
-def same_double(one: Any, other: Any) -> bool:
-    """Agreement by bits; which NaN comes out of arithmetic is nobody's promise, so they all agree."""
-    if type(one) is float and type(other) is float:
-        return bits(one) == bits(other) or (math.isnan(one) and math.isnan(other))
-    return same_value(one, other)
-
-
-def same_object(one: Any, other: Any) -> bool:
-    """Identity; and for errors, which are results of the checker's own making, equality."""
-    return one is other or (type(one) is tuple and one[:1] == ("raises",) and bool(one == other))
-
-
-# Functions for update(). They are pure, as the model runs them too, and once more each time it backtracks.
-
-
-def twice(value: Any) -> Any:
-    return value * 2
-
-
-def minus_one(value: Any) -> Any:
-    return value - 1
-
-
-def refuse(value: Any) -> Any:
-    """Raises, and so leaves the cell alone."""
-    raise ValueError(value)
+from .kinds import (
+    INT64_MAX,
+    INT64_MIN,
+    bits,
+    double,
+    int64,
+    minus_one,
+    refuse,
+    same_double,
+    same_object,
+    truth,
+    twice,
+)
+from .model import ITSELF, Model, Operation, unchanged
 
 
 def _exchange_rows(
@@ -377,7 +242,10 @@ def swap_things(value: Any) -> Any:
 ATOMIC_REF = Model(
     "AtomicRef",
     None,
-    (*_exchange_rows(_itself, operator.is_, (None, _A, _B)), *_update_rows(_itself, (swap_things, refuse))),
+    (
+        *_exchange_rows(unchanged, operator.is_, (None, _A, _B)),
+        *_update_rows(unchanged, (swap_things, refuse)),
+    ),
     same_object,
     id,
 )

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from itertools import cycle
 from typing import Any
 
+from ..litmus import Actor, Litmus
+from ..sampling.noise import BATCH
+from ..sampling.programs import IMPOSSIBLE, Program
 from .controls import SplitInt
-from .engine import BATCH
-from .litmus import Actor, Litmus
-from .programs import IMPOSSIBLE, Program
 
 STORE_BUFFERING = Program("x = 0; y = 0", ("x.store(1); a = y.load()", "y.store(1); b = x.load()"))
 

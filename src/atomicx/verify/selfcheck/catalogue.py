@@ -11,16 +11,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .. import AtomicBool, AtomicFloat, AtomicInt, AtomicRef, Counter, Histogram
+from ... import AtomicBool, AtomicFloat, AtomicInt, AtomicRef, Counter, Histogram
+from ..litmus import Actor, Litmus
+from ..sampling.crew import Crew, gil_enabled
+from ..sampling.programs import Maker, Program
+from ..spec.cells import ATOMIC_BOOL, ATOMIC_FLOAT, ATOMIC_INT, ATOMIC_REF, COUNTER, HISTOGRAM
+from ..spec.model import Model
 from . import controls, hardware
-from .engine import Crew, gil_enabled
-from .histories.models import ATOMIC_BOOL, ATOMIC_FLOAT, ATOMIC_INT, ATOMIC_REF, COUNTER, HISTOGRAM, Model
-from .litmus import Actor, Litmus
-from .programs import Maker, Program
 
 
 @dataclass(frozen=True)
-class Kind:
+class CellKind:
     """A type of cell: what its rows are named after, how one is made, and what it is when alone."""
 
     name: str
@@ -41,12 +42,12 @@ def _histogram(state: tuple[tuple[int, int], float]) -> Histogram:
     return histogram
 
 
-INT = Kind("int", AtomicInt, ATOMIC_INT)
-FLOAT = Kind("float", AtomicFloat, ATOMIC_FLOAT)
-BOOL = Kind("bool", AtomicBool, ATOMIC_BOOL)
-REF = Kind("ref", AtomicRef, ATOMIC_REF)
-COUNT = Kind("counter", Counter, COUNTER)
-BUCKETS = Kind("histogram", _histogram, HISTOGRAM)
+INT = CellKind("int", AtomicInt, ATOMIC_INT)
+FLOAT = CellKind("float", AtomicFloat, ATOMIC_FLOAT)
+BOOL = CellKind("bool", AtomicBool, ATOMIC_BOOL)
+REF = CellKind("ref", AtomicRef, ATOMIC_REF)
+COUNT = CellKind("counter", Counter, COUNTER)
+BUCKETS = CellKind("histogram", _histogram, HISTOGRAM)
 _SPLITS = {kind.model.name: controls.split(kind.model) for kind in (INT, FLOAT, BOOL, REF, COUNT, BUCKETS)}
 
 
@@ -67,7 +68,7 @@ class Row:
     """One claim: the cells of `kind` run `program` as if one thread ran it, and the control does not."""
 
     name: str
-    kind: Kind
+    kind: CellKind
     program: Program
     control: Control
     # Why nothing can be seen here, or None.
@@ -103,7 +104,7 @@ def no_store_is_late() -> str | None:
     return None
 
 
-def _split(kind: Kind, name: str, start: Any, *actors: str, finally_: str = "z = x.load()") -> Row:
+def _split(kind: CellKind, name: str, start: Any, *actors: str, finally_: str = "z = x.load()") -> Row:
     """A row whose control is the split cell: what others do between its read and its write is lost."""
     program = Program(f"x = {start}", actors, finally_)
     return Row(f"{kind.name}-{name}", kind, program, Control("split: a read, then a write"))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .campaign import Trial
-from .catalogue import INT, REF, Kind, Row
+from .catalogue import INT, REF, CellKind, Row
 
 # What others call the same operations.
 OTHER_NAMES: dict[str, tuple[str, ...]] = {
@@ -41,7 +41,7 @@ class Subject:
 
     name: str
     make: Callable[[Any], Any]
-    kind: Kind
+    kind: CellKind
     names: dict[str, str]
 
     def trial(self, row: Row, seed: int) -> Trial:

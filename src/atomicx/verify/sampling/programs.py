@@ -19,8 +19,8 @@ from operator import itemgetter
 from types import CodeType
 from typing import Any
 
-from .histories.models import minus_one, twice
-from .litmus import ACCEPTABLE, FORBIDDEN, INTERESTING, Expectation, Litmus, plain_actor
+from ..litmus import ACCEPTABLE, FORBIDDEN, INTERESTING, Expectation, Litmus, plain_actor
+from ..spec.kinds import minus_one, twice
 
 # Makes one state's cells: called once for a state, it gives the function that makes a cell of a value.
 Maker = Callable[[], Callable[[Any], Any]]

@@ -8,12 +8,12 @@ import random
 import sys
 from argparse import Namespace
 
-from .._terminal import UsageError, columns, has_rich, shown_progress
+from ..._terminal import UsageError, columns, has_rich, shown_progress
 from . import report
 from .campaign import Campaign, Trial
 from .catalogue import ROWS as ROWS_OF_THREADS
 from .catalogue import Row
-from .processes import ROWS as ROWS_OF_PROCESSES
+from .shared_rows import ROWS as ROWS_OF_PROCESSES
 from .subject import Subject, find
 
 ROWS = (*ROWS_OF_THREADS, *ROWS_OF_PROCESSES)

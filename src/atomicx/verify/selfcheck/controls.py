@@ -16,10 +16,12 @@ from collections.abc import Callable
 from threading import get_ident
 from typing import Any
 
-from .. import AtomicInt, AtomicRef
-from .engine import NAP_SECONDS
-from .histories.models import ATOMIC_INT, INT64_MAX, INT64_MIN, ITSELF, Model, Operation
-from .programs import Mortal
+from ... import AtomicInt, AtomicRef
+from ..sampling.crew import NAP_SECONDS
+from ..sampling.programs import Mortal
+from ..spec.cells import ATOMIC_INT
+from ..spec.kinds import INT64_MAX, INT64_MIN
+from ..spec.model import ITSELF, Model, Operation
 
 SLOW_SHARE = 1 / 16
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._terminal import columns
+from ..._terminal import columns
+from ..litmus import FORBIDDEN, Litmus
 from .engine import Result, run
-from .litmus import FORBIDDEN, Litmus
 
 
 def outcome_rows(result: Result) -> list[tuple[str, str, str, str]]:

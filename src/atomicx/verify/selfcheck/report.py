@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from .._info import facts
-from .._terminal import columns
+from ..._info import facts
+from ..._terminal import columns
+from ..sampling.engine import Result
+from ..sampling.outcomes import outcome_rows
 from .campaign import Campaign, Trial, Verdict
-from .engine import Result
-from .outcomes import outcome_rows
 
 HEADINGS = ("row", "verdict", "samples", "95 % bound", "outcomes", "control")
 NUMBERS = (2, 3)

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from ..litmus import Litmus
+from ..sampling.engine import Result, run
+from ..sampling.noise import BATCH
 from .catalogue import Row
-from .engine import BATCH, Result, run
-from .litmus import Litmus
 
 # Forbidden outcomes, after which a control has shown what it can, and a subject too.
 ENOUGH_CAUGHT = 8

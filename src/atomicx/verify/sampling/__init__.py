@@ -1,0 +1,1 @@
+"""Litmus tests run with real threads and processes, many small states in a batch."""

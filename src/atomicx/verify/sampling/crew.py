@@ -1,0 +1,111 @@
+"""What runs the actors of a litmus test, threads or processes, and how actors meet on their way."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import MutableSequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from .noise import BATCH, BatchNoise, Walk
+
+NAP_SECONDS = 50e-6
+SPINS_BEFORE_YIELD = 200
+# Waiting for an actor that has no core is futile, so a batch spends no more than this on it.
+SPINS_IN_BATCH = 4000
+# Tickets of one batch: more than it has legs.
+MOST_LEGS = BATCH
+
+
+@dataclass(frozen=True)
+class ActorFailure:
+    """An actor raised, or did not end in time."""
+
+    actor: str
+    error: BaseException | None
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.actor}: {self.text}"
+
+
+class Crew(Protocol):
+    """Those who run the actors of a test, between enter and exit."""
+
+    failure: ActorFailure | None
+
+    def __enter__(self) -> Crew: ...
+    def __exit__(self, *_: object) -> None: ...
+    def run(self, states: list[Any], plan: BatchNoise) -> list[list[Any]]:
+        """Send every actor through the states; return what each of them returned for each state.
+
+        Only if `failure` is still None after it are the columns whole.
+        """
+        ...
+
+
+class Meeting:
+    """How actors find each other on their way through a batch: each tells how far it is, for all to see."""
+
+    def __init__(self, arrived: MutableSequence[int] | memoryview[int]) -> None:
+        self.arrived = arrived
+
+    def walk(self, me: int, ticket: int, body: Any, states: list[Any], column: list[Any], walk: Walk) -> None:
+        """Run the body on the states in the order of the walk, and fill in the column."""
+        self._start_together(me, ticket)
+        spins_left = SPINS_IN_BATCH
+        for number, leg in enumerate(walk.legs):
+            if number and walk.meet:
+                spins_left -= self._look_out(me, ticket + number, min(spins_left, SPINS_BEFORE_YIELD))
+            elif number:
+                time.sleep(NAP_SECONDS)
+            for index in leg:
+                column[index] = body(states[index])
+
+    def _start_together(self, me: int, ticket: int) -> None:
+        """Wait until all are there. With more actors than cores those still to come need the core."""
+        while self._look_out(me, ticket, SPINS_BEFORE_YIELD) == SPINS_BEFORE_YIELD:
+            give_way()
+
+    def _look_out(self, me: int, ticket: int, most_spins: int) -> int:
+        """Wait until all have come this far, but not for long; returns how long, in spins."""
+        self.arrived[me] = ticket
+        spins = 0
+        while spins < most_spins and min(self.arrived) < ticket:
+            spins += 1
+        return spins
+
+
+def gil_enabled() -> bool:
+    """Whether this interpreter has a GIL, and it is on."""
+    return bool(getattr(sys, "_is_gil_enabled", lambda: True)())
+
+
+def give_way() -> None:
+    """Let another thread run. Before 3.12 sched_yield keeps the GIL, so there a sleep has to do."""
+    if hasattr(os, "sched_yield") and not gil_enabled():
+        os.sched_yield()
+    else:
+        time.sleep(0)
+
+
+def cores() -> list[int]:
+    """The cores that this process may use, as far as the system tells."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def pin_to_core(index: int) -> bool:
+    """Keep the calling thread on one core, the next one for the next index; False where that cannot be."""
+    if not hasattr(os, "sched_setaffinity"):
+        return False
+    try:
+        allowed = cores()
+        os.sched_setaffinity(0, {allowed[index % len(allowed)]})
+    except OSError:
+        # A sandbox may forbid it. The run is weaker then, and the controls tell whether too weak.
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""`python -m atomicx verify`: the catalogue of rows, their controls, and the verdict."""

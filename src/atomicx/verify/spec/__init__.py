@@ -1,0 +1,1 @@
+"""What every operation means: the one table, which imports nothing of atomicx."""
