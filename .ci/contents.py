@@ -14,7 +14,7 @@ from pathlib import Path
 
 CHECKOUT_ONLY = (".ci/", ".clang-format", ".github/", ".gitignore", ".pre-commit-config.yaml")
 METADATA = {"PKG-INFO", "setup.cfg"} | {
-    f"src/atomicx.egg-info/{name}"
+    f"src/atomicx_cells.egg-info/{name}"
     for name in ("PKG-INFO", "SOURCES.txt", "dependency_links.txt", "requires.txt", "top_level.txt")
 }
 EXTENSION = re.compile(r"atomicx/_core\.[\w-]+\.(so|pyd)")

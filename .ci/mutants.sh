@@ -8,6 +8,6 @@ cd "$work/mutants"
 free=$(free_threaded)
 "$free" -m venv .venv
 ATOMICX_REQUIRE_C=1 .venv/bin/python -m pip install -qq ".[test]" "$hypothesis_313t"
-.venv/bin/python -m pip uninstall -qqy atomicx    # a mutant is tested in its own tree
+.venv/bin/python -m pip uninstall -qqy atomicx-cells    # a mutant is tested in its own tree
 job mutants .venv/bin/python tests/mutants/gate.py --jobs "$parallel"
 finish
