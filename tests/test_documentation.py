@@ -37,7 +37,11 @@ BLOCKS = [
     for language, block in [found.groups()]
 ]
 # A block in these languages is a part of this file.
-EXCERPTS = {"c": "examples/c_extension/linescan.c", "cython": "tests/native/c_api_cython.pyx"}
+EXCERPTS = {
+    "c": "examples/c_extension/linescan.c",
+    "cython": "tests/native/c_api_cython.pyx",
+    "toml": "examples/c_extension/pyproject.toml",
+}
 TYPES = ["AtomicInt", "AtomicFloat", "AtomicBool", "AtomicRef", "Counter", "Histogram", "Family"]
 # These have the operations of others, and some of their own.
 SHARED = {"SharedInt": "AtomicInt", "SharedFloat": "AtomicFloat"}
