@@ -1,5 +1,5 @@
-# The front door for who works on atomicx. Each target is one command; the layers are explained in .ci/run.
-LAYERS = prepare static docs artefacts compile portable core matrix integrations examples sanitizers mutants verify speed
+# The front door for anyone who works on atomicx. Each target is one command; .ci/run lists and explains the layers.
+LAYERS := $(shell .ci/run --list)
 .PHONY: help setup quick lint check format site $(LAYERS)
 
 help:

@@ -6,7 +6,7 @@ set -euo pipefail
 shopt -s inherit_errexit
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-tools=${ATOMICX_TOOLS:-$top/../shared/tools}
+tools=$top/tools
 pyenv_versions=${PYENV_ROOT:-$HOME/.pyenv}/versions
 gil_versions=(3.10 3.11 3.12 3.13)
 forky_versions=(3.14 3.15)
@@ -61,14 +61,8 @@ interpreter() {
   die "there is no Python $1 on this machine, and the matrix needs it"
 }
 
-# free_threaded [--debug|--tsan]: the path of python3.13t, built if it is missing. What counts is the path:
-# the tool's own status is an error's even where it found the interpreter (it lists two names, one of them absent).
-free_threaded() {
-  local path
-  path=$("$tools/python-ft" "$@" || true)
-  [ -x "$path" ] || die "no free-threaded 3.13 ($*)"
-  echo "$path"
-}
+# free_threaded [--debug|--tsan]: the path of python3.13t, built if it is missing.
+free_threaded() { "$tools/python-ft" "$@"; }
 
 # forky: the path of the root that has 3.14 and 3.15.
 forky() { "$tools/python-forky"; }

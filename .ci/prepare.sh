@@ -4,9 +4,6 @@
 # else about eleven minutes.
 . "$(dirname "$0")/lib.sh"
 
-for tool in python-ft python-forky; do
-  [ -x "$tools/$tool" ] || die "no $tools/$tool: the folder shared belongs beside the checkout"
-done
 missing=()
 command -v clang-19 >/dev/null || missing+=(clang-19)
 command -v llvm-symbolizer-19 >/dev/null || missing+=(llvm-19)

@@ -64,8 +64,10 @@ def check_python(block: str) -> None:
 
 def make_targets() -> set[str]:
     makefile = (TOP / "Makefile").read_text(encoding="utf-8")
-    rules = re.findall(r"^(?:LAYERS = (.+)|(\w[\w ]*):)", makefile, re.MULTILINE)
-    return {target for rule in rules for names in rule for target in names.split()}
+    rules = re.findall(r"^(\w[\w ]*):", makefile, re.MULTILINE)
+    run = (TOP / ".ci" / "run").read_text(encoding="utf-8")
+    layers = re.findall(r"^#   ([a-z]+) {2,}", run, re.MULTILINE)
+    return {*layers, *(target for names in rules for target in names.split())}
 
 
 def check_command(command: str) -> None:
