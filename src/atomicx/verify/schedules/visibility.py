@@ -19,10 +19,11 @@ from __future__ import annotations
 import dis
 import os
 import sys
-import sysconfig
 from collections.abc import Callable, Iterable
-from types import CodeType, ModuleType
+from types import CodeType
 from typing import Any
+
+from .places import Places, is_library
 
 _OWN_FRAME_ONLY = {
     *("LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_AND_CLEAR", "LOAD_FAST_LOAD_FAST", "LOAD_FAST_BORROW"),
@@ -109,42 +110,24 @@ def every(code: CodeType) -> bytes:
     return b"\1" * (len(code.co_code) // 2)
 
 
-def _folders(*names: str) -> tuple[str, ...]:
-    paths = (sysconfig.get_path(name) for name in names)
-    return tuple(os.path.join(path, "") for path in paths if path)
-
-
+# The programs that this package brings along are steps; the machine that steps is not.
 _VERIFY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_PACKAGE = os.path.join(os.path.dirname(_VERIFY), "")
-_PROGRAMS = {
-    *(os.path.join(_VERIFY, name) for name in ("programs.py", "catalogue.py", "controls.py")),
-    *(os.path.join(_VERIFY, "idioms", name) for name in ("numbers.py", "dicts.py", "sequences.py")),
-}
-_LIBRARY = _folders("stdlib", "platstdlib")
-_INSTALLED = _folders("purelib", "platlib")
-
-
-def file_or_folder(what: Any) -> str:
-    """Where the code of a module, a package (with all in it) or a function comes from."""
-    if isinstance(what, str):
-        return what
-    if isinstance(what, ModuleType):
-        file = what.__file__
-        if file is None:
-            raise TypeError(f"{what.__name__} has no file")
-        return os.path.join(os.path.dirname(file), "") if hasattr(what, "__path__") else file
-    code = getattr(what, "__code__", None)
-    if isinstance(code, CodeType):
-        return code.co_filename
-    raise TypeError(f"{what!r} is neither a module, nor a function, nor the name of a file")
+_PACKAGE = Places([os.path.join(os.path.dirname(_VERIFY), "")])
+_PROGRAMS = Places(
+    [
+        *(os.path.join(_VERIFY, name) for name in ("programs.py", "catalogue.py", "controls.py")),
+        *(os.path.join(_VERIFY, "idioms", name) for name in ("numbers.py", "dicts.py", "sequences.py")),
+    ]
+)
 
 
 class Scope:
     """Whose bytecodes are steps. All others run as a part of the step that called them.
 
-    Not stepped through: the standard library, and atomicx itself, so that an operation of the pure-Python
-    twin is one step, as one in C is; unless `step_into` names a module, a package, a function (then its file)
-    or a file. And `one_step` names more of what is not.
+    Not stepped through: C code, the standard library, and atomicx itself, so that an operation of the
+    pure-Python twin is one step, as one in C is. Everything else is, wherever it was installed. `step_into`
+    names a module, a package, a class or a function (then its file), or a file that is stepped through all
+    the same, `one_step` more of what is not.
     """
 
     def __init__(
@@ -153,8 +136,8 @@ class Scope:
         one_step: Iterable[Any] = (),
         flags: Callable[[CodeType], bytes] = noticeable,
     ) -> None:
-        self._stepped = tuple(map(file_or_folder, step_into))
-        self._whole = tuple(map(file_or_folder, one_step))
+        self._stepped = Places(step_into)
+        self._whole = Places(one_step)
         self._flags_of = flags
         # By identity: code objects that are equal may have been compiled from different places.
         self._known: dict[int, tuple[CodeType, bytes | None]] = {}
@@ -174,17 +157,10 @@ class Scope:
         return self._flags_of(code)
 
     def _is_stepped(self, filename: str) -> bool:
-        if any(_within(filename, place) for place in self._stepped):
+        if filename in self._stepped:
             return True
-        if any(_within(filename, place) for place in self._whole):
+        if filename in self._whole:
             return False
-        if filename.startswith("<frozen "):
-            return False
-        if filename.startswith(_PACKAGE):
-            # The programs that this package brings along are steps; the machine that steps is not.
+        if filename in _PACKAGE:
             return filename in _PROGRAMS
-        return filename.startswith(_INSTALLED) or not filename.startswith(_LIBRARY)
-
-
-def _within(filename: str, place: str) -> bool:
-    return filename == place or (place.endswith(os.sep) and filename.startswith(place))
+        return not is_library(filename)
