@@ -11,22 +11,22 @@ from typing import Any
 
 import pytest
 
-from model.check import check_operation
-from model.edges import edge_arguments
-from model.operations import CellModel
-from model.tables import (
-    ALL_CELLS,
+from atomicx.verify.spec.cells import (
     ATOMIC_BOOL,
     ATOMIC_FLOAT,
     ATOMIC_INT,
     ATOMIC_REF,
     CELLS,
     COUNTER,
+    SHARED_CELLS,
     SHARED_FLOAT,
     SHARED_INT,
 )
+from atomicx.verify.spec.model import Model
+from model.check import check_operation
+from model.edges import edge_arguments
 
-every_type = pytest.mark.parametrize("model", ALL_CELLS, ids=str)
+every_type = pytest.mark.parametrize("model", (*CELLS, *SHARED_CELLS), ids=str)
 # Those that are made of a value; how the others are made is for tests/shared.
 every_local_type = pytest.mark.parametrize("model", CELLS, ids=str)
 
@@ -42,27 +42,27 @@ VALUE = {
 }
 
 
-def type_of(backend: ModuleType, model: CellModel) -> Any:
-    return getattr(backend, model.type_name)
+def type_of(backend: ModuleType, model: Model) -> Any:
+    return getattr(backend, model.name)
 
 
-def cell_of(backend: ModuleType, model: CellModel) -> Any:
-    return model.make(backend, VALUE[model.type_name])
+def cell_of(backend: ModuleType, model: Model) -> Any:
+    return model.make(backend, VALUE[model.name])
 
 
 @every_type
-def test_equality_and_hash_are_identity(backend: ModuleType, model: CellModel) -> None:
+def test_equality_and_hash_are_identity(backend: ModuleType, model: Model) -> None:
     one, other = cell_of(backend, model), cell_of(backend, model)
     assert one == one
     assert one != other
     assert hash(one) == object.__hash__(one)
     assert {one: "one", other: "other"}[one] == "one"
-    assert one != VALUE[model.type_name]
+    assert one != VALUE[model.name]
 
 
 @every_type
 @pytest.mark.parametrize("compare", [operator.lt, operator.le, operator.gt, operator.ge])
-def test_there_is_no_order(backend: ModuleType, model: CellModel, compare: Callable[..., Any]) -> None:
+def test_there_is_no_order(backend: ModuleType, model: Model, compare: Callable[..., Any]) -> None:
     with pytest.raises(TypeError):
         compare(cell_of(backend, model), cell_of(backend, model))
 
@@ -73,7 +73,7 @@ def test_there_is_no_order(backend: ModuleType, model: CellModel, compare: Calla
     [*(operator.add, operator.sub, operator.mul, operator.mod, operator.pow), operator.lshift, operator.or_],
 )
 def test_there_are_no_binary_operators(
-    backend: ModuleType, model: CellModel, compute: Callable[..., Any]
+    backend: ModuleType, model: Model, compute: Callable[..., Any]
 ) -> None:
     """They would hide a read."""
     cell = cell_of(backend, model)
@@ -87,20 +87,20 @@ def test_there_are_no_binary_operators(
 @every_type
 @pytest.mark.parametrize("convert", [operator.index, range, bytes, "text".__mul__, len, iter])
 def test_there_are_no_other_conversions(
-    backend: ModuleType, model: CellModel, convert: Callable[..., Any]
+    backend: ModuleType, model: Model, convert: Callable[..., Any]
 ) -> None:
     with pytest.raises(TypeError):
         convert(cell_of(backend, model))
 
 
 @pytest.mark.parametrize("model", [ATOMIC_FLOAT, ATOMIC_BOOL, ATOMIC_REF, SHARED_FLOAT], ids=str)
-def test_no_int(backend: ModuleType, model: CellModel) -> None:
+def test_no_int(backend: ModuleType, model: Model) -> None:
     with pytest.raises(TypeError):
         int(cell_of(backend, model))
 
 
 @pytest.mark.parametrize("model", [ATOMIC_INT, ATOMIC_BOOL, ATOMIC_REF, COUNTER, SHARED_INT], ids=str)
-def test_no_float(backend: ModuleType, model: CellModel) -> None:
+def test_no_float(backend: ModuleType, model: Model) -> None:
     with pytest.raises(TypeError):
         float(cell_of(backend, model))
 
@@ -110,26 +110,24 @@ def test_no_float(backend: ModuleType, model: CellModel) -> None:
     "in_place",
     [operator.imul, operator.ifloordiv, operator.itruediv, operator.imod, operator.ipow, operator.ilshift],
 )
-def test_other_in_place_operators(
-    backend: ModuleType, model: CellModel, in_place: Callable[..., Any]
-) -> None:
+def test_other_in_place_operators(backend: ModuleType, model: Model, in_place: Callable[..., Any]) -> None:
     cell = cell_of(backend, model)
     with pytest.raises(TypeError):
         in_place(cell, 2)
-    assert model.same(VALUE[model.type_name], cell.load())
+    assert model.same(VALUE[model.name], cell.load())
 
 
 @every_type
-def test_a_cell_is_no_operand(backend: ModuleType, model: CellModel) -> None:
+def test_a_cell_is_no_operand(backend: ModuleType, model: Model) -> None:
     cell: Any = cell_of(backend, model)
     for total in (1, 1.5, "text", (), None):
         with pytest.raises(TypeError):
             total += cell
-    assert model.same(VALUE[model.type_name], cell.load())
+    assert model.same(VALUE[model.name], cell.load())
 
 
 @pytest.mark.parametrize("model", [ATOMIC_INT, ATOMIC_BOOL, COUNTER], ids=str)
-def test_a_cell_is_no_value_of_its_own_type(backend: ModuleType, model: CellModel) -> None:
+def test_a_cell_is_no_value_of_its_own_type(backend: ModuleType, model: Model) -> None:
     """Storing one cell in another would hide a read."""
     with pytest.raises(TypeError):
         type_of(backend, model)(cell_of(backend, model))
@@ -139,31 +137,31 @@ def test_a_cell_is_no_value_of_its_own_type(backend: ModuleType, model: CellMode
 
 
 @every_local_type
-def test_new_takes_anything_and_makes_a_zero_cell(backend: ModuleType, model: CellModel) -> None:
+def test_new_takes_anything_and_makes_a_zero_cell(backend: ModuleType, model: Model) -> None:
     cell_type = type_of(backend, model)
     cell = cell_type.__new__(cell_type, "anything", 1, key=2)
-    assert model.same(model.zero, cell.load())
+    assert model.same(model.initial, cell.load())
 
 
 @every_local_type
-def test_init_again_is_a_store(backend: ModuleType, model: CellModel) -> None:
+def test_init_again_is_a_store(backend: ModuleType, model: Model) -> None:
     cell = cell_of(backend, model)
     assert cell.__init__() is None
-    assert model.same(model.zero, cell.load())
-    cell.__init__(VALUE[model.type_name])
-    assert model.same(VALUE[model.type_name], cell.load())
+    assert model.same(model.initial, cell.load())
+    cell.__init__(VALUE[model.name])
+    assert model.same(VALUE[model.name], cell.load())
 
 
 @every_local_type
-def test_no_keyword_arguments(backend: ModuleType, model: CellModel) -> None:
+def test_no_keyword_arguments(backend: ModuleType, model: Model) -> None:
     with pytest.raises(TypeError):
-        type_of(backend, model)(value=VALUE[model.type_name])
+        type_of(backend, model)(value=VALUE[model.name])
     with pytest.raises(TypeError):
-        type_of(backend, model)(VALUE[model.type_name], VALUE[model.type_name])
+        type_of(backend, model)(VALUE[model.name], VALUE[model.name])
 
 
 @every_type
-def test_no_attributes_of_ones_own(backend: ModuleType, model: CellModel) -> None:
+def test_no_attributes_of_ones_own(backend: ModuleType, model: Model) -> None:
     cell = cell_of(backend, model)
     assert not hasattr(cell, "__dict__")
     with pytest.raises(AttributeError):
@@ -174,8 +172,8 @@ def test_no_attributes_of_ones_own(backend: ModuleType, model: CellModel) -> Non
 
 
 @every_local_type
-def test_subclass_with_an_init_of_its_own(backend: ModuleType, model: CellModel) -> None:
-    value = VALUE[model.type_name]
+def test_subclass_with_an_init_of_its_own(backend: ModuleType, model: Model) -> None:
+    value = VALUE[model.name]
 
     class Named(type_of(backend, model)):  # type: ignore[misc]
         def __init__(self, name: str, *, unit: str) -> None:
@@ -189,31 +187,31 @@ def test_subclass_with_an_init_of_its_own(backend: ModuleType, model: CellModel)
 
 
 @every_local_type
-def test_subclass_that_never_initialises(backend: ModuleType, model: CellModel) -> None:
+def test_subclass_that_never_initialises(backend: ModuleType, model: Model) -> None:
     class Silent(type_of(backend, model)):  # type: ignore[misc]
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             pass
 
-    assert model.same(model.zero, Silent("anything", key=1).load())
+    assert model.same(model.initial, Silent("anything", key=1).load())
     for operation in model.operations:
         if operation.is_public:
-            check_operation(model, operation, Silent(), model.zero, next(edge_arguments(operation)))
+            check_operation(model, operation, Silent(), model.initial, next(edge_arguments(operation)))
 
 
 @every_local_type
-def test_subclass_with_slots(backend: ModuleType, model: CellModel) -> None:
+def test_subclass_with_slots(backend: ModuleType, model: Model) -> None:
     class Slotted(type_of(backend, model)):  # type: ignore[misc]
         __slots__ = ("name",)
 
-    cell = Slotted(VALUE[model.type_name])
+    cell = Slotted(VALUE[model.name])
     cell.name = "slot"
     assert not hasattr(cell, "__dict__")
     assert cell.name == "slot"
-    assert model.same(VALUE[model.type_name], cell.load())
+    assert model.same(VALUE[model.name], cell.load())
 
 
 @every_local_type
-def test_subclass_with_other_bases(backend: ModuleType, model: CellModel) -> None:
+def test_subclass_with_other_bases(backend: ModuleType, model: Model) -> None:
     class Mixin:
         def shown(self) -> str:
             return f"<{self!r}>"
@@ -221,34 +219,34 @@ def test_subclass_with_other_bases(backend: ModuleType, model: CellModel) -> Non
     class Mixed(Mixin, type_of(backend, model)):  # type: ignore[misc]
         pass
 
-    cell = Mixed(VALUE[model.type_name])
+    cell = Mixed(VALUE[model.name])
     assert isinstance(cell, type_of(backend, model))
     assert cell.shown() == f"<{cell!r}>"
 
 
 @every_local_type
-def test_overridden_method(backend: ModuleType, model: CellModel) -> None:
+def test_overridden_method(backend: ModuleType, model: Model) -> None:
     class Loud(type_of(backend, model)):  # type: ignore[misc]
         def load(self) -> Any:
             return ("loud", super().load())
 
-    cell = Loud(VALUE[model.type_name])
-    assert cell.load() == ("loud", VALUE[model.type_name])
+    cell = Loud(VALUE[model.name])
+    assert cell.load() == ("loud", VALUE[model.name])
 
 
 @every_local_type
-def test_subclass_repr_says_its_name(backend: ModuleType, model: CellModel) -> None:
+def test_subclass_repr_says_its_name(backend: ModuleType, model: Model) -> None:
     class Derived(type_of(backend, model)):  # type: ignore[misc]
         pass
 
-    assert repr(Derived(VALUE[model.type_name])) == f"Derived({VALUE[model.type_name]!r})"
+    assert repr(Derived(VALUE[model.name])) == f"Derived({VALUE[model.name]!r})"
 
 
 # Weak references and the collector
 
 
 @every_type
-def test_weak_reference(backend: ModuleType, model: CellModel) -> None:
+def test_weak_reference(backend: ModuleType, model: Model) -> None:
     cell = cell_of(backend, model)
     seen = []
     reference = weakref.ref(cell, seen.append)
@@ -261,7 +259,7 @@ def test_weak_reference(backend: ModuleType, model: CellModel) -> None:
 
 
 @every_local_type
-def test_cycle_through_a_subclass(backend: ModuleType, model: CellModel) -> None:
+def test_cycle_through_a_subclass(backend: ModuleType, model: Model) -> None:
     class Node(type_of(backend, model)):  # type: ignore[misc]
         pass
 
@@ -277,7 +275,7 @@ def test_cycle_through_a_subclass(backend: ModuleType, model: CellModel) -> None
 
 
 @every_type
-def test_no_pickle(backend: ModuleType, model: CellModel) -> None:
+def test_no_pickle(backend: ModuleType, model: Model) -> None:
     cell = cell_of(backend, model)
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
         with pytest.raises(TypeError):
@@ -286,7 +284,7 @@ def test_no_pickle(backend: ModuleType, model: CellModel) -> None:
 
 @every_type
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
-def test_no_copy(backend: ModuleType, model: CellModel, duplicate: Callable[[Any], Any]) -> None:
+def test_no_copy(backend: ModuleType, model: Model, duplicate: Callable[[Any], Any]) -> None:
     """A copy would be a second counter that looks like the first."""
     with pytest.raises(TypeError):
         duplicate(cell_of(backend, model))
@@ -299,14 +297,14 @@ class Shelf:
 @every_local_type
 @pytest.mark.parametrize("slots", [None, (), ("name",)], ids=["dict", "no slots", "slots"])
 def test_subclasses_have_no_copy_either(
-    backend: ModuleType, model: CellModel, slots: Any, monkeypatch: pytest.MonkeyPatch
+    backend: ModuleType, model: Model, slots: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body: dict[str, Any] = {"__module__": __name__, "__qualname__": "Shelf.Derived"}
     if slots is not None:
         body["__slots__"] = slots
     derived: Any = type("Derived", (type_of(backend, model),), body)
     monkeypatch.setattr(Shelf, "Derived", derived, raising=False)
-    cell = derived(VALUE[model.type_name])
+    cell = derived(VALUE[model.name])
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
         with pytest.raises(TypeError):
             pickle.dumps(cell, protocol)
@@ -322,7 +320,7 @@ class Nameless(type):
 
 
 @every_local_type
-def test_a_type_whose_name_is_no_str(backend: ModuleType, model: CellModel) -> None:
+def test_a_type_whose_name_is_no_str(backend: ModuleType, model: Model) -> None:
     cell = Nameless("Mine", (type_of(backend, model),), {})()
     assert repr(cell).startswith("5(")
     with pytest.raises(TypeError, match=r"cannot pickle or copy '?5'? object"):

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from atomicx.verify.spec.kinds import INT64_MAX
 from model.edges import Index, Reflected, ReflectedIndex
-from model.kinds import INT64_MAX
 
 
 @pytest.mark.parametrize("value", [-1, -(2**63), Index(-1)], ids=repr)

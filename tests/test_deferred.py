@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from model.operations import CellModel
-from model.tables import CELLS
+from atomicx.verify.spec.cells import CELLS
+from atomicx.verify.spec.model import Model
 
 
 class Thing:
@@ -27,15 +27,15 @@ def test_the_same_object_comes_back(backend: ModuleType, value: Any) -> None:
 
 
 @pytest.mark.parametrize("model", CELLS, ids=str)
-def test_cells_work_on(backend: ModuleType, model: CellModel) -> None:
-    cell = getattr(backend, model.type_name)()
+def test_cells_work_on(backend: ModuleType, model: Model) -> None:
+    cell = getattr(backend, model.name)()
     assert backend.enable_deferred_refcount(cell) is cell
-    assert model.same(model.zero, cell.load())
+    assert model.same(model.initial, cell.load())
 
 
 @pytest.mark.parametrize("model", CELLS, ids=str)
-def test_it_is_freed_by_the_collector_at_the_latest(backend: ModuleType, model: CellModel) -> None:
-    cell = backend.enable_deferred_refcount(getattr(backend, model.type_name)())
+def test_it_is_freed_by_the_collector_at_the_latest(backend: ModuleType, model: Model) -> None:
+    cell = backend.enable_deferred_refcount(getattr(backend, model.name)())
     thing = backend.enable_deferred_refcount(Thing())
     references = [weakref.ref(cell), weakref.ref(thing)]
     del cell, thing

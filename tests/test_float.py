@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from atomicx.verify.spec.kinds import bits, from_bits
 from model.edges import Float, Reflected
-from model.kinds import bits, from_bits
 
 QUIET = from_bits(0x7FF8_0000_0000_0000)
 OTHER_QUIET = from_bits(0x7FF8_0000_0000_0001)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from model.kinds import INT64_MAX, INT64_MIN
+from atomicx.verify.spec.kinds import INT64_MAX, INT64_MIN
 
 
 def test_with_block(backend: ModuleType) -> None:

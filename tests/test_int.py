@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from atomicx.verify.spec.kinds import INT64_MAX, INT64_MIN
 from model.edges import Index, Reflected, ReflectedIndex
-from model.kinds import INT64_MAX, INT64_MIN
 
 IN_PLACE = [operator.iadd, operator.isub, operator.iand, operator.ior, operator.ixor]
 

@@ -1,5 +1,5 @@
-"""The specification as tables, and what the tests make of them.
+"""What the tests make of the specification in `atomicx.verify.spec`.
 
-operations.py says what a row is, kinds.py what an argument is, and tables.py is the specification.
-edges.py and strategies.py draw arguments; check.py holds a real cell against its row.
+edges.py and strategies.py have arguments for each kind; check.py compares one call on a real cell with its
+row.
 """

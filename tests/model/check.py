@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from model.edges import Abort, Refusal
-from model.operations import CellModel, Operation
+from atomicx.verify.spec.model import ITSELF, Model, Operation
+from model.edges import Abort, Refusal, parameters_of
 
 # The messages that are ours, by a part of each. How the others are worded is the interpreter's affair.
 OURS = ("64-bit", "modulus", "AtomicBool takes")
@@ -30,13 +30,13 @@ class CalledOnce:
 def called_once(operation: Operation, args: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(
         CalledOnce(argument) if parameter.kind.called and callable(argument) else argument
-        for parameter, argument in zip(operation.parameters, args, strict=False)
+        for parameter, argument in zip(parameters_of(operation), args, strict=False)
     )
 
 
-def describe(model: CellModel, operation: Operation, state: Any, args: tuple[Any, ...]) -> str:
+def describe(model: Model, operation: Operation, state: Any, args: tuple[Any, ...]) -> str:
     shown = ", ".join(repr(argument) for argument in args)
-    return f"{model.type_name} holding {state!r}: {operation.name}({shown})"
+    return f"{model} holding {state!r}: {operation.name}({shown})"
 
 
 def check_error(expected: BaseException, actual: BaseException | None, what: str, result: Any) -> None:
@@ -49,7 +49,7 @@ def check_error(expected: BaseException, actual: BaseException | None, what: str
 
 
 def check_operation(
-    model: CellModel,
+    model: Model,
     operation: Operation,
     cell: Any,
     state: Any,
@@ -66,7 +66,7 @@ def check_operation(
     refused: BaseException | None = None
     new_state, expected_result, result = state, None, None
     try:
-        new_state, expected_result = operation.apply(state, args if means is None else means)
+        new_state, expected_result = operation.take(state, args if means is None else means)
     except BaseException as error:
         expected = error
     try:
@@ -79,9 +79,10 @@ def check_operation(
         message = f"{what} raised {refused!r} instead of returning {expected_result!r}"
         raise AssertionError(message) from refused
     else:
-        agreed = model.agrees(operation, expected_result, result, cell)
+        itself = expected_result is ITSELF
+        agreed = result is cell if itself else model.agrees(operation, expected_result, result)
         assert agreed, f"{what} returned {result!r} instead of {expected_result!r}"
-    held = cell.load()
+    held = model.read(cell)
     assert model.same(new_state, held), f"{what} left {held!r} instead of {new_state!r}"
     # The model does not know the bits of a NaN that was computed; the caller knows them from here on.
     return held

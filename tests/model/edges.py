@@ -7,19 +7,21 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-from model.kinds import (
+from atomicx.verify.spec.kinds import (
     DOUBLE,
     DOUBLE_FUNCTION,
     INT64,
     INT64_MAX,
     INT64_MIN,
     INT_FUNCTION,
+    LABEL,
     OBJECT,
     OBJECT_FUNCTION,
+    OBSERVATION,
     TRUTH,
     from_bits,
 )
-from model.operations import Kind, Operation
+from atomicx.verify.spec.model import ArgumentKind, Operation, Parameter
 
 
 class Refusal(Exception):
@@ -126,6 +128,19 @@ OBJECTS: tuple[Any, ...] = (
 )
 
 
+class DerivedStr(str):
+    """A subclass of str that says something else; as a label value it stands for what it holds."""
+
+    def __str__(self) -> str:
+        return "another"
+
+
+LABELS: tuple[Any, ...] = (
+    *("GET", "", "200", "404", 200, 404, -1, True, 2**100, DerivedStr("GET"), DerivedInt(200)),
+    *(None, 1.5, b"GET", (), [], object, Index(1), Reflected()),
+)
+
+
 def raises(error: BaseException) -> Any:
     def function(_: Any) -> Any:
         raise error.with_traceback(None)
@@ -179,7 +194,7 @@ NOT_FUNCTIONS: tuple[Any, ...] = (
     *(None, 1, "function", no_argument, raises(Refusal("call")), raises(Abort("call"))),
 )
 
-EDGES: dict[Kind, tuple[Any, ...]] = {
+EDGES: dict[ArgumentKind, tuple[Any, ...]] = {
     INT64: (*INTEGERS, *TOO_BIG, *DOUBLES, 1.0, Float(1.0), *NOT_NUMBERS),
     DOUBLE: (*NUMBERS, *NOT_DOUBLES, *NOT_NUMBERS),
     TRUTH: (True, False, 0, 1, 2, -1, 0.0, 1.0, math.nan, *NOT_NUMBERS, Index(0), Float(1.0)),
@@ -194,11 +209,18 @@ EDGES: dict[Kind, tuple[Any, ...]] = {
         *(gives(value) for value in (*NUMBERS, *NOT_DOUBLES, *NOT_NUMBERS)),
         *NOT_FUNCTIONS,
     ),
+    OBSERVATION: (*NUMBERS, *NOT_DOUBLES, *NOT_NUMBERS),
+    LABEL: LABELS,
     OBJECT_FUNCTION: (same, *(gives(value) for value in OBJECTS), *NOT_FUNCTIONS),
 }
+
+
+def parameters_of(operation: Operation) -> tuple[Parameter, ...]:
+    assert operation.parameters is not None, f"{operation.name} has no parameters in the table"
+    return operation.parameters
 
 
 def edge_arguments(operation: Operation) -> Iterator[tuple[Any, ...]]:
     """Every tuple of edge values that the operation can be called with, defaults left out and given."""
     for count in range(operation.fewest, operation.most + 1):
-        yield from product(*(EDGES[parameter.kind] for parameter in operation.parameters[:count]))
+        yield from product(*(EDGES[parameter.kind] for parameter in parameters_of(operation)[:count]))

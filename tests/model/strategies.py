@@ -6,19 +6,21 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from model.edges import EDGES, NUMBERS, OBJECTS, TOO_BIG, gives
-from model.kinds import (
+from atomicx.verify.spec.kinds import (
     DOUBLE,
     DOUBLE_FUNCTION,
     INT64,
     INT64_MAX,
     INT64_MIN,
     INT_FUNCTION,
+    LABEL,
     OBJECT,
     OBJECT_FUNCTION,
+    OBSERVATION,
     TRUTH,
 )
-from model.operations import Kind, Operation
+from atomicx.verify.spec.model import ArgumentKind, Operation
+from model.edges import EDGES, NUMBERS, OBJECTS, TOO_BIG, gives, parameters_of
 
 int64 = st.one_of(
     st.integers(-3, 3),
@@ -29,13 +31,16 @@ int64 = st.one_of(
 double = st.one_of(st.floats(), st.integers(-3, 3).map(float), st.sampled_from(NUMBERS))
 
 
-def with_edges(kind: Kind, *accepted: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+def with_edges(kind: ArgumentKind, *accepted: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.one_of(*accepted, st.sampled_from(EDGES[kind]))
 
 
-ARGUMENTS: dict[Kind, st.SearchStrategy[Any]] = {
+ARGUMENTS: dict[ArgumentKind, st.SearchStrategy[Any]] = {
     INT64: with_edges(INT64, int64, int64, st.sampled_from(TOO_BIG)),
     DOUBLE: with_edges(DOUBLE, double, double),
+    OBSERVATION: with_edges(OBSERVATION, double, double),
+    # A few values, over and over, so that children are found again.
+    LABEL: with_edges(LABEL, st.sampled_from(("GET", "PUT")), st.sampled_from((200, "200", 404))),
     TRUTH: with_edges(TRUTH, st.booleans(), st.booleans()),
     # A few objects, over and over: otherwise no compare-and-swap would ever find what it expects.
     OBJECT: st.sampled_from(OBJECTS),
@@ -47,5 +52,5 @@ ARGUMENTS: dict[Kind, st.SearchStrategy[Any]] = {
 
 def arguments(operation: Operation) -> st.SearchStrategy[tuple[Any, ...]]:
     """Arguments of one call, with as many of the defaults left out as chance has it."""
-    drawn = [ARGUMENTS[parameter.kind] for parameter in operation.parameters]
+    drawn = [ARGUMENTS[parameter.kind] for parameter in parameters_of(operation)]
     return st.integers(operation.fewest, operation.most).flatmap(lambda count: st.tuples(*drawn[:count]))

@@ -12,6 +12,7 @@ from atomicx.verify import ATOMIC_INT, ITSELF, Model, Operation
 from atomicx.verify.histories.forced_order import check_counter, check_forced_order
 from atomicx.verify.histories.history import UNKNOWN, Event, History, precedes, recorded
 from atomicx.verify.histories.linearizability import check_linearizable
+from atomicx.verify.spec.cells import CELLS
 
 
 def event(
@@ -125,15 +126,18 @@ def test_the_guard_of_track_is_recorded_as_two_operations(backend: Any) -> None:
     assert check_linearizable(cell.history(), ATOMIC_INT)
 
 
-def test_every_operation_of_the_table_can_be_recorded_and_agrees(backend: Any) -> None:
-    cell = recorded(backend.AtomicInt())
+@pytest.mark.parametrize("model", CELLS, ids=str)
+def test_every_operation_of_the_table_can_be_recorded_and_agrees(backend: Any, model: Model) -> None:
+    cell = recorded(model.make(backend, model.initial))
     dice = random.Random(1)
+    # The recorder's repr is its own.
+    rows = [row for row in model.operations if row.arguments and row.atomic and row.name != "__repr__"]
     for _ in range(5):
-        for row in ATOMIC_INT.operations:
+        for row in rows:
             with suppress(OverflowError, ValueError):
                 row.call(cell, dice.choice(row.arguments))
-    assert len(cell.history()) == 5 * len(ATOMIC_INT.operations)
-    verdict = check_linearizable(cell.history(), ATOMIC_INT)
+    assert len(cell.history()) == 5 * len(rows)
+    verdict = check_linearizable(cell.history(), model)
     assert verdict, str(verdict)
 
 

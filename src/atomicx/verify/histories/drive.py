@@ -117,7 +117,9 @@ def exercise(
 
     What `factory` raises passes through; so does Undecided.
     """
-    rows = [row for row in model.operations if row.arguments and (not only or row.name in only)]
+    rows = [
+        row for row in model.operations if row.arguments and row.atomic and (not only or row.name in only)
+    ]
     if not rows:
         raise ValueError(f"nothing to do: {model.name} has none of {', '.join(only)} with arguments to try")
     seed = random.SystemRandom().getrandbits(32) if seed is None else seed

@@ -118,9 +118,10 @@ class _Search:
         events = tuple(events)
         lanes = History(tuple(event for event in events if not event.pending)).lanes()
         extras = [*(event for event in events if event.pending), *optional]
-        model, same, key = self.model, self.model.same, self.model.key
+        model, key = self.model, self.model.key
         rows = {event.operation: model[event.operation] for event in events}
         rows.update({event.operation: model[event.operation] for event in extras})
+        agree = {name: row.same or model.same for name, row in rows.items()}
         stack = [_Node((0,) * len(lanes), 0, -math.inf, self.initial, None, None)]
         # The states themselves are kept, as a key may be an address, which must not be used again.
         seen: dict[Any, Any] = {}
@@ -143,7 +144,7 @@ class _Search:
             for event, lane in upcoming:
                 if event.invoked <= limit:
                     new_state, result = rows[event.operation].apply(state, event.arguments)
-                    if same(event.result, result):
+                    if agree[event.operation](event.result, result):
                         begun_then = max(begun, event.invoked) if extras else begun
                         gone_then = _gone(gone, extras, begun_then) if begun_then > begun else gone
                         memory = (_next(done, lane), gone_then, begun_then, key(new_state))

@@ -32,7 +32,11 @@ def split(model: Model) -> type[Any]:
     It is exact as long as one thread uses it, and is used so to find the acceptable outcomes. With more
     threads, what others did between the read and the write is lost.
     """
-    methods = {row.name: _split_method(row) for row in model.operations if row.name.isidentifier()}
+    methods = {
+        row.name: _split_method(row)
+        for row in model.operations
+        if row.name.isidentifier() and row.atomic and row.name not in ("__init__", "__repr__")
+    }
 
     def start(self: Any, value: Any = model.initial) -> None:
         self.state = value
@@ -41,11 +45,12 @@ def split(model: Model) -> type[Any]:
 
 
 def _split_method(row: Operation) -> Callable[..., Any]:
-    step = row.step
+    convert, step = row.convert, row.step
 
     def method(self: Any, *arguments: Any) -> Any:
+        values = convert(arguments)
         before = self.state
-        after, result = step(before, *arguments)
+        after, result = step(before, *values)
         if after is not before:
             self.state = after
         return self if result is ITSELF else result

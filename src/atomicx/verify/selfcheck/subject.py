@@ -31,6 +31,8 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "fetch_update": ("get_and_update",),
     "update": ("update_and_get",),
 }
+# What objects have that are not cells, too.
+OF_ANY_OBJECT = ("__init__", "__bool__", "__int__", "__float__", "__repr__")
 # Any of these makes it an integer.
 ARITHMETIC = ("add", "inc", "fetch_add", "add_fetch")
 
@@ -87,12 +89,13 @@ def _names(cell: Any) -> dict[str, str]:
     found: dict[str, str] = {}
     for row in INT.model.operations:
         own = next((name for name in (row.name, *OTHER_NAMES.get(row.name, ())) if hasattr(cell, name)), None)
-        # An object has the truth value and, if it is a number, the conversions; they are no operations.
-        if own is not None and row.name not in ("__bool__", "__int__"):
+        if own is not None and row.atomic and row.name not in OF_ANY_OBJECT:
             found[row.name] = own
     return found
 
 
 def known() -> list[str]:
     """The methods that a cell may have."""
-    return [row.name for row in INT.model.operations if row.name[0] != "_" and row.name.isidentifier()]
+    return [
+        row.name for row in INT.model.operations if row.is_public and row.atomic and row.name.isidentifier()
+    ]

@@ -1,98 +1,82 @@
-"""What every operation of every cell means: one table for each type, one row for each operation."""
+"""What every operation of every type means: one table for each type, one row for each operation.
+
+Counter and Histogram stand in counting.py, Family in families.py; `MODELS` has all of them.
+
+A row reads: name, parameters, what the operation does to the state and returns (`state, arguments -> (new
+state, result)`), examples of arguments, and how it is written if it is not a method call. A step that raises
+leaves the state alone.
+"""
 
 from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+from .counting import COUNTER, HISTOGRAM
+from .families import FAMILY
 from .kinds import (
+    DOUBLE,
+    DOUBLE_FUNCTION,
+    INT64,
     INT64_MAX,
     INT64_MIN,
+    INT_FUNCTION,
+    OBJECT,
+    OBJECT_FUNCTION,
+    THING_A,
+    THING_B,
+    TRUTH,
+    Thing,
     bits,
-    double,
-    int64,
+    computed,
+    exact,
+    fits,
+    from_bits,
     minus_one,
     refuse,
+    same_bits,
     same_double,
     same_object,
-    truth,
+    swap_things,
+    to_double,
+    to_int64,
     twice,
 )
-from .model import ITSELF, Model, Operation, unchanged
+from .model import ITSELF, Model, Parameter, same_value, unchanged
+from .rows import NO_ARGUMENTS, exchange_rows, row, shown, update_rows
+
+__all__ = [
+    "ALL",
+    "ATOMIC_BOOL",
+    "ATOMIC_FLOAT",
+    "ATOMIC_INT",
+    "ATOMIC_REF",
+    "CELLS",
+    "COUNTER",
+    "FAMILY",
+    "HISTOGRAM",
+    "MODELS",
+    "SHARED_CELLS",
+    "SHARED_FLOAT",
+    "SHARED_INT",
+]
+
+# AtomicInt
 
 
-def _exchange_rows(
-    convert: Callable[[Any], Any], equal: Callable[[Any, Any], bool], values: tuple[Any, ...]
-) -> tuple[Operation, ...]:
-    """load, store, exchange and both compare-and-swaps, which every cell but Counter has."""
-    one = tuple((value,) for value in values)
-    two = tuple((expected, desired) for expected in values for desired in values)
-
-    def compare_and_set(state: Any, expected: Any, desired: Any) -> tuple[Any, bool]:
-        expected, desired = convert(expected), convert(desired)
-        return (desired, True) if equal(state, expected) else (state, False)
-
-    def compare_exchange(state: Any, expected: Any, desired: Any) -> tuple[Any, Any]:
-        expected, desired = convert(expected), convert(desired)
-        return (desired if equal(state, expected) else state), state
-
-    return (
-        Operation("load", lambda state: (state, state), ((),)),
-        Operation("store", lambda state, value: (convert(value), None), one),
-        Operation("exchange", lambda state, value: (convert(value), state), one),
-        Operation("compare_and_set", compare_and_set, two),
-        Operation("compare_exchange", compare_exchange, two),
-    )
-
-
-def _update_rows(
-    convert: Callable[[Any], Any], functions: tuple[Callable[[Any], Any], ...]
-) -> tuple[Operation, ...]:
-    pool = tuple((function,) for function in functions)
-
-    def update(state: Any, function: Callable[[Any], Any]) -> tuple[Any, Any]:
-        new = convert(function(state))
-        return new, new
-
-    return (
-        Operation("update", update, pool),
-        Operation("fetch_update", lambda state, function: (convert(function(state)), state), pool),
-    )
-
-
-# AtomicInt and SharedInt
-
-
-def _int_add_fetch(state: int, delta: Any = 1) -> tuple[int, int]:
-    new = int64(state + int64(delta))
-    return new, new
-
-
-def _int_sub_fetch(state: int, delta: Any = 1) -> tuple[int, int]:
-    new = int64(state - int64(delta))
-    return new, new
-
-
-def _int_try_add(state: int, delta: Any, limit: Any) -> tuple[int, bool]:
-    delta, limit = int64(delta), int64(limit)
+def _try_add(state: int, delta: int, limit: int) -> tuple[int, bool]:
     total = state + delta
-    fits = INT64_MIN <= total <= INT64_MAX and (total <= limit if delta >= 0 else total >= limit)
-    return (total, True) if fits else (state, False)
+    within = fits(total) and (total <= limit if delta >= 0 else total >= limit)
+    return (total, True) if within else (state, False)
 
 
-def _int_fetch_inc_mod(state: int, modulus: Any) -> tuple[int, int]:
-    modulus = int64(modulus)
+def _fetch_inc_mod(state: int, modulus: int) -> tuple[int, int]:
     if modulus < 1:
         raise ValueError("modulus must be at least 1")
     index = state if 0 <= state < modulus else 0
     return (index + 1) % modulus, index
-
-
-def _int_advance(state: int, candidate: Any) -> tuple[int, int]:
-    new = int64(max(int64(candidate), state + 1))
-    return new, new
 
 
 def _enter(cell: Any) -> Any:
@@ -103,6 +87,16 @@ def _leave(cell: Any) -> Any:
     return cell.track().__exit__(None, None, None)
 
 
+def _count_inside(cell: Any) -> int:
+    with cell.track() as inside:
+        return int(inside.load())
+
+
+_OPERAND = [Parameter("operand", INT64)]
+_OPERAND_OR_1 = [Parameter("operand", INT64, 1)]
+_DELTA = [Parameter("delta", INT64)]
+_DELTA_OR_1 = [Parameter("delta", INT64, 1)]
+
 _DELTAS = ((1,), (2,), (-3,))
 _MASKS = ((1,), (6,), (-2,))
 _LEVELS = ((-1,), (2,), (4,))
@@ -111,64 +105,95 @@ ATOMIC_INT = Model(
     "AtomicInt",
     0,
     (
-        *_exchange_rows(int64, operator.eq, (0, 1, 2)),
-        Operation("inc", lambda state: (int64(state + 1), None), ((),)),
-        Operation("dec", lambda state: (int64(state - 1), None), ((),)),
-        Operation("add", lambda state, delta: (int64(state + int64(delta)), None), (*_DELTAS, (INT64_MAX,))),
-        Operation("fetch_add", lambda state, delta=1: (int64(state + int64(delta)), state), ((), *_DELTAS)),
-        Operation("fetch_sub", lambda state, delta=1: (int64(state - int64(delta)), state), ((), *_DELTAS)),
-        Operation("fetch_and", lambda state, mask: (state & int64(mask), state), _MASKS),
-        Operation("fetch_or", lambda state, mask: (state | int64(mask), state), _MASKS),
-        Operation("fetch_xor", lambda state, mask: (state ^ int64(mask), state), _MASKS),
-        Operation("fetch_max", lambda state, level: (max(state, int64(level)), state), _LEVELS),
-        Operation("fetch_min", lambda state, level: (min(state, int64(level)), state), _LEVELS),
-        Operation("add_fetch", _int_add_fetch, ((), *_DELTAS)),
-        Operation("sub_fetch", _int_sub_fetch, ((), *_DELTAS)),
-        Operation("try_add", _int_try_add, ((1, 2), (2, 3), (-1, 0), (2**64, 0))),
-        Operation("fetch_inc_mod", _int_fetch_inc_mod, ((2,), (3,), (0,))),
-        Operation("advance", _int_advance, ((-5,), (3,), (INT64_MAX,))),
-        *_update_rows(int64, (twice, minus_one, refuse)),
-        Operation("track().__enter__", lambda state: (int64(state + 1), ITSELF), ((),), _enter),
-        Operation("track().__exit__", lambda state: (int64(state - 1), None), ((),), _leave),
-        Operation(
-            "__iadd__", lambda state, delta: (int64(state + int64(delta)), ITSELF), _DELTAS, operator.iadd
+        row("__init__", [Parameter("value", INT64, 0)], lambda state, value: (value, None)),
+        *exchange_rows(INT64, same_value, (0, 1, 2)),
+        row("inc", [], lambda state: (exact(state + 1), None), NO_ARGUMENTS),
+        row("dec", [], lambda state: (exact(state - 1), None), NO_ARGUMENTS),
+        row("add", _DELTA, lambda state, delta: (exact(state + delta), None), (*_DELTAS, (INT64_MAX,))),
+        row(
+            "fetch_add",
+            _OPERAND_OR_1,
+            lambda state, operand: (exact(state + operand), state),
+            ((), *_DELTAS),
         ),
-        Operation(
-            "__isub__", lambda state, delta: (int64(state - int64(delta)), ITSELF), _DELTAS, operator.isub
+        row(
+            "fetch_sub",
+            _OPERAND_OR_1,
+            lambda state, operand: (exact(state - operand), state),
+            ((), *_DELTAS),
         ),
-        Operation("__iand__", lambda state, mask: (state & int64(mask), ITSELF), _MASKS, operator.iand),
-        Operation("__ior__", lambda state, mask: (state | int64(mask), ITSELF), _MASKS, operator.ior),
-        Operation("__ixor__", lambda state, mask: (state ^ int64(mask), ITSELF), _MASKS, operator.ixor),
-        Operation("__int__", lambda state: (state, state), ((),), int),
-        Operation("__bool__", lambda state: (state, state != 0), ((),), bool),
+        row("fetch_and", _OPERAND, lambda state, operand: (state & operand, state), _MASKS),
+        row("fetch_or", _OPERAND, lambda state, operand: (state | operand, state), _MASKS),
+        row("fetch_xor", _OPERAND, lambda state, operand: (state ^ operand, state), _MASKS),
+        row("fetch_max", _OPERAND, lambda state, operand: (max(state, operand), state), _LEVELS),
+        row("fetch_min", _OPERAND, lambda state, operand: (min(state, operand), state), _LEVELS),
+        row(
+            "add_fetch",
+            _DELTA_OR_1,
+            lambda state, delta: (new := exact(state + delta), new),
+            ((), *_DELTAS),
+        ),
+        row(
+            "sub_fetch",
+            _DELTA_OR_1,
+            lambda state, delta: (new := exact(state - delta), new),
+            ((), *_DELTAS),
+        ),
+        row(
+            "try_add",
+            [*_DELTA, Parameter("limit", INT64)],
+            _try_add,
+            ((1, 2), (2, 3), (-1, 0), (2**64, 0)),
+        ),
+        row("fetch_inc_mod", [Parameter("modulus", INT64)], _fetch_inc_mod, ((2,), (3,), (0,))),
+        row(
+            "advance",
+            [Parameter("candidate", INT64)],
+            lambda state, candidate: (new := exact(max(candidate, state + 1)), new),
+            ((-5,), (3,), (INT64_MAX,)),
+        ),
+        *update_rows(INT_FUNCTION, to_int64, (twice, minus_one, refuse)),
+        row("track", [], lambda state: (state, exact(state + 1)), written=_count_inside, atomic=False),
+        row("track().__enter__", [], lambda state: (exact(state + 1), ITSELF), NO_ARGUMENTS, _enter),
+        row("track().__exit__", [], lambda state: (exact(state - 1), None), NO_ARGUMENTS, _leave),
+        row(
+            "__iadd__",
+            _OPERAND,
+            lambda state, operand: (exact(state + operand), ITSELF),
+            _DELTAS,
+            operator.iadd,
+        ),
+        row(
+            "__isub__",
+            _OPERAND,
+            lambda state, operand: (exact(state - operand), ITSELF),
+            _DELTAS,
+            operator.isub,
+        ),
+        row("__iand__", _OPERAND, lambda state, operand: (state & operand, ITSELF), _MASKS, operator.iand),
+        row("__ior__", _OPERAND, lambda state, operand: (state | operand, ITSELF), _MASKS, operator.ior),
+        row("__ixor__", _OPERAND, lambda state, operand: (state ^ operand, ITSELF), _MASKS, operator.ixor),
+        row("__int__", [], lambda state: (state, state), NO_ARGUMENTS, int),
+        row("__bool__", [], lambda state: (state, state != 0), NO_ARGUMENTS, bool),
+        shown("AtomicInt"),
     ),
+    edge_states=(0, 1, -1, 7, INT64_MAX, INT64_MAX - 1, INT64_MIN, INT64_MIN + 1),
 )
 
 
-# AtomicFloat and SharedFloat
+# AtomicFloat: compared by bits; in max and min a number beats NaN, and 0.0 and -0.0 tie.
 
 
-def _same_bits(one: float, other: float) -> bool:
-    return bits(one) == bits(other)
+def _maximum(state: float, operand: float) -> float:
+    return operand if operand > state or (math.isnan(state) and not math.isnan(operand)) else state
 
 
-def _maximum(state: float, level: float) -> float:
-    return level if level > state or (math.isnan(state) and not math.isnan(level)) else state
+def _minimum(state: float, operand: float) -> float:
+    return operand if operand < state or (math.isnan(state) and not math.isnan(operand)) else state
 
 
-def _minimum(state: float, level: float) -> float:
-    return level if level < state or (math.isnan(state) and not math.isnan(level)) else state
-
-
-def _float_add_fetch(state: float, delta: Any) -> tuple[float, float]:
-    new = state + double(delta)
-    return new, new
-
-
-def _float_sub_fetch(state: float, delta: Any) -> tuple[float, float]:
-    new = state - double(delta)
-    return new, new
-
+_FLOAT_OPERAND = [Parameter("operand", DOUBLE)]
+_FLOAT_DELTA = [Parameter("delta", DOUBLE)]
 
 # Powers of two, so that sums are exact and the order of the additions cannot hide a lost one.
 _FLOAT_DELTAS = ((1.0,), (0.5,), (-4.0,))
@@ -178,125 +203,138 @@ ATOMIC_FLOAT = Model(
     "AtomicFloat",
     0.0,
     (
-        *_exchange_rows(double, _same_bits, (0.0, -0.0, 1.5)),
-        Operation("add", lambda state, delta: (state + double(delta), None), _FLOAT_DELTAS),
-        Operation("fetch_add", lambda state, delta: (state + double(delta), state), _FLOAT_DELTAS),
-        Operation("fetch_sub", lambda state, delta: (state - double(delta), state), _FLOAT_DELTAS),
-        Operation("add_fetch", _float_add_fetch, _FLOAT_DELTAS),
-        Operation("sub_fetch", _float_sub_fetch, _FLOAT_DELTAS),
-        Operation("fetch_max", lambda state, level: (_maximum(state, double(level)), state), _FLOAT_LEVELS),
-        Operation("fetch_min", lambda state, level: (_minimum(state, double(level)), state), _FLOAT_LEVELS),
-        *_update_rows(double, (twice, minus_one, refuse)),
-        Operation(
-            "__iadd__", lambda state, delta: (state + double(delta), ITSELF), _FLOAT_DELTAS, operator.iadd
+        row("__init__", [Parameter("value", DOUBLE, 0.0)], lambda state, value: (value, None)),
+        *exchange_rows(DOUBLE, same_bits, (0.0, -0.0, 1.5)),
+        row("add", _FLOAT_DELTA, lambda state, delta: (computed(state + delta), None), _FLOAT_DELTAS),
+        row(
+            "fetch_add",
+            _FLOAT_OPERAND,
+            lambda state, operand: (computed(state + operand), state),
+            _FLOAT_DELTAS,
         ),
-        Operation(
-            "__isub__", lambda state, delta: (state - double(delta), ITSELF), _FLOAT_DELTAS, operator.isub
+        row(
+            "fetch_sub",
+            _FLOAT_OPERAND,
+            lambda state, operand: (computed(state - operand), state),
+            _FLOAT_DELTAS,
         ),
-        Operation("__float__", lambda state: (state, state), ((),), float),
-        Operation("__bool__", lambda state: (state, state != 0.0), ((),), bool),
+        row(
+            "fetch_max",
+            _FLOAT_OPERAND,
+            lambda state, operand: (_maximum(state, operand), state),
+            _FLOAT_LEVELS,
+        ),
+        row(
+            "fetch_min",
+            _FLOAT_OPERAND,
+            lambda state, operand: (_minimum(state, operand), state),
+            _FLOAT_LEVELS,
+        ),
+        row(
+            "add_fetch",
+            _FLOAT_DELTA,
+            lambda state, delta: (new := computed(state + delta), new),
+            _FLOAT_DELTAS,
+        ),
+        row(
+            "sub_fetch",
+            _FLOAT_DELTA,
+            lambda state, delta: (new := computed(state - delta), new),
+            _FLOAT_DELTAS,
+        ),
+        *update_rows(DOUBLE_FUNCTION, to_double, (twice, minus_one, refuse)),
+        row(
+            "__iadd__",
+            _FLOAT_OPERAND,
+            lambda state, operand: (computed(state + operand), ITSELF),
+            _FLOAT_DELTAS,
+            operator.iadd,
+        ),
+        row(
+            "__isub__",
+            _FLOAT_OPERAND,
+            lambda state, operand: (computed(state - operand), ITSELF),
+            _FLOAT_DELTAS,
+            operator.isub,
+        ),
+        row("__float__", [], lambda state: (state, state), NO_ARGUMENTS, float),
+        row("__bool__", [], lambda state: (state, state != 0.0), NO_ARGUMENTS, bool),
+        shown("AtomicFloat"),
     ),
     same_double,
     bits,
+    edge_states=(
+        *(0.0, -0.0, 1.0, -1.0, 0.1, 5e-324, 2.0**53, 1.7976931348623157e308, -1.7976931348623157e308),
+        *(math.inf, -math.inf, math.nan, -math.nan, from_bits(0x7FF8_0000_0000_BEEF)),
+    ),
 )
 
+
+# AtomicBool
 
 ATOMIC_BOOL = Model(
     "AtomicBool",
     False,
     (
-        *_exchange_rows(truth, operator.is_, (False, True)),
-        Operation("test_and_set", lambda state: (True, state), ((),)),
-        Operation("clear", lambda state: (False, None), ((),)),
-        Operation("__bool__", lambda state: (state, state), ((),), bool),
+        row("__init__", [Parameter("value", TRUTH, False)], lambda state, value: (value, None)),
+        *exchange_rows(TRUTH, operator.is_, (False, True)),
+        row("test_and_set", [], lambda state: (True, state), NO_ARGUMENTS),
+        row("clear", [], lambda state: (False, None), NO_ARGUMENTS),
+        row("__bool__", [], lambda state: (state, state), NO_ARGUMENTS, bool),
+        shown("AtomicBool"),
     ),
+    edge_states=(False, True),
 )
 
 
-# AtomicRef: by identity; an object's own == is never asked.
-
-
-class Thing:
-    """An object to refer to, equal to all its like: only identity tells two of them apart."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __repr__(self) -> str:
-        return self.name
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Thing)
-
-    def __hash__(self) -> int:
-        return 0
-
-
-_A, _B = Thing("A"), Thing("B")
-
-
-def swap_things(value: Any) -> Any:
-    return _B if value is _A else _A
-
+# AtomicRef: by identity; an object's own `==` is never asked.
 
 ATOMIC_REF = Model(
     "AtomicRef",
     None,
     (
-        *_exchange_rows(unchanged, operator.is_, (None, _A, _B)),
-        *_update_rows(unchanged, (swap_things, refuse)),
+        row("__init__", [Parameter("value", OBJECT, None)], lambda state, value: (value, None)),
+        *exchange_rows(OBJECT, operator.is_, (None, THING_A, THING_B)),
+        *update_rows(OBJECT_FUNCTION, unchanged, (swap_things, refuse)),
+        shown("AtomicRef"),
     ),
     same_object,
     id,
-)
-
-
-# Counter. Sequentially it is this; while operations overlap, `check_counter` says what its loads may return.
-
-
-def _count(number: Any) -> int:
-    count = int64(number)
-    if count < 0:
-        raise ValueError("a Counter only counts up")
-    return count
-
-
-_COUNTS = ((1,), (2,), (5,), (-1,))
-
-COUNTER = Model(
-    "Counter",
-    0,
-    (
-        Operation("inc", lambda state: (int64(state + 1), None), ((),)),
-        Operation("add", lambda state, count: (int64(state + _count(count)), None), _COUNTS),
-        Operation("load", lambda state: (state, state), ((),)),
-        Operation("drain", lambda state: (0, state), ((),)),
-        Operation(
-            "__iadd__", lambda state, count: (int64(state + _count(count)), ITSELF), _COUNTS, operator.iadd
-        ),
-        Operation("__int__", lambda state: (state, state), ((),), int),
-        Operation("__bool__", lambda state: (state, state != 0), ((),), bool),
+    edge_states=(
+        *(None, True, 10**9, int("1000000000"), math.nan, "text", ("a", 1), Exception),
+        *(Thing("C"), Thing("D"), [], []),
     ),
 )
 
-# Histogram, with a bound at 1. As with Counter, this is what it is while nothing overlaps.
+
+# SharedInt and SharedFloat: the same operations, on eight bytes of a buffer.
 
 
-def _observe(state: Any, value: float) -> tuple[Any, None]:
-    (low, high), total = state
-    return ((low + (value <= 1.0), high + (value > 1.0)), total + value), None
+def _release_another(cell: Any) -> None:
+    """A cell that was released does nothing more, so this releases another one."""
+    other = type(cell)(bytearray(8))
+    other.release()
 
 
-_NOTHING = ((0, 0), 0.0)
+def _in_a_buffer(model: Model, type_name: str) -> Model:
+    kept = (row for row in model.operations if row.name not in ("__init__", "__repr__"))
+    own = (
+        row("release", [], lambda state: (state, None), written=_release_another, atomic=False),
+        shown(type_name),
+    )
+    return replace(
+        model,
+        name=type_name,
+        operations=(*kept, *own),
+        new=lambda module: getattr(module, type_name)(bytearray(8)),
+    )
 
-HISTOGRAM = Model(
-    "Histogram",
-    _NOTHING,
-    (
-        Operation("observe", _observe, ((1.0,), (2.0,))),
-        Operation("snapshot", lambda state: (state, state), ((),)),
-        Operation("drain", lambda state: (_NOTHING, state), ((),)),
-    ),
-)
 
-MODELS = {model.name: model for model in (ATOMIC_INT, ATOMIC_FLOAT, ATOMIC_BOOL, ATOMIC_REF, COUNTER)}
+SHARED_INT = _in_a_buffer(ATOMIC_INT, "SharedInt")
+SHARED_FLOAT = _in_a_buffer(ATOMIC_FLOAT, "SharedFloat")
+
+CELLS = (ATOMIC_INT, ATOMIC_FLOAT, ATOMIC_BOOL, ATOMIC_REF, COUNTER)
+"""Those that are made of one value."""
+SHARED_CELLS = (SHARED_INT, SHARED_FLOAT)
+ALL = (*CELLS, *SHARED_CELLS, HISTOGRAM, FAMILY)
+MODELS = {model.name: model for model in ALL}

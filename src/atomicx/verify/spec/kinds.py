@@ -1,4 +1,7 @@
-"""The kinds of arguments: what a cell accepts, what it makes of it, and when two values agree."""
+"""The kinds of arguments: what a cell accepts, what it makes of it, how it refuses the rest.
+
+And what goes with each: when two values agree, and functions of a value to give to update().
+"""
 
 from __future__ import annotations
 
@@ -7,30 +10,40 @@ import operator
 import struct
 from typing import Any
 
-from .model import same_value
+from .model import ArgumentKind, same_value, unchanged
 
 INT64_MIN = -(2**63)
 INT64_MAX = 2**63 - 1
 
 
-def int64(number: Any) -> int:
+# Integers
+
+
+def fits(number: int) -> bool:
+    return INT64_MIN <= number <= INT64_MAX
+
+
+def to_int64(argument: Any) -> int:
     """An integer that fits in 64 bits. Raises TypeError or OverflowError."""
-    integer = operator.index(number)
-    if not INT64_MIN <= integer <= INT64_MAX:
-        raise OverflowError("does not fit in a signed 64-bit integer")
-    return integer
+    number = operator.index(argument)
+    if not fits(number):
+        raise OverflowError("value does not fit in a signed 64-bit integer")
+    return number
 
 
-def double(number: Any) -> float:
+def exact(result: int) -> int:
+    """A result, which is exact or an error; it is never wrapped."""
+    if not fits(result):
+        raise OverflowError("result does not fit in a signed 64-bit integer")
+    return result
+
+
+# Doubles
+
+
+def to_double(argument: Any) -> float:
     """A float of the same bits. Unlike float() it takes numbers only. Raises TypeError or OverflowError."""
-    return math.ldexp(number, 0)
-
-
-def truth(value: Any) -> bool:
-    """True or False, and nothing else. Raises TypeError."""
-    if value is True or value is False:
-        return bool(value)
-    raise TypeError("takes only True and False")
+    return math.ldexp(argument, 0)
 
 
 def bits(number: float) -> bytes:
@@ -38,16 +51,75 @@ def bits(number: float) -> bytes:
     return struct.pack("<d", number)
 
 
+def from_bits(pattern: int) -> float:
+    return float(struct.unpack("<d", struct.pack("<Q", pattern))[0])
+
+
+class SomeNaN(float):
+    """A NaN that came out of arithmetic: nothing promises which of its bits are set."""
+
+
+def computed(number: float) -> float:
+    """A result of arithmetic."""
+    return SomeNaN("nan") if math.isnan(number) else number
+
+
+def same_bits(state: float, expected: float) -> bool:
+    return bits(state) == bits(expected)
+
+
 def same_double(one: Any, other: Any) -> bool:
-    """Agreement by bits; which NaN comes out of arithmetic is nobody's promise, so they all agree."""
+    """Agreement by bits; with a NaN that was computed every NaN agrees."""
+    if isinstance(one, SomeNaN) or isinstance(other, SomeNaN):
+        return all(isinstance(number, float) and math.isnan(number) for number in (one, other))
     if type(one) is float and type(other) is float:
-        return bits(one) == bits(other) or (math.isnan(one) and math.isnan(other))
+        return same_bits(one, other)
     return same_value(one, other)
+
+
+def to_observation(argument: Any) -> float:
+    """What a Histogram observes: any real number but NaN. Raises TypeError, OverflowError or ValueError."""
+    number = to_double(argument)
+    if math.isnan(number):
+        raise ValueError("a Histogram has no bucket for NaN")
+    return number
+
+
+# The rest
+
+
+def to_truth(argument: Any) -> bool:
+    """True or False, and nothing else. Raises TypeError."""
+    if argument is True or argument is False:
+        return bool(argument)
+    raise TypeError(f"AtomicBool takes True or False, not '{type(argument).__name__}'")
+
+
+def to_label(argument: Any) -> str:
+    """A label value as text: an int is its decimal digits. Raises TypeError."""
+    if isinstance(argument, str):
+        return str.__str__(argument)
+    if isinstance(argument, int):
+        return int.__repr__(argument)
+    raise TypeError(f"a label value is a str or an int, not {type(argument).__name__!r}")
 
 
 def same_object(one: Any, other: Any) -> bool:
     """Identity; and for errors, which are results of the checker's own making, equality."""
-    return one is other or (type(one) is tuple and one[:1] == ("raises",) and bool(one == other))
+    return one is other or (type(one) is type(other) is tuple and one[:1] == ("raises",) and one == other)
+
+
+INT64 = ArgumentKind("int64", to_int64, runs_code=True)
+DOUBLE = ArgumentKind("double", to_double, runs_code=True)
+OBSERVATION = ArgumentKind("observation", to_observation, runs_code=True)
+TRUTH = ArgumentKind("truth", to_truth)
+OBJECT = ArgumentKind("object", unchanged)
+LABEL = ArgumentKind("label", to_label)
+
+# What update() and fetch_update() take. It is called with the state, and what it returns is converted.
+INT_FUNCTION = ArgumentKind("function of an int", unchanged, called=True)
+DOUBLE_FUNCTION = ArgumentKind("function of a float", unchanged, called=True)
+OBJECT_FUNCTION = ArgumentKind("function of an object", unchanged, called=True)
 
 
 # Functions for update(). They are pure, as the model runs them too, and once more each time it backtracks.
@@ -64,3 +136,26 @@ def minus_one(value: Any) -> Any:
 def refuse(value: Any) -> Any:
     """Raises, and so leaves the cell alone."""
     raise ValueError(value)
+
+
+class Thing:
+    """An object to refer to, equal to everything: only identity tells two of them apart."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return 0
+
+
+THING_A, THING_B = Thing("A"), Thing("B")
+
+
+def swap_things(value: Any) -> Any:
+    return THING_B if value is THING_A else THING_A

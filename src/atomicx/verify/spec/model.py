@@ -4,18 +4,22 @@ A row is a name, a pure step `(state, *arguments) -> (new state, result)`, and e
 which the driver in `atomicx.verify.histories.drive` makes its random programs. A step that raises leaves the
 state alone, and the error is the result: `("raises", "OverflowError")`.
 
-Write a `Model` for an object of your own in the same way, and `check_linearizable` checks that:
+Write a `Model` for an object of your own in the same way, and `check_linearizable` checks it:
 
     STACK = Model("Stack", (), (
         Operation("push", lambda items, item: ((*items, item), None), ((1,), (2,))),
         Operation("pop", lambda items: (items[:-1], items[-1]), ((),)),
     ))
+
+The rows of atomicx's own types (`atomicx.verify.spec.cells`) also have parameters: how each argument is
+called, what it is converted by, and its default. Nothing here imports anything of atomicx.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 Arguments = tuple[Any, ...]
@@ -27,38 +31,21 @@ class _Itself:
         return "itself"
 
 
+class _Required:
+    def __repr__(self) -> str:
+        return "required"
+
+
 ITSELF = _Itself()
 """The result of an operation that returns the object it was called on, as `+=` does."""
+
+REQUIRED: Any = _Required()
+"""In the place of a default: there is none."""
 
 
 def raises(error: BaseException) -> tuple[str, str]:
     """The result of an operation that raised."""
     return "raises", type(error).__name__
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One row: what the operation is called, what it does, and arguments worth trying."""
-
-    name: str
-    step: Step
-    arguments: tuple[Arguments, ...] = ()
-    written: Callable[..., Any] | None = None
-    """How the operation is written where that is no method call: `operator.iadd`, `int`."""
-
-    def apply(self, state: Any, arguments: Arguments) -> tuple[Any, Any]:
-        """The state after the operation, and its result; an error is a result and changes nothing."""
-        try:
-            new_state, result = self.step(state, *arguments)
-        except Exception as error:
-            return state, raises(error)
-        return new_state, result
-
-    def call(self, target: Any, arguments: Arguments) -> Any:
-        """Does the operation on a real object. Raises what it raises."""
-        if self.written is not None:
-            return self.written(target, *arguments)
-        return getattr(target, self.name)(*arguments)
 
 
 def same_value(one: Any, other: Any) -> bool:
@@ -71,22 +58,131 @@ def unchanged(state: Any) -> Any:
 
 
 @dataclass(frozen=True)
+class ArgumentKind:
+    """A kind of argument. `convert` gives the value that the step sees, or raises."""
+
+    name: str
+    convert: Callable[[Any], Any]
+    runs_code: bool = False
+    """Conversion may run the argument's own code (`__index__`, `__float__`)."""
+    called: bool = False
+    """The operation calls the argument with the state."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What an argument is called, what kind it is, and what it is if it is left out."""
+
+    name: str
+    kind: ArgumentKind
+    default: Any = REQUIRED
+    keyword: bool = False
+    """It may also be given by its name."""
+    variadic: bool = False
+    """It is one of `*values`: the number of these depends on the cell."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One row: what the operation is called, what it does, and arguments worth trying."""
+
+    name: str
+    step: Step
+    arguments: tuple[Arguments, ...] = ()
+    """Examples of arguments. A row without any is left out of random programs."""
+    written: Callable[..., Any] | None = None
+    """How the operation is written where that is not a method call: `operator.iadd`, `int`."""
+    parameters: tuple[Parameter, ...] | None = None
+    """What the step's arguments are converted by; None if they are passed on as they are."""
+    same: Callable[[Any, Any], bool] | None = None
+    """When two results agree, if not as the model says."""
+    atomic: bool = True
+    """Whether it takes effect at one moment. A with block does not, and so it is no part of a history."""
+
+    @property
+    def is_public(self) -> bool:
+        return not self.name.startswith("_")
+
+    @property
+    def most(self) -> int:
+        """How many arguments it takes at most."""
+        return len(self.parameters or ())
+
+    @property
+    def fewest(self) -> int:
+        """How many arguments it takes at least."""
+        return sum(parameter.default is REQUIRED for parameter in self.parameters or ())
+
+    def convert(self, arguments: Arguments) -> Arguments:
+        """What the step is given: every argument converted, from left to right, and the defaults.
+
+        Raises what a conversion raises.
+        """
+        if self.parameters is None:
+            return arguments
+        defaults = tuple(parameter.default for parameter in self.parameters[len(arguments) :])
+        return tuple(
+            [
+                parameter.kind.convert(argument)
+                for parameter, argument in zip(self.parameters, arguments + defaults, strict=True)
+            ]
+        )
+
+    def take(self, state: Any, arguments: Arguments) -> tuple[Any, Any]:
+        """The state after the operation, and its result. Raises what the operation raises."""
+        return self.step(state, *self.convert(arguments))
+
+    def apply(self, state: Any, arguments: Arguments) -> tuple[Any, Any]:
+        """The state after the operation, and its result; an error is a result and changes nothing."""
+        try:
+            new_state, result = self.step(state, *self.convert(arguments))
+        except Exception as error:
+            return state, raises(error)
+        return new_state, result
+
+    def call(self, target: Any, arguments: Arguments) -> Any:
+        """Does the operation on a real object. Raises what it raises."""
+        if self.written is not None:
+            return self.written(target, *arguments)
+        return getattr(target, self.name)(*arguments)
+
+
+class Promise(Enum):
+    """What a type says of operations that overlap."""
+
+    LINEARIZABLE = "some order of whole operations explains every result"
+    BETWEEN = "counts are exact; a read gives a value between those at its start and at its end"
+    CHILDREN = "one child for each key; items() gives what was there during the whole call"
+
+
+@dataclass(frozen=True)
 class Model:
     """A sequential specification: an initial state and a table of operations.
 
     `same` decides whether two results agree, and `key` gives a hashable stand-in for a state, by which
-    the search remembers where it has been; the state itself serves where it is hashable.
+    the search remembers where it has been; the state itself serves where it is hashable. The rest is
+    needed only where real objects are brought into a state: `new` makes one, of a module that has the type,
+    `fill` brings it into a state, and `read` tells the state that it is in.
     """
 
     name: str
     initial: Any
-    operations: tuple[Operation, ...]
-    same: Callable[[Any, Any], bool] = same_value
-    key: Callable[[Any], Hashable] = unchanged
+    operations: tuple[Operation, ...] = field(repr=False)
+    same: Callable[[Any, Any], bool] = field(default=same_value, repr=False)
+    key: Callable[[Any], Hashable] = field(default=unchanged, repr=False)
+    edge_states: tuple[Any, ...] = field(default=(), repr=False, compare=False)
+    """States in which every operation is tried."""
+    promise: Promise = Promise.LINEARIZABLE
+    new: Callable[[Any], Any] | None = field(default=None, repr=False)
+    fill: Callable[[Any, Any], Any] | None = field(default=None, repr=False)
+    read: Callable[[Any], Any] = field(default=lambda cell: cell.load(), repr=False)
     rows: dict[str, Operation] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.rows.update((row.name, row) for row in self.operations)
+
+    def __str__(self) -> str:
+        return self.name
 
     def __getitem__(self, name: str) -> Operation:
         """The row of this name. Raises LookupError, which names the model, where there is none."""
@@ -94,3 +190,28 @@ class Model:
             return self.rows[name]
         except KeyError:
             raise LookupError(f"the model {self.name} has no operation {name!r}") from None
+
+    def agrees(self, row: Operation, expected: Any, actual: Any) -> bool:
+        """Whether the row's operation may return `actual` where the step says `expected`."""
+        return (row.same or self.same)(expected, actual)
+
+    def changes(self, row: Operation) -> bool:
+        """Whether the operation changes any of the states, with any of its examples."""
+        return any(
+            self.key(row.apply(state, arguments)[0]) != self.key(state)
+            for state in (self.initial, *self.edge_states)
+            for arguments in row.arguments
+        )
+
+    def make(self, module: Any, state: Any) -> Any:
+        """A real cell of `module` in this state."""
+        cell = getattr(module, self.name)() if self.new is None else self.new(module)
+        self.put(cell, state)
+        return cell
+
+    def put(self, cell: Any, state: Any) -> None:
+        """Brings a real cell into this state."""
+        if self.fill is None:
+            cell.store(state)
+        else:
+            self.fill(cell, state)
