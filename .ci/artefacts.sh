@@ -95,6 +95,29 @@ without_compiler() {
   echo "ok: without a compiler the sdist installs the twin, and says so"
 }
 
+# By its name from a local index, as users install it; beside the unrelated package of PyPI, which has the same import
+# name; and as the build requirement of another extension.
+by_name() {
+  local said index=$artefacts/3.11/wheelhouse
+  "$python" -m venv "$artefacts/named"
+  cd "$artefacts"
+  named/bin/python -m pip install -qq --no-index --find-links "$index" atomicx-cells
+  named/bin/python -W error "$top/.ci/identity.py" 3.11 0
+  named/bin/python -m pip install -qq --no-deps atomicx==0.0.15    # over ours: its front replaces ours
+  if said=$(named/bin/python -m atomicx info 2>&1); then echo "the unrelated package was not noticed: $said"; return 1; fi
+  [[ $said == *"files replaced those of atomicx-cells"*"run: pip uninstall -y atomicx atomicx-cells"* ]]
+  named/bin/python -m pip install -qq --no-index --find-links "$index" --force-reinstall atomicx-cells
+  said=$(named/bin/python "$top/.ci/identity.py" 3.11 0 2>&1)
+  [[ $said == *"RuntimeWarning: the unrelated PyPI package 'atomicx'"*"ok: 3.11"* ]]
+  named/bin/python -m pip uninstall -qqy atomicx atomicx-cells
+  named/bin/python -m pip install -qq --no-index --find-links "$index" atomicx-cells
+  named/bin/python -W error "$top/.ci/identity.py" 3.11 0
+  echo "ok: installed by name; the unrelated package is noticed, and its remedy works"
+  named/bin/python -m pip install -qq --find-links "$index" "$artefacts/pristine/examples/c_extension"
+  named/bin/python -c 'import linescan; assert linescan.Scanner().scan(b"one\ntwo\n") == 2'
+  echo "ok: the example of a C extension was built with atomicx-cells as its build requirement"
+}
+
 job artefacts-sdist build_sdist
 finish
 job artefacts-with-compiler with_compiler
@@ -102,4 +125,6 @@ job artefacts-without-compiler without_compiler
 job artefacts-3.13t wheel 3.13t "$free" "$hypothesis_313t"
 for version in "${forky_versions[@]}"; do job "artefacts-$version" wheel "$version" "/usr/bin/python$version"; done
 for version in "${gil_versions[@]}"; do job "artefacts-$version" wheel "$version" "$(interpreter "$version")"; done
+finish
+job artefacts-by-name by_name
 finish

@@ -79,11 +79,6 @@ def test_the_c_module_where_there_is_one(copy: Path, pure: str | None) -> None:
     assert backend_of(copy, WORKING, pure) == "c"
 
 
-@pytest.mark.parametrize("pure", [None, ""])
-def test_the_twin_where_there_is_none(copy: Path, pure: str | None) -> None:
-    assert backend_of(copy, None, pure) == "python"
-
-
 @pytest.mark.parametrize("core", [None, WORKING, BROKEN, CRASHING])
 def test_the_twin_on_demand(copy: Path, core: str | None) -> None:
     """The C module is not even looked at."""
@@ -109,7 +104,27 @@ def test_why_it_was_chosen(copy: Path, core: str | None, pure: str | None, reaso
 
 def test_demanding_a_c_module_that_is_not_there(copy: Path) -> None:
     assert failure_of(copy, None, "0") == (
-        "ImportError: ATOMICX_PURE is 0, which demands the C module, but this installation has none"
+        "ImportError: ATOMICX_PURE is 0, which demands the C module, but this installation has no C module"
+    )
+
+
+def test_a_c_module_for_another_interpreter(copy: Path) -> None:
+    (copy / "atomicx" / "_core.cpython-27-pdp11.so").touch()
+    assert failure_of(copy, None, "0") == (
+        "ImportError: ATOMICX_PURE is 0, which demands the C module, but the C module was built for another "
+        "interpreter: _core.cpython-27-pdp11.so"
+    )
+
+
+def test_a_c_module_in_an_archive(copy: Path) -> None:
+    (copy / "atomicx" / "_core.cpython-27-pdp11.so").touch()
+    archive = shutil.make_archive(str(copy / "packed"), "zip", copy, "atomicx")
+    shutil.rmtree(copy / "atomicx")
+    code = f"import sys; sys.path.insert(0, {archive!r}); import atomicx"
+    done = run(copy, code, "0")
+    assert done.stderr.splitlines()[-1] == (
+        "ImportError: ATOMICX_PURE is 0, which demands the C module, but atomicx is imported from an "
+        f"archive, {os.path.join(archive, 'atomicx')!r}, and Python cannot load a C module from one"
     )
 
 
@@ -127,14 +142,16 @@ def test_demanding_a_c_module_that_fails(copy: Path, core: str, reason: str) -> 
 @pytest.mark.parametrize(
     ("core", "reason"),
     [
-        (BROKEN, "undefined symbol: PyNoSuchThing"),
-        (WANTING, "No module named 'no_such_dependency'"),
+        (None, "this installation has no C module"),
+        (BROKEN, "the C module failed to load: undefined symbol: PyNoSuchThing"),
+        (WANTING, "the C module failed to load: No module named 'no_such_dependency'"),
     ],
 )
 @pytest.mark.parametrize("pure", [None, ""])
-def test_a_c_module_that_fails_is_heard(copy: Path, core: str, reason: str, pure: str | None) -> None:
-    """The warning gives the reason, and the place of the user's import."""
-    (copy / "atomicx" / "_core.py").write_text(core)
+def test_the_twin_as_a_fallback_is_heard(copy: Path, core: str | None, reason: str, pure: str | None) -> None:
+    """The warning gives the reason, how to silence it, and the place of the user's import."""
+    if core is not None:
+        (copy / "atomicx" / "_core.py").write_text(core)
     code = (
         "import warnings\n"
         "with warnings.catch_warnings(record=True) as caught:\n"
@@ -148,7 +165,8 @@ def test_a_c_module_that_fails_is_heard(copy: Path, core: str, reason: str, pure
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         "RuntimeWarning <string> 4 python",
-        f"the C module of atomicx failed to load, so its slower pure-Python twin is used: {reason}",
+        f"atomicx runs as its slower pure-Python twin: {reason}"
+        " (set ATOMICX_PURE=1 to choose the twin without this warning)",
     ]
 
 

@@ -1,4 +1,4 @@
-"""`python -m atomicx`: what is installed here, whether it keeps its promises, and what it costs."""
+"""Atomic cells for CPython: what is installed here, whether it keeps its promises, and what it costs."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ import os
 import sys
 from collections.abc import Sequence
 
+from ._installation import REMEDY, is_usable, problems
+from ._version import __version__
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command. Returns the exit status; argparse exits with 2 itself on wrong usage."""
     # Whatever a command needs is imported when it runs, so that `info` is quick and needs nothing.
     parser = argparse.ArgumentParser(prog="python -m atomicx", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    parser.add_argument("--version", action="version", version=f"atomicx {__version__}")
+    commands = parser.add_subparsers(dest="command", title="commands", metavar="COMMAND")
     info = commands.add_parser("info", help="version, backend, interpreter, and what is lock-free here")
     info.add_argument("--json", action="store_true", help="as JSON")
     verify = commands.add_parser("verify", help="litmus tests with real threads, on this interpreter")
@@ -25,12 +29,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser("idioms", help="which ordinary Python operations are atomic here", add_help=False)
     # What comes after `idioms` is for its own parser, --help too.
     options, rest = parser.parse_known_args(arguments)
+    if options.command is None and not rest:
+        parser.print_help()
+        return 0
     if options.command == "idioms":
         from .verify.idioms.survey import main as idioms
 
         return idioms(rest)
-    if rest:
+    if rest or options.command is None:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    wrong = problems()
+    if wrong:
+        print(*(f"warning: {problem}" for problem in (*wrong, REMEDY)), sep="\n", file=sys.stderr)
+    if not is_usable():
+        return 1
     if options.command == "info":
         from ._info import as_text, facts
 
@@ -93,6 +105,8 @@ def _run() -> int:
         status = main()
         sys.stdout.flush()
         return status
+    except KeyboardInterrupt:
+        return 130
     except BrokenPipeError:
         # The reader has seen enough, as in `| head`. What is still buffered must not fail once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

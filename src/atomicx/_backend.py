@@ -1,7 +1,7 @@
 """Chooses the backend: the C module, or the pure-Python twin.
 
 ATOMICX_PURE=1 takes the twin, ATOMICX_PURE=0 demands the C module. Unset, or empty, it is the C module where
-there is one. A C module that is there and fails to load is reported, never passed over in silence.
+there is one; otherwise the twin, and a RuntimeWarning says why.
 """
 
 import os
@@ -45,6 +45,21 @@ def _is_missing(error: ImportError) -> bool:
     return isinstance(error, ModuleNotFoundError) and error.name == _CORE
 
 
+def _why_missing() -> str:
+    """Why there is no C module, as far as the folder of the package can tell."""
+    folder = os.path.dirname(__file__)
+    if not os.path.isdir(folder):
+        return f"atomicx is imported from an archive, {folder!r}, and Python cannot load a C module from one"
+    others = [
+        name
+        for name in sorted(os.listdir(folder))
+        if name.startswith("_core.") and name[-3:] in (".so", "pyd")
+    ]
+    if others:
+        return f"the C module was built for another interpreter: {', '.join(others)}"
+    return "this installation has no C module"
+
+
 def _choose(pure: str) -> "tuple[str, ModuleType, str]":
     """The backend, its module, and why it was chosen."""
     if pure == "1":
@@ -56,27 +71,31 @@ def _choose(pure: str) -> "tuple[str, ModuleType, str]":
     try:
         return "c", _load_core(), "the C module is there" if pure == "" else "ATOMICX_PURE is 0"
     except ImportError as error:
+        missing = _is_missing(error)
+        reason = _why_missing() if missing else f"the C module failed to load: {error}"
         if pure == "0":
-            if _is_missing(error):
-                raise ImportError(
-                    "ATOMICX_PURE is 0, which demands the C module, but this installation has none",
-                    name=_CORE,
-                ) from error
+            if missing:
+                message = f"ATOMICX_PURE is 0, which demands the C module, but {reason}"
+                raise ImportError(message, name=_CORE) from error
             raise
-        reason = "this installation has no C module"
-        if not _is_missing(error):
-            import warnings
+        import warnings
 
-            reason = f"the C module failed to load: {error}"
-            warnings.warn(
-                f"the C module of atomicx failed to load, so its slower pure-Python twin is used: {error}",
-                RuntimeWarning,
-                stacklevel=4,  # the user's own import
-            )
+        warnings.warn(
+            f"atomicx runs as its slower pure-Python twin: {reason}"
+            " (set ATOMICX_PURE=1 to choose the twin without this warning)",
+            RuntimeWarning,
+            stacklevel=4,  # the user's own import
+        )
         return "python", _load_twin(), reason
 
 
 backend, _module, reason = _choose(os.environ.get("ATOMICX_PURE", ""))
+
+# A look at one path: only the unrelated package called atomicx has this file.
+if os.path.exists(os.path.join(os.path.dirname(__file__), "__init__.pyi")):
+    from ._installation import warn_of_namesake
+
+    warn_of_namesake(stacklevel=3)
 
 AtomicBool = _module.AtomicBool
 AtomicFloat = _module.AtomicFloat

@@ -7,17 +7,22 @@ import platform
 import sys
 import sysconfig
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import atomicx
 
 from ._backend import reason
+from ._installation import problems, version_of
 
 TYPES = ("AtomicInt", "AtomicFloat", "AtomicBool", "AtomicRef", "Counter", "Histogram", "Family")
 SHARED_TYPES = ("SharedInt", "SharedFloat")
-# What the integrations and the commands work with, where it is installed.
-OPTIONAL = ("prometheus_client", "opentelemetry-api", "opentelemetry-sdk", "rich")
+# What the integrations and the commands work with where it is installed; and what to know where it is not.
+OPTIONAL = {
+    "prometheus_client": "the extra prometheus",
+    "opentelemetry-api": "the extra opentelemetry",
+    "opentelemetry-sdk": "needed only to export",
+    "rich": "the extra cli",
+}
 
 
 def gil_state() -> str:
@@ -65,14 +70,8 @@ def environment() -> dict[str, str]:
 
 
 def packages() -> dict[str, str]:
-    """Of the optional packages, those that are installed, and their versions."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    found: dict[str, str] = {}
-    for name in OPTIONAL:
-        with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
+    """The optional packages, and for each its version, or what it would be there for."""
+    return {name: version_of(name) or f"not installed ({what})" for name, what in OPTIONAL.items()}
 
 
 def lock_free(gil: str) -> dict[str, str]:
@@ -113,6 +112,7 @@ def facts() -> dict[str, Any]:
         "cores": core_count(),
         "environment": environment(),
         "packages": packages(),
+        "installation": "; ".join(problems()) or "nothing wrong found",
         "lock_free": lock_free(gil),
     }
 

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+import atomicx
 from atomicx.__main__ import main
 from atomicx._terminal import has_rich
 from atomicx.verify.sampling import engine
@@ -295,10 +296,19 @@ def test_usage_errors(capsys, arguments, complaint):
     assert complaint in capsys.readouterr().err
 
 
-def test_a_command_is_demanded(capsys):
+def test_without_a_command_it_lists_them(capsys):
+    assert main([]) == 0
+    said = capsys.readouterr().out
+    assert [line.split()[0] for line in said.partition("COMMAND\n")[2].splitlines()] == [
+        *("info", "verify", "bench", "idioms"),
+    ]
+    assert max(map(len, said.splitlines())) <= 80
+
+
+def test_the_version(capsys):
     with pytest.raises(SystemExit) as ended:
-        main([])
-    assert ended.value.code == 2
+        main(["--version"])
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"atomicx {atomicx.__version__}\n")
 
 
 def test_json(verify):

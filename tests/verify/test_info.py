@@ -58,7 +58,12 @@ def test_the_optional_packages_that_are_installed(monkeypatch):
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "version", version)
-    assert _info.packages() == {"rich": "13.0"}
+    assert _info.packages() == {
+        "prometheus_client": "not installed (the extra prometheus)",
+        "opentelemetry-api": "not installed (the extra opentelemetry)",
+        "opentelemetry-sdk": "not installed (needed only to export)",
+        "rich": "13.0",
+    }
 
 
 @pytest.mark.parametrize(
