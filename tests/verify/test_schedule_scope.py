@@ -20,7 +20,7 @@ import pytest
 
 import atomicx
 from atomicx.verify import explore
-from atomicx.verify.schedules import places
+from atomicx.verify.schedules import places, visibility
 from atomicx.verify.schedules.places import Places, is_library
 from atomicx.verify.schedules.visibility import Scope
 
@@ -149,7 +149,8 @@ def test_code_that_the_library_generates_for_a_class_is_stepped_through() -> Non
         x: int
 
     assert Scope().visible(Point.__init__.__code__) is not None
-    assert Scope().visible(namedtuple("Pair", "x y").__new__.__code__) is not None
+    # It makes a tuple of its arguments, and touches nothing that threads could share.
+    assert Scope().visible(namedtuple("Pair", "x y").__new__.__code__) is None
 
 
 def imported(folder: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
@@ -218,6 +219,16 @@ def test_the_library_is_one_step_unless_it_is_named() -> None:
     assert Scope().visible(code) is None
     assert Scope(step_into=[queue]).visible(code) is not None
     assert Scope(step_into=[queue.Queue]).visible(code) is not None
+
+
+def test_the_programs_that_come_with_it_are_stepped_through_and_the_rest_is_not() -> None:
+    package = Path(atomicx.__file__).parent
+    for names in visibility._FILES_OF_PROGRAMS:
+        file = package.joinpath("verify", *names)
+        assert file.exists(), "it moved"
+        assert Scope()._is_stepped(str(file))
+    assert not Scope()._is_stepped(str(package / "verify" / "schedules" / "stepping.py"))
+    assert not Scope()._is_stepped(str(package / "_reference" / "type_int.py"))
 
 
 @pytest.mark.parametrize("what", [3, None, partial(print), sys])

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .sampling.outcomes import assert_outcomes, outcome_table
     from .schedules.explorer import (
         Exploration,
+        Explorer,
         Failure,
         assert_all_schedules,
         explore,
@@ -55,6 +56,7 @@ _WHERE = {
     "sampling.outcomes": ("assert_outcomes", "outcome_table"),
     "schedules.explorer": (
         "Exploration",
+        "Explorer",
         "Failure",
         "assert_all_schedules",
         "explore",
@@ -80,6 +82,7 @@ __all__ = [
     "Event",
     "Expectation",
     "Exploration",
+    "Explorer",
     "Failure",
     "Grade",
     "History",

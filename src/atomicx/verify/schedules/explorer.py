@@ -27,18 +27,26 @@ by default, does not see the explored threads before 3.12, and so does not count
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from types import CodeType
 from typing import Any
 
+from ..histories.history import History
 from ..litmus import FORBIDDEN, Litmus, as_litmus
+from ..spec.model import Model
+from .calls import Call, CallProgram, Judge, NotExplained
+from .locks import Patches, explored_threads
 from .stepping import Body, Branch, Execution, NotDeterministic, Plan, ScheduleStep, SteppedThreads
 from .view import columns
 from .visibility import Scope, checked, every, noticeable
 
 __all__ = [
     "Exploration",
+    "Explorer",
     "Failure",
     "NotDeterministic",
     "assert_all_schedules",
@@ -50,7 +58,7 @@ __all__ = [
     "replay",
 ]
 
-Check = Callable[[Any, tuple[Any, ...]], Any]
+Check = Callable[[Any, Any], Any]
 Switches = Callable[[CodeType], bytes]
 
 LETTERS = "abcd"
@@ -69,6 +77,14 @@ class Failure:
     steps: tuple[ScheduleStep, ...]
     names: tuple[str, ...]
     error: BaseException | None = field(default=None, compare=False)
+    conclusive: bool = True
+    """False for a hang that the exploration itself may have caused: the thread went on when the others, which
+    had been paused, were let go. It may have waited for a lock that one of them held."""
+
+    @property
+    def history(self) -> History | None:
+        """What the threads called and got, if it is the history that is wrong."""
+        return self.error.history if isinstance(self.error, NotExplained) else None
 
     def __str__(self) -> str:
         times = "1 preemption" if self.preemptions == 1 else f"{self.preemptions} preemptions"
@@ -100,53 +116,75 @@ class Exploration:
         return f"holds in {schedules}, {self.longest} steps or fewer"
 
 
-def explore(
-    setup: Callable[[], Any],
-    threads: Sequence[Body],
-    check: Check | None = None,
-    *,
-    preemptions: int | None = 2,
-    most_executions: int = MOST_EXECUTIONS,
-    raises: tuple[type[BaseException], ...] = (),
-    step_into: Iterable[Any] = (),
-    one_step: Iterable[Any] = (),
-    switches: Switches = noticeable,
-    most_steps: int = MOST_STEPS,
-    hang_seconds: float = HANG_SECONDS,
-) -> Exploration:
-    """Run `threads` in every schedule with at most `preemptions` preemptions (None: any number).
+class Explorer:
+    """Explores many programs: its threads and its tracer stay for the next one.
 
-    `setup()` makes a fresh state, each thread is called with it, and when all have ended `check(state,
-    results)` raises or returns False if something is wrong; its value is else ignored. The results are in the
-    order of the threads. An exception that a thread raises is its result if its type is in `raises`, and a
-    failure otherwise. So is a deadlock, a thread that makes more than `most_steps` steps, and one whose next
-    step does not come within `hang_seconds`, as when it waits for a lock that existed before.
+        with Explorer() as explorer:
+            for calls in itertools.combinations_with_replacement([("push", 1), ("pop",)], 2):
+                exploration = explorer.explore(Stack, [[call] for call in calls], model=STACK)
 
-    The standard library and atomicx itself, the pure-Python twin too, are not stepped through: their
-    operations are one step each. `step_into` names modules, packages, functions or files that are
-    stepped through all the same, `one_step` others that are not. `switches` says before which bytecodes
-    another thread may come: `noticeable`, `every`, or `checked`: those before which this version of CPython
-    would switch with its GIL, and so too few for a proof that is to hold on the next version.
-
-    Returns at the first failure, or when all is explored, or after `most_executions`. The garbage
-    collector is off while a schedule runs. Raises NotDeterministic if the same schedule does not do the
-    same again, ValueError unless there are two to four threads.
+    `explore` is one of these for one program, and says what the options mean. To be used by one thread.
     """
-    _demand_threads(threads)
-    program = _Program(setup, threads, check, raises, most_steps, preemptions)
-    # A stack for each number of preemptions: depth first, and the fewest preemptions first.
-    stacks: list[list[Branch]] = [
-        [Branch(((thread, None),), 0, None) for thread in reversed(range(len(threads)))]
-    ]
-    executions = longest = 0
-    crew = SteppedThreads(threads, Scope(step_into, one_step, switches), hang_seconds)
-    try:
-        with crew.patches:
+
+    def __init__(
+        self,
+        *,
+        step_into: Iterable[Any] = (),
+        one_step: Iterable[Any] = (),
+        switches: Switches = noticeable,
+        hang_seconds: float = HANG_SECONDS,
+    ) -> None:
+        self._scope = Scope(step_into, one_step, switches)
+        self._hang_seconds = hang_seconds
+        self._threads: SteppedThreads | None = None
+
+    def __enter__(self) -> Explorer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the threads. The explorer can be used again: it makes new ones then."""
+        if self._threads is not None:
+            self._threads.close()
+            self._threads = None
+
+    def explore(
+        self,
+        setup: Callable[[], Any],
+        threads: Sequence[Any],
+        check: Check | None = None,
+        *,
+        model: Model | None = None,
+        initial: Any = None,
+        before: Iterable[Call] = (),
+        after: Iterable[Call] = (),
+        judge: Judge | None = None,
+        preemptions: int | None = 2,
+        most_executions: int = MOST_EXECUTIONS,
+        seconds: float | None = None,
+        raises: tuple[type[BaseException], ...] = (),
+        most_steps: int = MOST_STEPS,
+    ) -> Exploration:
+        """Run a program in every schedule, as the function `explore` does."""
+        calls = _calls(setup, threads, check, model, initial, before, after, judge)
+        program = _Program(setup, threads, check, raises, most_steps, preemptions)
+        if calls is not None:
+            program = replace(program, setup=calls.setup, threads=calls.bodies, check=calls.check)
+        deadline = None if seconds is None else time.monotonic() + seconds
+        # A stack for each number of preemptions: depth first, and the fewest preemptions first.
+        stacks: list[list[Branch]] = [
+            [Branch(((thread, None),), 0, None) for thread in reversed(range(len(threads)))]
+        ]
+        executions = longest = 0
+        with self._running(len(threads), calls) as stepped:
             for stack in stacks:
                 while stack:
-                    if executions >= most_executions:
+                    late = deadline is not None and time.monotonic() > deadline
+                    if executions >= most_executions or late:
                         return Exploration(executions, False, preemptions, None, longest)
-                    execution = program.run(crew, stack.pop())
+                    execution = program.run(stepped, stack.pop())
                     executions += 1
                     longest = max(longest, len(execution.trail))
                     failure = program.failure(execution)
@@ -157,17 +195,136 @@ def explore(
                             # The loop over the stacks comes to it when the present one is empty.
                             stacks.append([])
                         stacks[branch.preemptions].append(branch)
-    finally:
-        crew.close()
-    return Exploration(executions, True, preemptions, None, longest)
+        return Exploration(executions, True, preemptions, None, longest)
+
+    def replay(
+        self,
+        setup: Callable[[], Any],
+        threads: Sequence[Any],
+        check: Check | None,
+        schedule: str,
+        *,
+        model: Model | None = None,
+        initial: Any = None,
+        before: Iterable[Call] = (),
+        after: Iterable[Call] = (),
+        judge: Judge | None = None,
+        raises: tuple[type[BaseException], ...] = (),
+        most_steps: int = MOST_STEPS,
+    ) -> Failure | None:
+        """Run one schedule, as the function `replay` does."""
+        calls = _calls(setup, threads, check, model, initial, before, after, judge)
+        program = _Program(setup, threads, check, raises, most_steps, 0)
+        if calls is not None:
+            program = replace(program, setup=calls.setup, threads=calls.bodies, check=calls.check)
+        plan = _parse(schedule, len(threads))
+        with self._running(len(threads), calls) as stepped:
+            try:
+                execution = program.run(
+                    stepped, Branch(plan, sum(steps is not None for _, steps in plan), None)
+                )
+            except NotDeterministic as error:
+                raise ValueError(f"the schedule {schedule} does not fit this program: {error}") from None
+        return program.failure(execution)
+
+    @contextmanager
+    def _running(self, count: int, calls: CallProgram | None) -> Iterator[SteppedThreads]:
+        """So many threads, with their locks in the place of threading's."""
+        if self._threads is None:
+            self._threads = SteppedThreads(self._scope, self._hang_seconds)
+        stepped = self._threads
+        stepped.demand(count)
+        if calls is not None:
+            calls.threads = stepped
+        me = threading.get_ident()
+        explored_threads[me] = stepped
+        try:
+            with Patches():
+                yield stepped
+        finally:
+            del explored_threads[me]
+            if stepped.hung is not None or stepped.closing:
+                self.close()
+
+
+def explore(
+    setup: Callable[[], Any],
+    threads: Sequence[Any],
+    check: Check | None = None,
+    *,
+    model: Model | None = None,
+    initial: Any = None,
+    before: Iterable[Call] = (),
+    after: Iterable[Call] = (),
+    judge: Judge | None = None,
+    preemptions: int | None = 2,
+    most_executions: int = MOST_EXECUTIONS,
+    seconds: float | None = None,
+    raises: tuple[type[BaseException], ...] = (),
+    step_into: Iterable[Any] = (),
+    one_step: Iterable[Any] = (),
+    switches: Switches = noticeable,
+    most_steps: int = MOST_STEPS,
+    hang_seconds: float = HANG_SECONDS,
+) -> Exploration:
+    """Run `threads` in every schedule with at most `preemptions` preemptions (None: any number).
+
+    `setup()` makes a fresh state, each thread is a function that is called with it, and when all have ended
+    `check(state, results)` raises or returns False if something is wrong; its value is ignored otherwise. The
+    results are in the order of the threads. An exception that a thread raises is its result if its type is in
+    `raises`, and a failure otherwise. So is a deadlock, a thread that makes more than `most_steps` steps, and
+    one whose next step does not come within `hang_seconds`, as when it waits for a lock that existed before.
+
+    With a `model`, `setup()` makes an object of which the model is the specification, and each thread is a
+    sequence of calls of its operations: `[("push", 1), ("pop",)]`. An exception is a call's result. The calls
+    in `before` are made first, those in `after` when all threads have ended; if the operations themselves
+    return little, as `inc()` does, only a call in `after` sees what became of them. The history of each
+    schedule has to be linearizable, from `initial` if the object does not begin in the model's own initial
+    state; or else `judge(history)` returns something true if it is as it should be, and something false,
+    whose str says why, if not (`check_counter` is one). `check(object, history)` comes after that.
+
+    The standard library and atomicx itself, the pure-Python twin too, are not stepped through: their
+    operations are one step each. `step_into` names modules, packages, classes, functions or files that are
+    stepped through all the same, `one_step` others that are not. `switches` says before which bytecodes
+    another thread may come: `noticeable`, `every`, or `checked`: those before which this version of CPython
+    would switch with its GIL, and so too few for a proof that is to hold on the next version.
+
+    Returns at the first failure, or when all is explored, or after `most_executions` or `seconds`. The
+    garbage collector is off while a schedule runs. Raises NotDeterministic if the same schedule does not do
+    the same again, ValueError unless there are two to four threads, and LookupError if the model lacks an
+    operation.
+    """
+    with Explorer(
+        step_into=step_into, one_step=one_step, switches=switches, hang_seconds=hang_seconds
+    ) as explorer:
+        return explorer.explore(
+            setup,
+            threads,
+            check,
+            model=model,
+            initial=initial,
+            before=before,
+            after=after,
+            judge=judge,
+            preemptions=preemptions,
+            most_executions=most_executions,
+            seconds=seconds,
+            raises=raises,
+            most_steps=most_steps,
+        )
 
 
 def replay(
     setup: Callable[[], Any],
-    threads: Sequence[Body],
+    threads: Sequence[Any],
     check: Check | None,
     schedule: str,
     *,
+    model: Model | None = None,
+    initial: Any = None,
+    before: Iterable[Call] = (),
+    after: Iterable[Call] = (),
+    judge: Judge | None = None,
     raises: tuple[type[BaseException], ...] = (),
     step_into: Iterable[Any] = (),
     one_step: Iterable[Any] = (),
@@ -177,27 +334,31 @@ def replay(
 ) -> Failure | None:
     """Run one schedule, as a Failure names it: its failure again, or None if it no longer fails.
 
-    `schedule` is a row of letters, one a thread: `a3ba` lets a make three steps, then b run until it ends or
-    waits, and then a. Where the row ends, the first thread that can goes on. Steps are bytecodes, so
-    a schedule is for one program on one version of Python. Raises ValueError if it does not fit.
+    `schedule` is a row of letters, one per thread: `a3ba` lets a make three steps, then b run until it ends
+    or waits, and then a. Where the row ends, the first thread that can goes on. A step is a bytecode
+    or a call, so a schedule is for one program on one version of Python. Raises ValueError if it does not
+    fit. The options are those of `explore`.
     """
-    _demand_threads(threads)
-    plan = _parse(schedule, len(threads))
-    program = _Program(setup, threads, check, raises, most_steps, 0)
-    crew = SteppedThreads(threads, Scope(step_into, one_step, switches), hang_seconds)
-    try:
-        with crew.patches:
-            try:
-                execution = program.run(crew, Branch(plan, sum(steps is not None for _, steps in plan), None))
-            except NotDeterministic as error:
-                raise ValueError(f"the schedule {schedule} does not fit this program: {error}") from None
-    finally:
-        crew.close()
-    return program.failure(execution)
+    with Explorer(
+        step_into=step_into, one_step=one_step, switches=switches, hang_seconds=hang_seconds
+    ) as explorer:
+        return explorer.replay(
+            setup,
+            threads,
+            check,
+            schedule,
+            model=model,
+            initial=initial,
+            before=before,
+            after=after,
+            judge=judge,
+            raises=raises,
+            most_steps=most_steps,
+        )
 
 
 def assert_all_schedules(
-    setup: Callable[[], Any], threads: Sequence[Body], check: Check | None = None, **options: Any
+    setup: Callable[[], Any], threads: Sequence[Any], check: Check | None = None, **options: Any
 ) -> Exploration:
     """`explore`, for tests: raises AssertionError with the schedule that fails, or if not all were tried."""
     exploration = explore(setup, threads, check, **options)
@@ -234,9 +395,24 @@ class _Named:
         return self._body(state)
 
 
-def _demand_threads(threads: Sequence[Body]) -> None:
+def _calls(
+    setup: Callable[[], Any],
+    threads: Sequence[Any],
+    check: Check | None,
+    model: Model | None,
+    initial: Any,
+    before: Iterable[Call],
+    after: Iterable[Call],
+    judge: Judge | None,
+) -> CallProgram | None:
     if not 2 <= len(threads) <= len(LETTERS):
-        raise ValueError(f"two to {len(LETTERS)} threads, not {len(threads)}")
+        raise ValueError(f"expected two to {len(LETTERS)} threads, got {len(threads)}")
+    if model is not None:
+        return CallProgram(setup, threads, model, initial, before, after, judge, check)
+    for name, value in (("initial", initial), ("before", before), ("after", after), ("judge", judge)):
+        if value not in (None, ()):
+            raise TypeError(f"{name} needs a model, which says what the calls do")
+    return None
 
 
 @dataclass(frozen=True)
@@ -248,11 +424,11 @@ class _Program:
     most_steps: int
     bound: int | None
 
-    def run(self, crew: SteppedThreads, branch: Branch) -> Execution:
+    def run(self, stepped: SteppedThreads, branch: Branch) -> Execution:
         """Run one plan, and what it leaves open in the first order there is; check what came of it."""
         execution = Execution(branch, self.bound, self.most_steps, len(self.threads))
         state = self.setup()
-        crew.run(execution, state)
+        stepped.run(execution, state, self.threads)
         if execution.diverged is not None:
             raise NotDeterministic(f"schedule {_written(branch.plan)}: {execution.diverged}")
         execution.verdict = self._verdict(execution, state)
@@ -273,6 +449,8 @@ class _Program:
         try:
             if self.check(state, results) is False:
                 return f"the check returned False; the threads returned {results!r}", None
+        except NotExplained as error:
+            return str(error), error
         except Exception as error:
             return f"the check raised {_described(error)}", error
         return None
@@ -289,6 +467,7 @@ class _Program:
             tuple(execution.trail),
             tuple(getattr(thread, "__name__", repr(thread)) for thread in self.threads),
             error,
+            not execution.came_back,
         )
 
 
@@ -302,6 +481,6 @@ def _written(plan: Plan) -> str:
 
 def _parse(schedule: str, threads: int) -> Plan:
     if not re.fullmatch(rf"([{LETTERS[:threads]}]\d*)+", schedule):
-        raise ValueError(f"{schedule!r} is no schedule of {threads} threads")
+        raise ValueError(f"{schedule!r} is not a schedule of {threads} threads")
     pairs = re.findall(r"([a-z])(\d*)", schedule)
     return tuple((LETTERS.index(letter), int(steps) if steps else None) for letter, steps in pairs)

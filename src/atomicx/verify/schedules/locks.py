@@ -1,18 +1,29 @@
 """Locks for explored programs: to wait for one is to hand over the baton, and a deadlock is seen at once.
 
 While an exploration lasts, `threading.Lock`, `RLock` and what stands on them (Condition, Semaphore, Event,
-Barrier, queue.Queue) are made from these, if the program's own set-up or threads make them. Locks made
-before are real: who waits for one of those cannot be told from who computes, and counts as hanging.
+Barrier, queue.Queue) are made from these, if the program's own set-up or threads make them. `install` has all
+locks made from them, for good, so that those of a module imported afterwards are explored too. Elsewhere they
+behave as the real ones: each of them holds one, and only the waiting of an explored thread differs.
+
+Locks made before are real: a thread that waits for one of those hangs.
 """
 
 from __future__ import annotations
 
+import _thread
+import sys
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .stepping import SteppedThreads
+
+_real_lock = _thread.allocate_lock
+_real_rlock = _thread.RLock
+
+explored_threads: dict[int, SteppedThreads] = {}
+"""By the identity of a thread: what runs its steps. That of the exploring thread too, while it explores."""
 
 
 class Block:
@@ -32,30 +43,38 @@ class Block:
 
 
 class ExploredLock:
-    """A threading.Lock. Only the thread that has the baton touches it, so plain attributes do."""
+    """A threading.Lock."""
 
-    def __init__(self, crew: SteppedThreads) -> None:
-        self._crew = crew
-        self._held = False
+    def __init__(self) -> None:
+        self._real = _real_lock()
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        if self._held:
-            if not blocking:
-                return False
-            block = Block(lambda: not self._held, timeout >= 0)
-            self._crew.block(block)
-            if block.timed_out:
-                return False
-        self._held = True
-        return True
+        if not blocking or (timeout < 0 and timeout != -1):
+            # Refuses what is not allowed, too.
+            return self._real.acquire(blocking, timeout)
+        if self._real.acquire(False):
+            return True
+        threads = explored_threads.get(threading.get_ident())
+        if threads is None:
+            return self._real.acquire(blocking, timeout)
+        if not threads.is_current():
+            # The set-up or the check: nobody runs now who could release it, unless it has other threads.
+            limit = threads.hang_seconds if timeout < 0 else min(timeout, threads.hang_seconds)
+            if self._real.acquire(True, limit) or limit == timeout:
+                return self._real.locked()
+            raise RuntimeError(
+                "the lock is held by a thread of an explored program, which will not release it"
+            )
+        block = Block(lambda: not self._real.locked(), timeout >= 0)
+        threads.block(block)
+        # It was free when this thread got the baton, and nobody else has run since.
+        return self._real.acquire(False)
 
     def release(self) -> None:
-        if not self._held:
-            raise RuntimeError("release unlocked lock")
-        self._held = False
+        self._real.release()
 
     def locked(self) -> bool:
-        return self._held
+        return self._real.locked()
 
     def __enter__(self) -> bool:
         return self.acquire()
@@ -63,25 +82,23 @@ class ExploredLock:
     def __exit__(self, *_: object) -> None:
         self.release()
 
+    def _at_fork_reinit(self) -> None:
+        self._real = _real_lock()
+
 
 class ExploredRLock:
     """A threading.RLock, with what threading.Condition asks of one."""
 
-    def __init__(self, crew: SteppedThreads) -> None:
-        self._crew = crew
+    def __init__(self) -> None:
+        self._lock = ExploredLock()
         self._owner: int | None = None
         self._count = 0
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        me = threading.get_ident()
-        if self._owner not in (None, me):
-            if not blocking:
+        if not self._is_owned():
+            if not self._lock.acquire(blocking, timeout):
                 return False
-            block = Block(lambda: self._owner is None, timeout >= 0)
-            self._crew.block(block)
-            if block.timed_out:
-                return False
-        self._owner = me
+            self._owner = threading.get_ident()
         self._count += 1
         return True
 
@@ -91,6 +108,10 @@ class ExploredRLock:
         self._count -= 1
         if not self._count:
             self._owner = None
+            self._lock.release()
+
+    def locked(self) -> bool:
+        return self._lock.locked()
 
     def __enter__(self) -> bool:
         return self.acquire()
@@ -98,54 +119,72 @@ class ExploredRLock:
     def __exit__(self, *_: object) -> None:
         self.release()
 
-    def locked(self) -> bool:
-        return self._owner is not None
-
     def _is_owned(self) -> bool:
         return self._owner == threading.get_ident()
 
     def _release_save(self) -> int:
         count, self._count, self._owner = self._count, 0, None
+        self._lock.release()
         return count
 
     def _acquire_restore(self, count: int) -> None:
-        self.acquire()
+        self._lock.acquire()
+        self._owner = threading.get_ident()
         self._count = count
+
+    def _at_fork_reinit(self) -> None:
+        self._lock._at_fork_reinit()
+        self._owner = None
+        self._count = 0
+
+
+# Condition makes its waiters by the name _allocate_lock.
+_NAMES = {"Lock": ExploredLock, "RLock": ExploredRLock, "_allocate_lock": ExploredLock}
+_LOW_NAMES = {"allocate_lock": ExploredLock, "allocate": ExploredLock, "RLock": ExploredRLock}
+
+
+def install() -> None:
+    """Have every lock of this process made explorable, from now on. There is no way back.
+
+    To be called before the code to be explored is imported, so that the locks of its modules and classes are
+    explored like those that its objects make. Outside of an exploration they behave as the real ones.
+    """
+    for name, explored in _NAMES.items():
+        setattr(threading, name, explored)
+    for name, explored in _LOW_NAMES.items():
+        setattr(_thread, name, _unless_importing(explored, getattr(_thread, name)))
+
+
+def _unless_importing(explored: Callable[[], Any], real: Callable[[], Any]) -> Callable[[], Any]:
+    """The import system's own locks stay as they are: it uses them before anything else works."""
+
+    def make() -> Any:
+        caller = sys._getframe(1).f_globals.get("__name__", "")
+        return real() if caller.startswith("importlib.") else explored()
+
+    return make
 
 
 class Patches:
-    """Puts these locks in the place of threading's while it is entered, for the threads of one crew."""
+    """Puts these locks in the place of threading's while it is entered, for explored threads alone."""
 
-    def __init__(self, crew: SteppedThreads) -> None:
-        self._crew = crew
-        self._explorer = threading.get_ident()
+    def __init__(self) -> None:
         self._before: dict[str, Any] = {}
 
-    def _is_ours(self) -> bool:
-        me = threading.get_ident()
-        return me == self._explorer or any(worker.thread.ident == me for worker in self._crew.workers)
-
     def __enter__(self) -> Patches:
-        crew = self._crew
-        # Condition makes its waiters by the name _allocate_lock.
-        for name, explored in (
-            ("Lock", ExploredLock),
-            ("RLock", ExploredRLock),
-            ("_allocate_lock", ExploredLock),
-        ):
+        for name, explored in _NAMES.items():
             if hasattr(threading, name):
                 self._before[name] = getattr(threading, name)
-                setattr(threading, name, self._factory(crew, explored, self._before[name]))
+                setattr(threading, name, self._factory(explored, self._before[name]))
         return self
 
-    def _factory(
-        self, crew: SteppedThreads, explored: Callable[[SteppedThreads], Any], real: Callable[[], Any]
-    ) -> Callable[[], Any]:
+    def _factory(self, explored: Callable[[], Any], real: Callable[[], Any]) -> Callable[[], Any]:
         def make() -> Any:
-            return explored(crew) if self._is_ours() else real()
+            return explored() if threading.get_ident() in explored_threads else real()
 
         return make
 
     def __exit__(self, *_: object) -> None:
         for name, before in self._before.items():
             setattr(threading, name, before)
+        self._before.clear()

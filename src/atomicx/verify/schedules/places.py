@@ -40,6 +40,11 @@ def _library_folders() -> tuple[str, ...]:
 _LIBRARY = _library_folders()
 
 
+def is_tuple_maker(code: CodeType) -> bool:
+    """Is this the `__new__` of a named tuple? The library makes it without a file; it shares nothing."""
+    return code.co_filename == "<string>" and code.co_names == ("_tuple_new",)
+
+
 @cache
 def is_library(filename: str) -> bool:
     """Is this the file of a module of the standard library?"""

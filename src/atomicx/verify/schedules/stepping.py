@@ -20,7 +20,7 @@ from queue import Empty, SimpleQueue
 from types import CodeType
 from typing import Any, NamedTuple
 
-from .locks import Block, Patches
+from .locks import Block, explored_threads
 from .tracing import Tracer
 from .visibility import Scope
 
@@ -30,11 +30,13 @@ Body = Callable[[Any], Any]
 
 
 class ScheduleStep(NamedTuple):
-    """A bytecode that a thread was about to execute."""
+    """What a thread was about to do: to execute a bytecode, or to call an operation."""
 
     thread: int
     code: CodeType
     offset: int
+    call: str = ""
+    """The call that it is about to make, of an operation of a model; else it is a bytecode."""
 
 
 class Branch(NamedTuple):
@@ -71,6 +73,8 @@ class Execution:
     results: dict[int, Any] = field(default_factory=dict)
     errors: dict[int, BaseException] = field(default_factory=dict)
     unwound_steps: int = 0
+    came_back: bool = False
+    """It hung, and went on when the others had ended: it may have waited for what one of them held."""
     trouble: str | None = None
     diverged: str | None = None
     verdict: tuple[str, BaseException | None] | None = None
@@ -141,13 +145,18 @@ class Execution:
         return thread
 
 
+_CALL = (lambda: None).__code__
+"""Stands for the code where a step is a call of an operation."""
+
+
 class _Worker:
     """The thread that runs one body, again and again. It has the baton when its gate has been opened."""
 
-    def __init__(self, crew: SteppedThreads, number: int, body: Body) -> None:
+    def __init__(self, crew: SteppedThreads, number: int) -> None:
         self.crew = crew
         self.number = number
-        self.body = body
+        # The function that it calls, and that has made no step yet.
+        self.entered: CodeType | None = None
         # A queue of one: it wakes who waits in half the time that a lock takes.
         self.gate: SimpleQueue[None] = SimpleQueue()
         # In the program, and not in what makes it wait or end.
@@ -165,8 +174,9 @@ class _Worker:
                 if crew.unwinding:
                     raise Abort
                 crew.tracer.enter()
+                self.entered = None
                 self.inside = True
-                execution.results[number] = _run_body(self.body, state)
+                execution.results[number] = run_body(crew.bodies[number], state)
             except Abort:
                 pass
             except BaseException as error:
@@ -177,37 +187,52 @@ class _Worker:
             crew.end(execution, number)
 
 
-def _run_body(body: Body, state: Any) -> Any:
-    # The tracers know it by name.
+# The tracers know these by name: when the function that they call returns, nothing comes after.
+
+
+def run_body(body: Body, state: Any) -> Any:
     return body(state)
 
 
-class SteppedThreads:
-    """The threads of one exploration. `close` ends them."""
+def run_call(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    return function(*arguments)
 
-    def __init__(self, bodies: Sequence[Body], scope: Scope, hang_seconds: float) -> None:
+
+class SteppedThreads:
+    """The threads of explorations. `close` ends them."""
+
+    def __init__(self, scope: Scope, hang_seconds: float) -> None:
         self.scope = scope
         self.hang_seconds = hang_seconds
-        self.patches = Patches(self)
         self.execution: Execution = Execution(Branch((), 0, None), 0, 0, 0)
         self.state: Any = None
+        self.bodies: Sequence[Body] = ()
         self.current: int | None = None
         self.hung: int | None = None
         self.closing = False
         self.unwinding = False
         # Wakes the main thread: all have ended, or nobody goes on; when unwinding, one more has ended.
         self.over: SimpleQueue[None] = SimpleQueue()
+        self.workers: list[_Worker] = []
+        self.by_ident: dict[int | None, _Worker] = {}
         self.tracer = Tracer(scope, self.on_step)
-        self.workers = [_Worker(self, number, body) for number, body in enumerate(bodies)]
-        for worker in self.workers:
-            worker.thread.start()
-        self.by_ident = {worker.thread.ident: worker for worker in self.workers}
         self.tracer.start()
 
-    def run(self, execution: Execution, state: Any) -> None:
+    def demand(self, count: int) -> None:
+        """Have at least so many threads."""
+        for number in range(len(self.workers), count):
+            worker = _Worker(self, number)
+            worker.thread.start()
+            self.workers.append(worker)
+            self.by_ident[worker.thread.ident] = worker
+            assert worker.thread.ident is not None
+            explored_threads[worker.thread.ident] = self
+
+    def run(self, execution: Execution, state: Any, bodies: Sequence[Body]) -> None:
         """Run the program once. The execution tells how it went."""
         self.execution = execution
         self.state = state
+        self.bodies = bodies
         collecting = gc.isenabled()
         # The collector may run anybody's code at any time; then the same plan would not do the same again.
         gc.disable()
@@ -218,6 +243,7 @@ class SteppedThreads:
             self._unwind(execution)
             self.current = None
             self.state = None
+            self.bodies = ()
             if collecting:
                 gc.enable()
 
@@ -256,7 +282,9 @@ class SteppedThreads:
             self.current = number
             if number != self.hung:
                 self.workers[number].gate.put(None)
-            if not self._is_over():
+            if self._is_over():
+                execution.came_back = number == self.hung
+            else:
                 # It cannot be stopped. Should it come back, it must not do another step as one of ours.
                 self.closing = True
         self.unwinding = False
@@ -266,6 +294,7 @@ class SteppedThreads:
         self.closing = True
         for worker in self.workers:
             worker.gate.put(None)
+            explored_threads.pop(worker.thread.ident or 0, None)
         for worker in self.workers:
             worker.thread.join(0 if worker.number == self.hung else self.hang_seconds)
         self.tracer.stop()
@@ -289,7 +318,32 @@ class SteppedThreads:
             if execution.unwound_steps > execution.most_steps:
                 raise Abort
             return
-        step = ScheduleStep(worker.number, code, offset)
+        if worker.entered is not None:
+            entered, worker.entered = worker.entered, None
+            if entered is code:
+                # To come before it is to come before the call, where others were let in already.
+                execution.trail.append(ScheduleStep(worker.number, code, offset))
+                return
+        self._step(worker, ScheduleStep(worker.number, code, offset))
+
+    def on_call(self, call: str) -> None:
+        """Called by the current thread before it calls an operation: others may come first here, too."""
+        if self.unwinding or self.closing:
+            raise Abort
+        worker = self.by_ident[threading.get_ident()]
+        worker.entered = None
+        self._step(worker, ScheduleStep(worker.number, _CALL, 0, call))
+
+    def enter(self, function: Callable[..., Any]) -> None:
+        """Called right before the function that does the operation."""
+        trail = self.execution.trail
+        # To find the function may have taken steps already.
+        if trail and trail[-1].code is _CALL:
+            code = getattr(getattr(function, "__func__", function), "__code__", None)
+            self.by_ident[threading.get_ident()].entered = code
+
+    def _step(self, worker: _Worker, step: ScheduleStep) -> None:
+        execution = self.execution
         if len(execution.trail) >= execution.most_steps:
             execution.trouble = f"does not end within {execution.most_steps} steps"
             self._give_up(worker)
@@ -298,13 +352,14 @@ class SteppedThreads:
         execution.steps += 1
         execution.trail.append(step)
 
+    def is_current(self) -> bool:
+        """Is the calling thread one of these, and in the program?"""
+        worker = self.by_ident.get(threading.get_ident())
+        return worker is not None and worker.inside
+
     def block(self, block: Block) -> None:
         """Returns when the current thread goes on because `block` is over."""
-        worker = self.by_ident.get(threading.get_ident())
-        if worker is None:
-            raise RuntimeError(
-                "the lock is held by a thread of an explored program, which will not release it"
-            )
+        worker = self.by_ident[threading.get_ident()]
         if self.unwinding or self.closing:
             raise Abort
         execution = self.execution

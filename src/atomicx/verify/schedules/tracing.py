@@ -17,15 +17,15 @@ from .visibility import HIDDEN, NOTICEABLE, RETURN, Scope
 OnStep = Callable[[CodeType, int], None]
 
 
-ENTRY = "_run_body"
-"""The function that calls the functions of the threads."""
+ENTRIES = ("run_body", "run_call")
+"""The functions that call those of the threads, and the operations in them."""
 
 
 def _ends_thread(frame: FrameType) -> bool:
     caller = frame.f_back
     return (
         caller is not None
-        and caller.f_code.co_name == ENTRY
+        and caller.f_code.co_name in ENTRIES
         and caller.f_globals.get("__package__") == __package__
     )
 
@@ -99,6 +99,8 @@ if sys.version_info >= (3, 12):
             _monitoring.register_callback(self._tool, events.PY_START, self._on_start)
             _monitoring.register_callback(self._tool, events.INSTRUCTION, self._on_instruction)
             _monitoring.set_events(self._tool, events.PY_START)
+            # What an exploration before this one did not want to hear of, this one may.
+            _monitoring.restart_events()
 
         def enter(self) -> None:
             if not hasattr(self._known, "visible"):
@@ -113,13 +115,14 @@ if sys.version_info >= (3, 12):
                 _monitoring.register_callback(self._tool, event, None)
             _monitoring.free_tool_id(self._tool)
 
-        def _on_start(self, code: CodeType, offset: int) -> None:
-            if self._scope.visible(code) is None:
-                return
-            wanted = _monitoring.events.INSTRUCTION
-            if _monitoring.get_local_events(self._tool, code) != wanted:
-                self._codes.append(code)
-                _monitoring.set_local_events(self._tool, code, wanted)
+        def _on_start(self, code: CodeType, offset: int) -> Any:
+            if self._scope.visible(code) is not None:
+                wanted = _monitoring.events.INSTRUCTION
+                if _monitoring.get_local_events(self._tool, code) != wanted:
+                    self._codes.append(code)
+                    _monitoring.set_local_events(self._tool, code, wanted)
+            # Once is enough: that a function begins is the most frequent event of all.
+            return _monitoring.DISABLE
 
         def _on_instruction(self, code: CodeType, offset: int) -> None:
             try:

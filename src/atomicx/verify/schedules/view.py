@@ -22,21 +22,30 @@ class _Row:
     thread: int
     code: CodeType
     line: int | None
+    call: str = ""
     offsets: list[int] = field(default_factory=list)
 
     def is_same_line(self, other: _Row) -> bool:
-        return (self.thread, self.code, self.line) == (other.thread, other.code, other.line)
+        return (self.thread, self.code, self.line, self.call) == (
+            other.thread,
+            other.code,
+            other.line,
+            other.call,
+        )
 
 
 def columns(steps: Iterable[ScheduleStep], headings: Sequence[str]) -> str:
     """The schedule in columns. A line that was interrupted shows which of its bytecodes ran where."""
     rows = _rows(steps)
     width = max(NARROWEST_COLUMN, (WIDEST - 2 * (len(headings) - 1)) // len(headings))
-    files = {os.path.basename(row.code.co_filename) for row in rows}
+    files = {os.path.basename(row.code.co_filename) for row in rows if not row.call}
     lines = ["  ".join(heading.ljust(width) for heading in headings).rstrip()]
     split = _split(rows)
     for number, row in enumerate(rows):
         indent = " " * ((width + 2) * row.thread)
+        if row.call:
+            lines.append(f"{indent}{row.call}")
+            continue
         place = f"{row.line}" if len(files) == 1 else f"{os.path.basename(row.code.co_filename)}:{row.line}"
         source = linecache.getline(row.code.co_filename, row.line or 0).strip() or f"in {row.code.co_name}"
         # A long line may use the columns to its right: nothing else stands in its row.
@@ -49,7 +58,7 @@ def columns(steps: Iterable[ScheduleStep], headings: Sequence[str]) -> str:
 def _rows(steps: Iterable[ScheduleStep]) -> list[_Row]:
     rows: list[_Row] = []
     for step in steps:
-        row = _Row(step.thread, step.code, _line(step.code, step.offset))
+        row = _Row(step.thread, step.code, _line(step.code, step.offset), step.call)
         if not rows or not rows[-1].is_same_line(row):
             rows.append(row)
         rows[-1].offsets.append(step.offset)

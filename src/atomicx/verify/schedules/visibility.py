@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable
 from types import CodeType
 from typing import Any
 
-from .places import Places, is_library
+from .places import Places, is_library, is_tuple_maker
 
 _OWN_FRAME_ONLY = {
     *("LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_AND_CLEAR", "LOAD_FAST_LOAD_FAST", "LOAD_FAST_BORROW"),
@@ -113,12 +113,15 @@ def every(code: CodeType) -> bytes:
 # The programs that this package brings along are steps; the machine that steps is not.
 _VERIFY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _PACKAGE = Places([os.path.join(os.path.dirname(_VERIFY), "")])
-_PROGRAMS = Places(
-    [
-        *(os.path.join(_VERIFY, name) for name in ("programs.py", "catalogue.py", "controls.py")),
-        *(os.path.join(_VERIFY, "idioms", name) for name in ("numbers.py", "dicts.py", "sequences.py")),
-    ]
+_FILES_OF_PROGRAMS = (
+    ("sampling", "programs.py"),
+    ("selfcheck", "catalogue.py"),
+    ("selfcheck", "controls.py"),
+    ("idioms", "numbers.py"),
+    ("idioms", "dicts.py"),
+    ("idioms", "sequences.py"),
 )
+_PROGRAMS = Places([os.path.join(_VERIFY, *names) for names in _FILES_OF_PROGRAMS])
 
 
 class Scope:
@@ -152,7 +155,7 @@ class Scope:
         return flags
 
     def _flags(self, code: CodeType) -> bytes | None:
-        if not self._is_stepped(code.co_filename):
+        if is_tuple_maker(code) or not self._is_stepped(code.co_filename):
             return None
         return self._flags_of(code)
 

@@ -1,0 +1,622 @@
+"""Programs of calls: every schedule of the operations of a Python object, and what its history must be."""
+
+import itertools
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import atomicx
+from atomicx.verify import (
+    ATOMIC_INT,
+    ATOMIC_REF,
+    COUNTER,
+    Exploration,
+    Explorer,
+    Model,
+    Operation,
+    check_counter,
+    check_linearizable,
+    explore,
+    recorded,
+    replay,
+)
+
+INC, LOAD, DRAIN = ("inc",), ("load",), ("drain",)
+
+
+def convicted(exploration: Exploration) -> str:
+    """The report of the failure that there must be."""
+    assert exploration.failure is not None, str(exploration)
+    assert exploration.failure.conclusive
+    return str(exploration.failure)
+
+
+def proved(exploration: Exploration) -> Exploration:
+    assert exploration.complete, str(exploration)
+    return exploration
+
+
+# Broken objects, each with one fault. With the GIL, threads that just run hide nearly all of them.
+
+
+class SplitInt:
+    """Reads and writes in two steps."""
+
+    def __init__(self) -> None:
+        self.value = 0
+
+    def load(self) -> int:
+        return self.value
+
+    def store(self, value: int) -> None:
+        self.value = value
+
+    def inc(self) -> None:
+        self.value += 1
+
+    def exchange(self, value: int) -> int:
+        previous, self.value = self.value, value
+        return previous
+
+    def compare_exchange(self, expected: int, desired: int) -> int:
+        if self.value == expected:
+            self.value = desired
+            return expected
+        return self.value
+
+
+class SplitRef:
+    """Swaps by a comparison and a store."""
+
+    def __init__(self) -> None:
+        self.value: Any = None
+
+    def load(self) -> Any:
+        return self.value
+
+    def store(self, value: Any) -> None:
+        self.value = value
+
+    def compare_and_set(self, expected: Any, desired: Any) -> bool:
+        if self.value is expected:
+            self.value = desired
+            return True
+        return False
+
+
+class StaleWitness(atomicx.AtomicInt):
+    """Swaps as it should, but looks once more to tell what it found."""
+
+    def compare_exchange(self, expected: int, desired: int) -> int:
+        if self.compare_and_set(expected, desired):
+            return expected
+        return self.load()
+
+
+class LostDrain(atomicx.AtomicInt):
+    """A counter that is emptied by a load and a store: what is added in between is lost."""
+
+    def drain(self) -> int:
+        count = self.load()
+        self.store(0)
+        return count
+
+
+class TwoChildren:
+    """A family that makes two children for one label, if two threads ask for it at once."""
+
+    def __init__(self) -> None:
+        self.children: dict[str, list[int]] = {}
+
+    def inc(self, label: str) -> None:
+        if label not in self.children:
+            self.children[label] = []
+        self.children[label].append(1)
+
+    def count(self, label: str) -> int:
+        return len(self.children.get(label, ()))
+
+
+class TornItems:
+    """Two words that belong together, read one after the other."""
+
+    def __init__(self) -> None:
+        self.low = self.high = 0
+
+    def put(self, number: int) -> None:
+        self.low = number
+        self.high = number
+
+    def items(self) -> tuple[int, int]:
+        return self.low, self.high
+
+
+def guarded(broken: type[Any]) -> type[Any]:
+    """The same class, with each of its methods under one lock."""
+
+    def under_lock(method: Callable[..., Any]) -> Callable[..., Any]:
+        def locked(self: Any, *arguments: Any) -> Any:
+            with self.lock:
+                return method(self, *arguments)
+
+        return locked
+
+    def __init__(self: Any) -> None:
+        self.lock = threading.RLock()
+        broken.__init__(self)
+
+    methods = {name: under_lock(method) for name, method in vars(broken).items() if name[0] != "_"}
+    return type(f"Guarded{broken.__name__}", (broken,), {**methods, "__init__": __init__})
+
+
+FAMILY = Model(
+    "Family",
+    (),
+    (
+        Operation("inc", lambda state, label: ((*state, label), None)),
+        Operation("count", lambda state, label: (state, state.count(label))),
+    ),
+)
+ITEMS = Model(
+    "Items",
+    (0, 0),
+    (
+        Operation("put", lambda state, number: ((number, number), None)),
+        Operation("items", lambda state: (state, state)),
+    ),
+)
+THING = object()
+
+Program = tuple[type[Any], list[list[tuple[Any, ...]]], Model, list[tuple[Any, ...]]]
+BROKEN: dict[str, Program] = {
+    "split inc": (SplitInt, [[INC], [INC]], ATOMIC_INT, [LOAD]),
+    "split swap": (SplitInt, [[("exchange", 1)], [("exchange", 2)]], ATOMIC_INT, [LOAD]),
+    "split compare_exchange": (SplitInt, [[("compare_exchange", 0, 1)]] * 2, ATOMIC_INT, [LOAD]),
+    "split compare_and_set of a reference": (
+        SplitRef,
+        [[("compare_and_set", None, THING)]] * 2,
+        ATOMIC_REF,
+        [],
+    ),
+    "stale witness": (
+        StaleWitness,
+        [[("compare_exchange", 0, 2)], [("store", 5), ("store", 0)]],
+        ATOMIC_INT,
+        [LOAD],
+    ),
+    "lost drain": (LostDrain, [[INC], [DRAIN]], COUNTER, [LOAD]),
+    "two children for one label": (TwoChildren, [[("inc", "a")], [("inc", "a")]], FAMILY, [("count", "a")]),
+    "torn items": (TornItems, [[("put", 1)], [("items",)]], ITEMS, []),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_object_is_convicted(name: str) -> None:
+    make, threads, model, after = BROKEN[name]
+    exploration = explore(make, threads, model=model, after=after)
+    report = convicted(exploration)
+    assert f"NOT linearizable as {model.name}" in report
+    assert exploration.failure is not None
+    assert exploration.failure.history is not None
+    again = replay(make, threads, None, exploration.failure.schedule, model=model, after=after)
+    assert again is not None
+    assert again.schedule == exploration.failure.schedule
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_the_same_under_a_lock_is_acquitted(name: str) -> None:
+    make, threads, model, after = BROKEN[name]
+    if make in (StaleWitness, LostDrain):
+        # Their other operations are the cell's own, which no lock guards.
+        make = {StaleWitness: atomicx.AtomicInt, LostDrain: atomicx.Counter}[make]
+    else:
+        make = guarded(make)
+    exploration = explore(make, threads, model=model, after=after, preemptions=None)
+    proved(exploration)
+
+
+def test_atomicx_itself_is_acquitted(backend: Any) -> None:
+    calls = [INC, LOAD, ("exchange", 1), ("compare_exchange", 0, 2), ("fetch_add", 3), ("try_add", 1, 1)]
+    with Explorer() as explorer:
+        for pair in itertools.combinations_with_replacement(calls, 2):
+            threads = [[call] for call in pair]
+            proved(explorer.explore(backend.AtomicInt, threads, model=ATOMIC_INT, after=[LOAD]))
+
+
+def test_a_failure_shows_the_calls_the_lines_and_the_history() -> None:
+    report = convicted(explore(SplitInt, [[INC], [INC, LOAD]], model=ATOMIC_INT, after=[LOAD]))
+    assert "a: inc()" in report
+    assert "b: inc(); load()" in report
+    assert "self.value += 1" in report
+    assert "| inc() -> None" in report
+    assert "the check raised" not in report
+
+
+# What a history says
+
+
+def test_a_call_that_begins_after_another_has_returned_comes_after_it() -> None:
+    """The second thread's calls follow each other: only then a stale value is one."""
+
+    class Lagging:
+        """A load returns what the one before it saw."""
+
+        def __init__(self) -> None:
+            self.value = self.seen = 0
+
+        def store(self, value: int) -> None:
+            self.value = value
+
+        def load(self) -> int:
+            seen, self.seen = self.seen, self.value
+            return seen
+
+    convicted(explore(Lagging, [[("store", 1)], [("store", 2), LOAD]], model=ATOMIC_INT))
+    convicted(explore(Lagging, [[("store", 1), LOAD], [INC]], model=ATOMIC_INT))
+
+
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_threads_are_let_in_between_calls_that_take_no_step_of_their_own(length: int, backend: Any) -> None:
+    orders: set[str] = set()
+
+    def note(_: Any, history: Any) -> None:
+        orders.add("".join("ab"[event.thread] for event in history.events))
+
+    threads = [[INC] * length] * 2
+    exploration = explore(backend.AtomicInt, threads, note, model=ATOMIC_INT, preemptions=None)
+    proved(exploration)
+    assert exploration.executions == len(orders) == {1: 2, 2: 6, 3: 20}[length]
+
+
+def test_before_a_first_step_nobody_is_let_in_twice() -> None:
+    """To come before a function's first step is to come before the call."""
+
+    class Plain:
+        def load(self) -> int:
+            return self.value  # type: ignore[attr-defined, no-any-return]
+
+        value = 0
+
+    assert proved(explore(Plain, [[LOAD], [LOAD]], model=ATOMIC_INT, preemptions=None)).executions == 2
+
+
+def test_before_the_first_step_in_a_function_that_the_operation_calls_others_are_let_in(backend: Any) -> None:
+    """It has read the value by then."""
+    seen: set[tuple[Any, ...]] = set()
+
+    def twice(value: int) -> int:
+        name = threading.current_thread().name
+        if name.startswith("explored"):
+            seen.add((name, value))
+        return value * 2
+
+    def make() -> Any:
+        return backend.AtomicInt(1)
+
+    threads = [[("update", twice)], [("update", twice)]]
+    proved(explore(make, threads, model=ATOMIC_INT, initial=1, after=[LOAD]))
+    assert len(seen) == 4, "each of them was overtaken, and not"
+
+
+def test_exceptions_are_results() -> None:
+    class Once:
+        def __init__(self) -> None:
+            self.taken = False
+
+        def take(self) -> None:
+            if self.taken:
+                raise LookupError("taken")
+            self.taken = True
+
+    def take(taken: bool) -> tuple[bool, None]:
+        if taken:
+            raise LookupError
+        return True, None
+
+    model = Model("Once", False, (Operation("take", take),))
+    proved(explore(guarded(Once), [[("take",)]] * 3, model=model, preemptions=1))
+    report = convicted(explore(Once, [[("take",)]] * 2, model=model))
+    assert "take() -> None" in report
+    missing = Model("Once", False, (Operation("give", lambda taken: (taken, None)),))
+    assert "give() raises AttributeError" in convicted(explore(Once, [[("give",)]] * 2, model=missing))
+
+
+def test_a_thread_that_wants_to_exit_is_convicted() -> None:
+    class Exits:
+        def load(self) -> int:
+            sys.exit(3)
+
+    assert "SystemExit: 3" in convicted(explore(Exits, [[LOAD]] * 2, model=ATOMIC_INT))
+
+
+def test_calls_before_and_after_belong_to_the_history() -> None:
+    threads = [[("fetch_add", 1)]] * 2
+    make = atomicx.AtomicInt
+    proved(explore(make, threads, model=ATOMIC_INT, before=[("store", 5)], after=[LOAD]))
+    # Another state to begin with has to be said.
+    proved(explore(lambda: make(5), threads, model=ATOMIC_INT, initial=5, after=[LOAD]))
+    convicted(explore(lambda: make(5), threads, model=ATOMIC_INT, after=[LOAD]))
+
+
+def test_another_judge() -> None:
+    class Striped:
+        """Two stripes, read one after the other: what it returns lies in between, and is not linearizable."""
+
+        def __init__(self) -> None:
+            self.stripes = [atomicx.AtomicInt(), atomicx.AtomicInt()]
+
+        def add(self, count: int) -> None:
+            self.stripes[count - 1].add(count)
+
+        def load(self) -> int:
+            return sum(stripe.load() for stripe in self.stripes)
+
+    threads = [[("add", 1)], [("add", 2)], [LOAD, LOAD]]
+    proved(explore(Striped, threads, model=COUNTER, judge=check_counter, after=[LOAD]))
+    readers = [[("add", 1)], [("add", 2)], [LOAD], [LOAD]]
+    convicted(explore(Striped, readers, model=COUNTER, after=[LOAD]))
+    report = convicted(explore(LostDrain, [[INC], [DRAIN]], model=COUNTER, judge=check_counter, after=[LOAD]))
+    assert "a load returned 0, but the total was between 1 and 1" in report
+
+
+def test_a_check_comes_after_the_judge() -> None:
+    seen: list[int] = []
+
+    def look(cell: Any, history: Any) -> bool:
+        seen.append(len(history))
+        return bool(cell.load() == 1)
+
+    failing = explore(atomicx.AtomicInt, [[INC]] * 2, look, model=ATOMIC_INT, after=[LOAD])
+    assert "the check returned False" in convicted(failing)
+    assert seen == [3]
+
+
+def test_each_history_is_judged_once() -> None:
+    judged: list[Any] = []
+
+    def judge(history: Any) -> bool:
+        judged.append(history)
+        return True
+
+    def executions_and_judgements(make: Any, *calls: Any) -> tuple[int, int]:
+        judged.clear()
+        threads = [[call] for call in calls]
+        return explore(make, threads, model=ATOMIC_INT, judge=judge).executions, len(judged)
+
+    executions, times = executions_and_judgements(SplitInt, ("exchange", 1), INC)
+    assert times < executions
+    # Who was first makes a difference, even if the results are the same.
+    assert executions_and_judgements(atomicx.AtomicInt, ("store", 1), ("store", 2)) == (2, 2)
+    assert executions_and_judgements(atomicx.AtomicInt, ("store", 1), ("store", 1)) == (2, 2)
+
+    class Objects:
+        def load(self) -> Any:
+            return object()
+
+    executions, times = executions_and_judgements(Objects, LOAD, LOAD)
+    assert times == executions, "two objects are never known to be the same"
+
+
+@pytest.mark.parametrize(("one", "other"), [(1, True), (1, 1.0), (0.0, -0.0), ((1,), (True,))])
+def test_results_are_told_apart_as_models_tell_them(one: Any, other: Any) -> None:
+    """Equal results that are not the same make two histories, and each of them is judged."""
+    judged: list[str] = []
+
+    def judge(history: Any) -> bool:
+        judged.append(str(history))
+        return True
+
+    class Fickle:
+        def __init__(self) -> None:
+            self.calls = 0
+
+        def load(self) -> Any:
+            self.calls += 1
+            return one if self.calls == 1 else other
+
+    explore(Fickle, [[LOAD], [LOAD]], model=ATOMIC_INT, judge=judge)
+    assert len(judged) == len(set(judged)) > 2
+
+
+# Locks, hangs and limits
+
+
+def test_a_deadlock_is_convicted() -> None:
+    class Crossed:
+        def __init__(self) -> None:
+            self.one, self.other = threading.Lock(), threading.Lock()
+
+        def inc(self) -> None:
+            with self.one, self.other:
+                pass
+
+        def dec(self) -> None:
+            with self.other, self.one:
+                pass
+
+    assert "deadlock" in convicted(explore(Crossed, [[INC], [("dec",)]], model=ATOMIC_INT))
+
+
+def test_what_never_ends_is_convicted() -> None:
+    class Endless:
+        def load(self) -> int:
+            while True:
+                self.value = 0
+
+    report = convicted(explore(Endless, [[LOAD]] * 2, model=ATOMIC_INT, most_steps=300))
+    assert "does not end within 300 steps" in report
+
+
+def test_what_never_comes_back_is_convicted_and_the_next_program_explored() -> None:
+    never = threading.Lock()
+
+    class Asleep(SplitInt):
+        def load(self) -> int:
+            with never:
+                return 0
+
+    with never, Explorer(hang_seconds=0.2) as explorer:
+        hanging = explorer.explore(Asleep, [[LOAD]] * 2, model=ATOMIC_INT)
+        assert "hangs" in convicted(hanging)
+        proved(explorer.explore(atomicx.AtomicInt, [[INC]] * 2, model=ATOMIC_INT, after=[LOAD]))
+
+
+def test_waiting_for_a_lock_from_before_is_no_evidence() -> None:
+    """The one that holds it is paused by the exploration, and by nothing else."""
+    real = threading.Lock()
+
+    class Locked(SplitInt):
+        def inc(self) -> None:
+            with real:
+                self.value += 1
+
+    exploration = explore(Locked, [[INC]] * 2, model=ATOMIC_INT, after=[LOAD], hang_seconds=0.2)
+    assert exploration.failure is not None
+    assert "hangs" in exploration.failure.reason
+    assert not exploration.failure.conclusive
+    assert not exploration.complete
+
+
+MODULE = """
+import threading
+from threading import Lock, RLock
+from _thread import allocate_lock
+
+LOCK = {lock}
+
+
+class Locked:
+    lock = LOCK
+
+    def __init__(self):
+        self.value = 0
+
+    def inc(self):
+        with LOCK:
+            self.value += 1
+
+    def dec(self):
+        with self.lock:
+            self.value -= 1
+
+    def load(self):
+        return self.value
+"""
+PROGRAM = """
+from atomicx.verify.schedules import locks
+
+locks.install()
+import threading
+from locked_subject import LOCK, Locked
+from atomicx.verify import ATOMIC_INT, Explorer
+
+def inc(cell):
+    for _ in range(200):
+        cell.inc()
+
+# As real locks, before and after.
+for _ in range(2):
+    cell = Locked()
+    threads = [threading.Thread(target=inc, args=(cell,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert cell.value == 800
+    assert LOCK.acquire(timeout=5)
+    attempt = threading.Thread(target=lambda: print(LOCK.acquire(timeout=0.01)))
+    attempt.start()
+    attempt.join()
+    LOCK.release()
+    with Explorer(hang_seconds=5) as explorer:
+        for calls in ("inc", "inc"), ("inc", "dec"), ("dec", "dec"):
+            print(explorer.explore(
+                Locked, [[(name,)] for name in calls], model=ATOMIC_INT, after=[("load",)], preemptions=None
+            ))
+"""
+
+
+@pytest.mark.parametrize(
+    "lock", ["threading.Lock()", "Lock()", "RLock()", "allocate_lock()", "threading.RLock()"]
+)
+def test_locks_of_modules_and_classes_are_explored_after_install(lock: str, tmp_path: Path) -> None:
+    (tmp_path / "locked_subject.py").write_text(MODULE.format(lock=lock))
+    (tmp_path / "program.py").write_text(PROGRAM)
+    sources = str(Path(atomicx.__file__).parent.parent)
+    ran = subprocess.run(
+        [sys.executable, tmp_path / "program.py"],
+        env={**os.environ, "PYTHONPATH": sources},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    lines = ran.stdout.splitlines()
+    assert len(lines) == 8, ran.stdout + ran.stderr
+    assert lines[0] == lines[4] == "False", "another thread has it"
+    explored = [*lines[1:4], *lines[5:]]
+    assert all(line.startswith("holds in ") and ": all with any" in line for line in explored), ran.stdout
+
+
+def test_it_can_be_bounded_in_time() -> None:
+    started = time.monotonic()
+    threads = [[INC] * 20] * 3
+    make = guarded(SplitInt)
+    exploration = explore(make, threads, model=ATOMIC_INT, seconds=0.3, preemptions=None)
+    assert exploration.ok
+    assert not exploration.complete
+    assert exploration.executions > 0
+    assert time.monotonic() - started < 60
+
+
+# Manners
+
+
+def test_an_explorer_can_be_used_again_and_again() -> None:
+    before = threading.active_count()
+    explorer = Explorer()
+    for _ in range(2):
+        for threads in (2, 4, 3):
+            proved(
+                explorer.explore(
+                    atomicx.AtomicInt, [[INC]] * threads, model=ATOMIC_INT, after=[LOAD], preemptions=1
+                )
+            )
+        convicted(explorer.explore(SplitInt, [[INC]] * 2, model=ATOMIC_INT, after=[LOAD]))
+        explorer.close()
+        assert threading.active_count() == before
+
+
+def test_recorded_objects_and_calls_agree() -> None:
+    """What a model judges is the same, whether threads are sampled or their schedules are tried."""
+    cell = recorded(SplitInt())
+    cell.inc()
+    cell.exchange(4)
+    assert check_linearizable(cell.history(), ATOMIC_INT)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"threads": [[INC]]}, ValueError, "expected two to 4 threads, got 1"),
+        ({"threads": [[INC], [("increment",)]]}, LookupError, "AtomicInt has no operation 'increment'"),
+        (
+            {"threads": [[INC], ["inc"]]},
+            TypeError,
+            "expected a call, a tuple of a name and arguments, got 'inc'",
+        ),
+        ({"after": [()]}, TypeError, "expected a call"),
+        ({"model": None, "threads": [print, print]}, TypeError, "after needs a model"),
+    ],
+)
+def test_wrong_usage(options: dict[str, Any], error: type[Exception], message: str) -> None:
+    usual: dict[str, Any] = {"threads": [[INC], [INC]], "model": ATOMIC_INT, "after": [LOAD]}
+    with pytest.raises(error, match=message):
+        explore(SplitInt, **{**usual, **options})
