@@ -19,7 +19,6 @@ from atomicx.verify.spec.kinds import (
     OBJECT_FUNCTION,
     OBSERVATION,
     TRUTH,
-    from_bits,
 )
 from atomicx.verify.spec.model import ArgumentKind, Operation, Parameter
 
@@ -94,38 +93,28 @@ class DerivedFloat(float):
 
 
 NOT_NUMBERS: tuple[Any, ...] = (
-    *("", "1", "one", b"1", None, [], (1,), {}, 1j, object, OnlyInt(), Reflected()),
+    *(OnlyInt(), Reflected()),
     *(Index("1"), Index(None), Index(1.0), Index(Refusal("index")), Index(Abort("index"))),
-)
-
-INTEGERS: tuple[Any, ...] = (
-    *(0, 1, -1, 2, -2, 7, 64, 0x5555_5555_5555_5555, True, False),
-    *(INT64_MAX, INT64_MAX - 1, INT64_MIN, INT64_MIN + 1),
-    *(Index(5), Index(-1), Index(INT64_MAX), Index(INT64_MIN), ReflectedIndex(3), DerivedInt(9)),
 )
 
 TOO_BIG: tuple[Any, ...] = (INT64_MAX + 1, INT64_MIN - 1, 2**64, -(2**64), 2**100, -(2**100), Index(2**63))
 
-DOUBLES: tuple[Any, ...] = (
-    *(0.0, -0.0, 1.0, -1.0, 0.5, 0.1, 5e-324, -5e-324, 2.2250738585072014e-308),
-    *(1.7976931348623157e308, -1.7976931348623157e308, math.inf, -math.inf),
-    *(math.nan, -math.nan, from_bits(0x7FF8_0000_0000_BEEF), from_bits(0xFFF8_0000_0000_0001)),
+INTEGERS: tuple[Any, ...] = (
+    *(*INT64.edges, Float(1.0), Index(2**63), *NOT_NUMBERS),
+    *(Index(5), Index(-1), Index(INT64_MAX), Index(INT64_MIN), ReflectedIndex(3), DerivedInt(9)),
 )
 
 NUMBERS: tuple[Any, ...] = (
-    *DOUBLES,
-    *(0, 1, -1, 2**53 + 1, INT64_MAX, INT64_MIN, 2**100, -(2**100), True, False),
+    *DOUBLE.accepted,
     *(Index(5), Index(2**100), Float(2.5), Float(-0.0), Float(math.nan), DerivedFloat(1.5), DerivedInt(9)),
 )
 
 NOT_DOUBLES: tuple[Any, ...] = (
-    *(10**400, -(10**400), Index(10**400)),
+    *(*DOUBLE.refused, Index(10**400), *NOT_NUMBERS),
     *(Float("1.0"), Float(1), Float(None), Float(Refusal("float")), Float(Abort("float"))),
 )
 
-OBJECTS: tuple[Any, ...] = (
-    *(None, True, 0, 10**9, math.nan, "text", b"", [], (1, "a"), {}, object(), Reflected()),
-)
+OBJECTS: tuple[Any, ...] = (*OBJECT.edges, Reflected())
 
 
 class DerivedStr(str):
@@ -135,10 +124,7 @@ class DerivedStr(str):
         return "another"
 
 
-LABELS: tuple[Any, ...] = (
-    *("GET", "", "200", "404", 200, 404, -1, True, 2**100, DerivedStr("GET"), DerivedInt(200)),
-    *(None, 1.5, b"GET", (), [], object, Index(1), Reflected()),
-)
+LABELS: tuple[Any, ...] = (*LABEL.edges, DerivedStr("GET"), DerivedInt(200), Index(1), Reflected())
 
 
 def raises(error: BaseException) -> Any:
@@ -194,24 +180,22 @@ NOT_FUNCTIONS: tuple[Any, ...] = (
     *(None, 1, "function", no_argument, raises(Refusal("call")), raises(Abort("call"))),
 )
 
+RESULTS: tuple[Any, ...] = (0, True, INT64_MIN, 1.5, Index(3), *TOO_BIG, "1", None, [], *NOT_NUMBERS)
+
 EDGES: dict[ArgumentKind, tuple[Any, ...]] = {
-    INT64: (*INTEGERS, *TOO_BIG, *DOUBLES, 1.0, Float(1.0), *NOT_NUMBERS),
-    DOUBLE: (*NUMBERS, *NOT_DOUBLES, *NOT_NUMBERS),
-    TRUTH: (True, False, 0, 1, 2, -1, 0.0, 1.0, math.nan, *NOT_NUMBERS, Index(0), Float(1.0)),
+    INT64: INTEGERS,
+    DOUBLE: (*NUMBERS, *NOT_DOUBLES),
+    OBSERVATION: (*NUMBERS, *NOT_DOUBLES),
+    TRUTH: (*TRUTH.edges, *NOT_NUMBERS, Index(0), Float(1.0)),
     OBJECT: (*OBJECTS, *NOT_NUMBERS),
+    LABEL: LABELS,
     INT_FUNCTION: (
         *(same, twice, next_up, negated, wrapped_in_index, wrapped_in_float),
-        *(gives(value) for value in (0, True, INT64_MIN, 1.5, Index(3), *TOO_BIG, *NOT_NUMBERS)),
+        *map(gives, RESULTS),
         *NOT_FUNCTIONS,
     ),
-    DOUBLE_FUNCTION: (
-        *(same, negated, wrapped_in_float),
-        *(gives(value) for value in (*NUMBERS, *NOT_DOUBLES, *NOT_NUMBERS)),
-        *NOT_FUNCTIONS,
-    ),
-    OBSERVATION: (*NUMBERS, *NOT_DOUBLES, *NOT_NUMBERS),
-    LABEL: LABELS,
-    OBJECT_FUNCTION: (same, *(gives(value) for value in OBJECTS), *NOT_FUNCTIONS),
+    DOUBLE_FUNCTION: (same, negated, wrapped_in_float, *map(gives, (*NUMBERS, *NOT_DOUBLES)), *NOT_FUNCTIONS),
+    OBJECT_FUNCTION: (same, *map(gives, OBJECTS), *NOT_FUNCTIONS),
 }
 
 

@@ -109,19 +109,6 @@ def same_object(one: Any, other: Any) -> bool:
     return one is other or (type(one) is type(other) is tuple and one[:1] == ("raises",) and one == other)
 
 
-INT64 = ArgumentKind("int64", to_int64, runs_code=True)
-DOUBLE = ArgumentKind("double", to_double, runs_code=True)
-OBSERVATION = ArgumentKind("observation", to_observation, runs_code=True)
-TRUTH = ArgumentKind("truth", to_truth)
-OBJECT = ArgumentKind("object", unchanged)
-LABEL = ArgumentKind("label", to_label)
-
-# What update() and fetch_update() take. It is called with the state, and what it returns is converted.
-INT_FUNCTION = ArgumentKind("function of an int", unchanged, called=True)
-DOUBLE_FUNCTION = ArgumentKind("function of a float", unchanged, called=True)
-OBJECT_FUNCTION = ArgumentKind("function of an object", unchanged, called=True)
-
-
 # Functions for update(). They are pure, as the model runs them too, and once more each time it backtracks.
 
 
@@ -159,3 +146,66 @@ THING_A, THING_B = Thing("A"), Thing("B")
 
 def swap_things(value: Any) -> Any:
     return THING_B if value is THING_A else THING_A
+
+
+# The kinds. Their edges are plain values; what has methods of its own is for the tests of atomicx.
+
+_NOT_NUMBERS: tuple[Any, ...] = ("", "1", b"1", None, [], (1,), {}, 1j, object)
+
+INT64 = ArgumentKind(
+    "int64",
+    to_int64,
+    runs_code=True,
+    accepted=(
+        *(0, 1, -1, 2, -2, 7, 64, 0x5555_5555_5555_5555, True, False),
+        *(INT64_MAX, INT64_MAX - 1, INT64_MIN, INT64_MIN + 1),
+    ),
+    refused=(
+        *(INT64_MAX + 1, INT64_MIN - 1, 2**64, -(2**64), 2**100, -(2**100)),
+        *(0.0, 1.0, math.inf, math.nan, *_NOT_NUMBERS),
+    ),
+)
+
+_DOUBLES = (
+    *(0.0, -0.0, 1.0, -1.0, 0.5, 0.1, 5e-324, -5e-324, 2.2250738585072014e-308),
+    *(1.7976931348623157e308, -1.7976931348623157e308, math.inf, -math.inf),
+)
+_NANS = (math.nan, -math.nan, from_bits(0x7FF8_0000_0000_BEEF), from_bits(0xFFF8_0000_0000_0001))
+_INTEGRAL = (0, 1, -1, 2**53 + 1, INT64_MAX, INT64_MIN, 2**100, -(2**100), True, False)
+_NOT_DOUBLES: tuple[Any, ...] = (10**400, -(10**400), *_NOT_NUMBERS)
+
+DOUBLE = ArgumentKind(
+    "double", to_double, runs_code=True, accepted=(*_DOUBLES, *_NANS, *_INTEGRAL), refused=_NOT_DOUBLES
+)
+OBSERVATION = ArgumentKind(
+    "observation",
+    to_observation,
+    runs_code=True,
+    accepted=(*_DOUBLES, *_INTEGRAL),
+    refused=(*_NANS, *_NOT_DOUBLES),
+)
+TRUTH = ArgumentKind(
+    "truth", to_truth, accepted=(True, False), refused=(0, 1, 2, -1, 0.0, 1.0, math.nan, *_NOT_NUMBERS)
+)
+OBJECT = ArgumentKind(
+    "object",
+    unchanged,
+    accepted=(None, True, 0, 10**9, math.nan, "text", b"", [], (1, "a"), {}, object()),
+)
+LABEL = ArgumentKind(
+    "label",
+    to_label,
+    accepted=("GET", "", "200", "404", 200, 404, -1, True, 2**100),
+    refused=(None, 1.5, b"GET", (), [], object),
+)
+
+# What update() and fetch_update() take. It is called with the state, and what it returns is converted.
+INT_FUNCTION = ArgumentKind(
+    "function of an int", unchanged, called=True, accepted=(twice, minus_one), refused=(refuse, repr, None)
+)
+DOUBLE_FUNCTION = ArgumentKind(
+    "function of a float", unchanged, called=True, accepted=(twice, minus_one), refused=(refuse, repr, None)
+)
+OBJECT_FUNCTION = ArgumentKind(
+    "function of an object", unchanged, called=True, accepted=(swap_things, repr), refused=(refuse, None)
+)

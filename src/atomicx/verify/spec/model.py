@@ -67,6 +67,14 @@ class ArgumentKind:
     """Conversion may run the argument's own code (`__index__`, `__float__`)."""
     called: bool = False
     """The operation calls the argument with the state."""
+    accepted: tuple[Any, ...] = field(default=(), repr=False, compare=False)
+    """Values at the edges of what it accepts."""
+    refused: tuple[Any, ...] = field(default=(), repr=False, compare=False)
+    """Values just beyond them: `convert` raises, or for a function what calls and converts it."""
+
+    @property
+    def edges(self) -> tuple[Any, ...]:
+        return self.accepted + self.refused
 
 
 @dataclass(frozen=True)
