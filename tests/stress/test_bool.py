@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from support.race import must_be_caught, pause, race, require, stays_whole
-from support.split import Split
+from support.split import SPLIT
 
 SIZE = 2000
 
@@ -71,4 +71,4 @@ WORKLOADS = [
 @pytest.mark.parametrize("workload", WORKLOADS, ids=lambda workload: workload.__name__)
 def test_flags(backend: ModuleType, workload: Callable[[list[Any]], None]) -> None:
     stays_whole(workload, lambda: [backend.AtomicBool() for _ in range(SIZE)])
-    must_be_caught(workload, lambda: [Split(False) for _ in range(SIZE)])
+    must_be_caught(workload, lambda: [SPLIT["AtomicBool"]() for _ in range(SIZE)])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from support.race import fits, must_be_caught, race, require, stays_whole
-from support.split import INT64_MAX, ForgetfulCounter, LateCheck, Split, StaleBase
+from support.split import INT64_MAX, SPLIT, ForgetfulCounter, LateCheck, StaleBase
 
 SIZE = 2000
 THREADS_BORN = 2000
@@ -118,10 +118,10 @@ def loads_see_nothing_that_was_drained(counter: Any) -> None:
 @pytest.mark.parametrize(
     ("workload", "control"),
     [
-        (additions_are_all_counted, Split),
-        (one_drains_what_others_count, Split),
-        (all_count_and_drain, Split),
-        (loads_lie_between, Split),
+        (additions_are_all_counted, SPLIT["Counter"]),
+        (one_drains_what_others_count, SPLIT["Counter"]),
+        (all_count_and_drain, SPLIT["Counter"]),
+        (loads_lie_between, SPLIT["Counter"]),
         (loads_see_nothing_that_was_drained, StaleBase),
     ],
     ids=lambda parameter: parameter.__name__,

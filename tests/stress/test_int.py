@@ -11,7 +11,7 @@ import pytest
 from support.native import native
 from support.race import NARROW_SPLITS_SHOW, fits, must_be_caught, race, require, stays_whole
 from support.shared import maker
-from support.split import INT64_MAX, INT64_MIN, LateCheck, Split
+from support.split import INT64_MAX, INT64_MIN, SPLIT, LateCheck
 
 SIZE = 2000
 
@@ -152,7 +152,7 @@ WORKLOADS = [
 @pytest.mark.parametrize("workload", WORKLOADS, ids=lambda workload: workload.__name__)
 def test_integer(backend: ModuleType, type_name: str, workload: Callable[[Any], None]) -> None:
     stays_whole(workload, maker(backend, type_name))
-    must_be_caught(workload, Split)
+    must_be_caught(workload, SPLIT[type_name])
 
 
 @NARROW_SPLITS_SHOW

@@ -13,7 +13,7 @@ import pytest
 from support.native import native
 from support.race import NARROW_SPLITS_SHOW, must_be_caught, race, require, stays_whole
 from support.shared import maker
-from support.split import Split
+from support.split import SPLIT
 
 SIZE = 2000
 
@@ -195,7 +195,7 @@ WORKLOADS = [
 @pytest.mark.parametrize("workload", WORKLOADS, ids=lambda workload: workload.__name__)
 def test_number(backend: ModuleType, type_name: str, workload: Callable[[Any], None]) -> None:
     stays_whole(workload, maker(backend, type_name))
-    must_be_caught(workload, Split)
+    must_be_caught(workload, SPLIT[type_name])
 
 
 @NARROW_SPLITS_SHOW

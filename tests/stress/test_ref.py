@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from support.race import must_be_caught, pause, race, require, stays_whole
-from support.split import MiscountingRef, SplitRef
+from support.split import SPLIT, MiscountingRef
 
 SIZE = 2000
 
@@ -107,7 +107,7 @@ WORKLOADS = [
 @pytest.mark.parametrize("workload", WORKLOADS, ids=lambda workload: workload.__name__)
 def test_reference(backend: ModuleType, workload: Callable[[Any], None]) -> None:
     stays_whole(workload, backend.AtomicRef)
-    must_be_caught(workload, lambda: SplitRef(None))
+    must_be_caught(workload, SPLIT["AtomicRef"])
 
 
 def toggling(make: Callable[[Stored, Stored], Any], full: bool) -> Callable[[Any], None]:
@@ -187,7 +187,7 @@ def dropping(make: Callable[[], Any]) -> Callable[[Any], None]:
     return each_object_dies_once
 
 
-class Hoarder(SplitRef):
+class Hoarder(SPLIT["AtomicRef"]):
     """Forgets to release what another thread stored while it was storing."""
 
     def __init__(self, value: Any = None) -> None:

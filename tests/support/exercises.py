@@ -1,18 +1,35 @@
 """Every operation of every type as a call, with its error paths: what the memory programs repeat.
 
-Arguments are made anew for each run, and are never small integers: so a reference that leaks, or that is
-released too often, is an object more or less in memory, and shows.
+They are made of the rows of `atomicx.verify.spec`, with arguments for each kind; the row says what raises.
+Members without a row, and paths that the rows do not reach, follow by hand. Arguments are made anew for each
+run, and are never small integers: so a reference that leaks, or that is released too often, is one object
+more or less in memory, and shows.
 """
 
 import copy
-import functools
 import operator
 import pickle
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
 from types import ModuleType
 from typing import Any
+
+from atomicx.verify.spec.cells import ALL, MODELS
+from atomicx.verify.spec.counting import histogram
+from atomicx.verify.spec.kinds import (
+    DOUBLE,
+    DOUBLE_FUNCTION,
+    INT64,
+    INT_FUNCTION,
+    LABEL,
+    OBJECT,
+    OBJECT_FUNCTION,
+    OBSERVATION,
+    TRUTH,
+)
+from atomicx.verify.spec.model import ArgumentKind, Model, Operation
 
 
 def same_integer() -> int:
@@ -103,40 +120,89 @@ class Exercise:
                 raise AssertionError(f"{self} raised nothing")
 
 
-def integer_rows() -> Iterator[tuple[Any, ...]]:
-    """Name, how it is called if it is no method, the makers of its arguments, what it raises."""
-    for name in ("load", "inc", "dec", "fetch_add", "fetch_sub", "add_fetch", "sub_fetch"):
-        yield name, None, ()
-    for name in (
-        "store", "exchange", "add", "fetch_add", "fetch_sub", "fetch_and", "fetch_or", "fetch_xor",
-        "fetch_max", "fetch_min", "add_fetch", "sub_fetch", "fetch_inc_mod", "advance", "__init__",
-    ):  # fmt: skip
-        yield name, None, (other_integer,)
-        yield name, None, (text,), TypeError
-        yield name, None, (too_large,), OverflowError
-        yield name, None, (Refusing,), LookupError
-    for name in ("add", "fetch_add", "add_fetch"):
-        yield name, None, (to_the_end,), OverflowError
-    yield "fetch_inc_mod", None, (negative,), ValueError
-    for name in ("compare_and_set", "compare_exchange"):
-        yield name, None, (same_integer, other_integer)
-        yield name, None, (other_integer, same_integer)
-        yield name, None, (same_integer, too_large), OverflowError
-        yield name, None, (same_integer,), TypeError
-    yield "try_add", None, (other_integer, to_the_end)
-    yield "try_add", None, (other_integer, same_integer)
-    yield "try_add", None, (other_integer, text), TypeError
-    for name in ("update", "fetch_update"):
-        yield name, None, (lambda: operator.neg,)
-        yield name, None, (lambda: refuse,), LookupError
-        yield name, None, (lambda: repr,), TypeError
-        yield name, None, (text,), TypeError
-    for name in ("iadd", "isub", "iand", "ior", "ixor"):
-        yield f"__{name}__", getattr(operator, name), (other_integer,)
-        yield f"__{name}__", getattr(operator, name), (text,), TypeError
-    yield "__iadd__", operator.iadd, (to_the_end,), OverflowError
-    yield "__int__", int, ()
-    yield "__bool__", bool, ()
+# For each kind: makers of what it accepts, and of what may be refused: the rows say whether it is.
+Makers = tuple[Callable[[], Any], ...]
+ACCEPTED: dict[ArgumentKind, Makers] = {
+    INT64: (same_integer, other_integer),
+    DOUBLE: (same_float, other_integer),
+    OBSERVATION: (same_float, other_integer),
+    TRUTH: (lambda: True, lambda: False),
+    OBJECT: (thing,),
+    LABEL: (text, same_integer),
+    INT_FUNCTION: (lambda: operator.neg,),
+    DOUBLE_FUNCTION: (lambda: operator.neg,),
+    OBJECT_FUNCTION: (lambda: repr,),
+}
+DOUBTFUL: dict[ArgumentKind, Makers] = {
+    INT64: (text, too_large, Refusing, to_the_end, negative),
+    DOUBLE: (text, Refusing),
+    OBSERVATION: (text, Refusing, lambda: float("nan")),
+    TRUTH: (other_integer, text),
+    OBJECT: (),
+    LABEL: (same_float,),
+    INT_FUNCTION: (lambda: refuse, lambda: repr, text),
+    DOUBLE_FUNCTION: (lambda: refuse, lambda: repr, text),
+    OBJECT_FUNCTION: (lambda: refuse, text),
+}
+
+# Counts past the small ints that the interpreter keeps, so that a snapshot allocates.
+OBSERVATIONS = 300
+HISTOGRAM = histogram((same_float(), other_float()))
+
+
+def initial_state(model: Model) -> Any:
+    """What a cell holds before each exercise: nothing that the interpreter keeps for itself."""
+    if model is HISTOGRAM:
+        return (OBSERVATIONS, 0, 0), OBSERVATIONS * same_float()
+    if model.name == "Family":
+        return (((text(), str(same_integer())), same_integer()),)
+    kind = model["store" if "store" in model.rows else "__init__"].parameters
+    assert kind is not None
+    return ACCEPTED[kind[0].kind][0]()
+
+
+def accepted(row: Operation) -> Iterator[Makers]:
+    """Every combination of usual arguments."""
+    kinds = [parameter.kind for parameter in row.parameters or ()]
+    for count in range(row.fewest, row.most + 1):
+        yield from product(*(ACCEPTED[kind] for kind in kinds[:count]))
+
+
+def doubtful(row: Operation) -> Iterator[Makers]:
+    """Usual arguments, and in the place of each in turn one that may be refused."""
+    kinds = [parameter.kind for parameter in row.parameters or ()]
+    usual = tuple(ACCEPTED[kind][0] for kind in kinds)
+    for position, kind in enumerate(kinds):
+        for maker in DOUBTFUL[kind]:
+            yield (*usual[:position], maker, *usual[position + 1 :])
+
+
+def exercises_of(model: Model, module: ModuleType) -> Iterator[Exercise]:
+    for row in model.operations:
+        cases = [(makers, raised(model, row, makers)) for makers in accepted(row)]
+        cases += [(makers, error) for makers in doubtful(row) if (error := raised(model, row, makers))]
+        if row.fewest and row.written is None and not any(each.variadic for each in row.parameters or ()):
+            cases.append(((), TypeError))
+        for makers, error in cases:
+            yield Exercise(model.name, row.name, maker_of(model, module), row.written, makers, error)
+
+
+def maker_of(model: Model, module: ModuleType) -> Callable[[], Any]:
+    return lambda: model.make(module, initial_state(model))
+
+
+def raised(model: Model, row: Operation, makers: Makers) -> type[BaseException] | None:
+    try:
+        row.take(initial_state(model), tuple(maker() for maker in makers))
+    except Exception as error:
+        return type(error)
+    return None
+
+
+# What no row says: name, how it is called if it is no method, the makers of its arguments, what it raises.
+
+
+def integer_extras() -> Iterator[tuple[Any, ...]]:
     yield "track", None, ()
     yield "track", enter_and_leave, ()
     yield "track", raise_inside, (), LookupError
@@ -159,57 +225,10 @@ def decorate(cell: Any) -> None:
     assert cell.track()(len)([]) == 0
 
 
-def float_rows() -> Iterator[tuple[Any, ...]]:
-    yield "load", None, ()
-    for name in (
-        "store", "exchange", "add", "fetch_add", "fetch_sub", "add_fetch", "sub_fetch", "fetch_max",
-        "fetch_min", "__init__",
-    ):  # fmt: skip
-        yield name, None, (other_float,)
-        yield name, None, (other_integer,)
-        yield name, None, (text,), TypeError
-        yield name, None, (Refusing,), LookupError
-    for name in ("compare_and_set", "compare_exchange"):
-        yield name, None, (same_float, other_float)
-        yield name, None, (other_float, same_float)
-        yield name, None, (same_float, text), TypeError
-        yield name, None, (same_float,), TypeError
-    for name in ("update", "fetch_update"):
-        yield name, None, (lambda: operator.neg,)
-        yield name, None, (lambda: refuse,), LookupError
-        yield name, None, (lambda: repr,), TypeError
-    for name in ("iadd", "isub"):
-        yield f"__{name}__", getattr(operator, name), (other_float,)
-        yield f"__{name}__", getattr(operator, name), (text,), TypeError
-    yield "__float__", float, ()
-    yield "__bool__", bool, ()
-
-
-def bool_rows() -> Iterator[tuple[Any, ...]]:
-    for name in ("load", "test_and_set", "clear"):
-        yield name, None, ()
-    for name in ("store", "exchange", "__init__"):
-        yield name, None, (lambda: True,)
-        yield name, None, (other_integer,), TypeError
-    for name in ("compare_and_set", "compare_exchange"):
-        yield name, None, (lambda: True, lambda: False)
-        yield name, None, (lambda: False, lambda: True)
-        yield name, None, (lambda: False, text), TypeError
-    yield "__bool__", bool, ()
-
-
-def ref_rows() -> Iterator[tuple[Any, ...]]:
-    yield "load", None, ()
-    for name in ("store", "exchange", "__init__"):
-        yield name, None, (thing,)
+def ref_extras() -> Iterator[tuple[Any, ...]]:
     yield "store", store_itself, ()
     for name in ("compare_and_set", "compare_exchange"):
-        yield name, None, (thing, thing)
         yield name, swapping(name), (thing,)
-        yield name, None, (thing,), TypeError
-    for name in ("update", "fetch_update"):
-        yield name, None, (lambda: repr,)
-        yield name, None, (lambda: refuse,), LookupError
     yield "__class_getitem__", lambda cell, name: type(cell)[name], (text,)
 
 
@@ -226,46 +245,12 @@ def swapping(name: str) -> Callable[..., Any]:
     return call
 
 
-def counter_rows() -> Iterator[tuple[Any, ...]]:
-    for name in ("load", "inc", "drain"):
-        yield name, None, ()
-    for name in ("add", "__init__"):
-        yield name, None, (other_integer,)
-        yield name, None, (negative,), ValueError
-        yield name, None, (text,), TypeError
-        yield name, None, (too_large,), OverflowError
-        yield name, None, (Refusing,), LookupError
-    yield "add", None, (to_the_end,), OverflowError
-    yield "__iadd__", operator.iadd, (other_integer,)
-    yield "__iadd__", operator.iadd, (text,), TypeError
-    yield "__int__", int, ()
-    yield "__bool__", bool, ()
-
-
-# Counts past the small ints that the interpreter keeps, so that a snapshot allocates.
-OBSERVATIONS = 300
-
-
-def histogram_of(module: ModuleType) -> Any:
-    histogram = module.Histogram([same_float(), other_float()])
-    for _ in range(OBSERVATIONS):
-        histogram.observe(1.0)
-    return histogram
-
-
-def histogram_rows() -> Iterator[tuple[Any, ...]]:
-    for name in ("snapshot", "drain", "time"):
-        yield name, None, ()
-    yield "bounds", operator.attrgetter("bounds"), ()
-    for argument in (same_float, other_integer, to_the_end):
-        yield "observe", None, (argument,)
-    yield "observe", None, (text,), TypeError
-    yield "observe", None, (lambda: float("nan"),), ValueError
-    yield "observe", None, (Refusing,), LookupError
+def histogram_extras() -> Iterator[tuple[Any, ...]]:
     yield "__init__", None, (lambda: [1.0],), RuntimeError
     yield "__init__", None, (lambda: [2.0, 1.0],), ValueError
     yield "__init__", None, (lambda: [text()],), TypeError
     yield "__init__", None, (thing,), TypeError
+    yield "time", None, ()
     yield "time", enter_a_timer, ()
     yield "time", raise_in_a_timer, (), LookupError
     yield "time", decorate_with_a_timer, ()
@@ -288,12 +273,6 @@ def decorate_with_a_timer(histogram: Any) -> None:
     assert histogram.time()(len)([]) == 0
 
 
-def family_of(module: ModuleType) -> Any:
-    family = module.Family(module.Counter, text(), "status", limit=2)
-    family[text(), same_integer()].inc()
-    return family
-
-
 def same_key() -> tuple[Any, ...]:
     return text(), same_integer()
 
@@ -306,7 +285,7 @@ def other_key() -> tuple[Any, ...]:
     return text(), other_integer()
 
 
-def family_rows() -> Iterator[tuple[Any, ...]]:
+def family_extras() -> Iterator[tuple[Any, ...]]:
     for key in (same_key, same_key_otherwise, other_key):
         yield "__getitem__", operator.getitem, (key,)
     yield "__getitem__", operator.getitem, (lambda: (text(), True),)
@@ -317,13 +296,7 @@ def family_rows() -> Iterator[tuple[Any, ...]]:
     yield "__class_getitem__", None, (thing,)
     yield "items", None, ()
     yield "items", lambda family: list(family.items()), ()
-    yield "clear", None, ()
-    yield "remove", None, (text, same_integer)
-    yield "remove", None, (text, other_integer), KeyError
     yield "remove", None, (text,), ValueError
-    yield "remove", None, (text, same_float), TypeError
-    yield "label_names", operator.attrgetter("label_names"), ()
-    yield "limit", operator.attrgetter("limit"), ()
     yield "__init__", None, (lambda: int, text), RuntimeError
     yield "__init__", None, (lambda: int, text, text), ValueError
     yield "__init__", None, (lambda: int, same_integer), TypeError
@@ -331,7 +304,7 @@ def family_rows() -> Iterator[tuple[Any, ...]]:
 
 
 def fill(family: Any) -> None:
-    for status in range(3):
+    for status in range(4):
         family[text(), status]
 
 
@@ -354,7 +327,7 @@ def released(call: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return on_another
 
 
-def shared_rows() -> Iterator[tuple[Any, ...]]:
+def shared_extras() -> Iterator[tuple[Any, ...]]:
     yield "__init__", None, (buffer,), ValueError
     for make, error in (
         (lambda: b"read-only", TypeError),
@@ -386,22 +359,7 @@ def operate(cell: Any, name: str, arguments: tuple[Any, ...]) -> None:
     getattr(cell, name if hasattr(cell, name) else "load")(*arguments)
 
 
-def without(rows: Iterator[tuple[Any, ...]], name: str) -> Iterator[tuple[Any, ...]]:
-    return (row for row in rows if row[0] != name)
-
-
-def shared_integer_rows() -> Iterator[tuple[Any, ...]]:
-    yield from without(integer_rows(), "__init__")
-    yield from shared_rows()
-
-
-def shared_float_rows() -> Iterator[tuple[Any, ...]]:
-    yield from without(float_rows(), "__init__")
-    yield from shared_rows()
-
-
-def common_rows(module: ModuleType) -> Iterator[tuple[Any, ...]]:
-    yield "__repr__", repr, ()
+def common_extras(module: ModuleType) -> Iterator[tuple[Any, ...]]:
     yield "__hash__", hash, ()
     yield "__eq__", operator.eq, (thing,)
     yield "__weakref__", weakref.ref, ()
@@ -412,87 +370,53 @@ def common_rows(module: ModuleType) -> Iterator[tuple[Any, ...]]:
     yield "enable_deferred_refcount", module.enable_deferred_refcount, ()
 
 
-TYPES: dict[str, tuple[Callable[[], Iterator[tuple[Any, ...]]], Callable[[], Any]]] = {
-    "AtomicInt": (integer_rows, same_integer),
-    "AtomicFloat": (float_rows, same_float),
-    "AtomicBool": (bool_rows, lambda: True),
-    "AtomicRef": (ref_rows, thing),
-    "Counter": (counter_rows, same_integer),
-}
-# Those that are made of more than a value.
-OTHERS: dict[str, tuple[Callable[[], Iterator[tuple[Any, ...]]], Callable[[ModuleType], Any]]] = {
-    "Histogram": (histogram_rows, histogram_of),
-    "Family": (family_rows, family_of),
-}
-
-
-def state_of(cell: Any) -> Any:
-    """What an operation that fails must leave as it was."""
-    if hasattr(cell, "snapshot"):
-        return cell.snapshot()
-    return list(cell.items()) if hasattr(cell, "items") else cell.load()
-
-
-# Which the twin has not.
-SHARED_TYPES = {
-    "SharedInt": (shared_integer_rows, same_integer),
-    "SharedFloat": (shared_float_rows, same_float),
-}
-
-
-def types_of(
-    module: ModuleType,
-) -> dict[str, tuple[Callable[[], Iterator[tuple[Any, ...]]], Callable[[], Any]]]:
-    return TYPES | SHARED_TYPES if module.__name__ == "atomicx._core" else TYPES
-
-
-def local_rows() -> Iterator[tuple[Any, ...]]:
+def local_extras() -> Iterator[tuple[Any, ...]]:
     yield "__new__", None, ()
     yield "__new__", None, (thing, thing), TypeError
 
 
+EXTRAS: dict[str, Callable[[], Iterator[tuple[Any, ...]]]] = {
+    "AtomicInt": integer_extras,
+    "AtomicRef": ref_extras,
+    "Histogram": histogram_extras,
+    "Family": family_extras,
+    "SharedInt": lambda: iter((*integer_extras(), *shared_extras())),
+    "SharedFloat": shared_extras,
+}
+
+
+def models_of(module: ModuleType) -> list[Model]:
+    """The twin has no shared cells."""
+    shared = () if module.__name__ == "atomicx._core" else ("SharedInt", "SharedFloat")
+    return [HISTOGRAM if model.name == "Histogram" else model for model in ALL if model.name not in shared]
+
+
 def exercises(module: ModuleType) -> list[Exercise]:
-    found = []
-    for type_name, (rows, initial) in types_of(module).items():
-        cell_type = getattr(module, type_name)
-
-        def make(cell_type: Any = cell_type, initial: Callable[[], Any] = initial) -> Any:
-            if cell_type.__name__ not in SHARED_TYPES:
-                return cell_type(initial())
-            cell = cell_type(buffer())
-            cell.store(initial())
-            return cell
-
-        if type_name in TYPES:
-            for name, call, arguments, *raises in local_rows():
-                found.append(Exercise(type_name, name, make, call, arguments, *raises))
-        for name, call, arguments, *raises in [*rows(), *common_rows(module)]:
-            found.append(Exercise(type_name, name, make, call, arguments, *raises))
-    for type_name, (rows, made) in OTHERS.items():
-        make_other = functools.partial(made, module)
-        for name, call, arguments, *raises in [*rows(), *common_rows(module)]:
-            found.append(Exercise(type_name, name, make_other, call, arguments, *raises))
+    found: list[Exercise] = []
+    for model in models_of(module):
+        found += exercises_of(model, module)
+        extras = [*EXTRAS.get(model.name, lambda: iter(()))(), *common_extras(module)]
+        if "__init__" in model.rows:
+            extras += local_extras()
+        for name, call, arguments, *raises in extras:
+            found.append(Exercise(model.name, name, maker_of(model, module), call, arguments, *raises))
     return found
+
+
+def state_of(cell: Any) -> Any:
+    """What an operation that fails must leave as it was."""
+    model = MODELS.get(type(cell).__name__)
+    return model.read(cell) if model else cell.load()
 
 
 def uncovered(module: ModuleType) -> set[str]:
     """Public members and operators of the types that no exercise covers."""
     covered = {(exercise.type_name, exercise.name) for exercise in exercises(module)}
-    operators = {
-        "__iadd__",
-        "__isub__",
-        "__iand__",
-        "__ior__",
-        "__ixor__",
-        "__int__",
-        "__float__",
-        "__bool__",
-        "__getitem__",
-    }
+    operators = {row.name for model in ALL for row in model.operations}
     members = {
-        (type_name, name)
-        for type_name in (*types_of(module), *OTHERS)
-        for name in dir(getattr(module, type_name))
-        if not name.startswith("_") or name in operators
+        (model.name, name)
+        for model in models_of(module)
+        for name in dir(getattr(module, model.name))
+        if not name.startswith("_") or (name in operators and name not in dir(object))
     }
     return {f"{type_name}.{name}" for type_name, name in members - covered}

@@ -9,150 +9,62 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from atomicx.verify.spec.cells import CELLS
+from atomicx.verify.spec.kinds import INT64_MAX, INT64_MIN
+from atomicx.verify.spec.model import ITSELF, Model, Operation
 from support.race import pause
 
-INT64_MAX = 2**63 - 1
-INT64_MIN = -(2**63)
+
+def split(model: Model) -> type[Any]:
+    """A cell of which every change is a load and then a store: what comes between them is lost."""
+    members: dict[str, Any] = {}
+    guards: dict[str, dict[str, Any]] = {}
+    for row in model.operations:
+        method, called, step = row.name.partition("().")
+        if called:
+            guards.setdefault(method, {})[step] = of_a_guard(split_method(row))
+        elif row.atomic and row.name != "__repr__":
+            members[row.name] = split_method(row)
+    for method, steps in guards.items():
+        members[method] = Guarding(f"Split{model}Guard", steps)
+    return type(f"Split{model}", (), {"value": model.initial, **members})
 
 
-class Split:
-    """Every change is a load, and then a store: what comes between them is lost."""
-
-    def __init__(self, value: Any = 0) -> None:
-        self.value = value
-
-    def same(self, one: Any, other: Any) -> bool:
-        return bool(one == other)
-
-    def change(self, step: Callable[[Any], Any]) -> tuple[Any, Any]:
+def split_method(row: Operation) -> Callable[..., Any]:
+    def method(self: Any, *arguments: Any) -> Any:
+        values = row.convert(arguments)
         before = self.value
-        after = step(before)
-        pause()
-        self.value = after
-        return before, after
-
-    def load(self) -> Any:
-        return self.value
-
-    def store(self, value: Any) -> None:
-        self.value = value
-
-    def exchange(self, value: Any) -> Any:
-        return self.change(lambda _: value)[0]
-
-    def compare_exchange(self, expected: Any, desired: Any) -> Any:
-        before = self.value
-        if self.same(before, expected):
+        after, result = row.step(before, *values)
+        if after is not before:
             pause()
-            self.value = desired
-        return before
+            self.value = after
+        return self if result is ITSELF else result
 
-    def compare_and_set(self, expected: Any, desired: Any) -> bool:
-        return self.same(self.compare_exchange(expected, desired), expected)
-
-    def update(self, function: Callable[[Any], Any]) -> Any:
-        return self.change(function)[1]
-
-    def fetch_update(self, function: Callable[[Any], Any]) -> Any:
-        return self.change(function)[0]
-
-    def inc(self) -> None:
-        self.change(lambda now: now + 1)
-
-    def dec(self) -> None:
-        self.change(lambda now: now - 1)
-
-    def add(self, delta: Any) -> None:
-        self.change(lambda now: now + delta)
-
-    def fetch_add(self, delta: Any) -> Any:
-        return self.change(lambda now: now + delta)[0]
-
-    def fetch_sub(self, delta: Any) -> Any:
-        return self.change(lambda now: now - delta)[0]
-
-    def add_fetch(self, delta: Any) -> Any:
-        return self.change(lambda now: now + delta)[1]
-
-    def sub_fetch(self, delta: Any) -> Any:
-        return self.change(lambda now: now - delta)[1]
-
-    def fetch_max(self, operand: Any) -> Any:
-        return self.change(lambda now: max(now, operand))[0]
-
-    def fetch_min(self, operand: Any) -> Any:
-        return self.change(lambda now: min(now, operand))[0]
-
-    def fetch_and(self, operand: int) -> Any:
-        return self.change(lambda now: now & operand)[0]
-
-    def fetch_or(self, operand: int) -> Any:
-        return self.change(lambda now: now | operand)[0]
-
-    def fetch_xor(self, operand: int) -> Any:
-        return self.change(lambda now: now ^ operand)[0]
-
-    def try_add(self, delta: int, limit: int) -> bool:
-        before = self.value
-        if before + delta > limit if delta >= 0 else before + delta < limit:
-            return False
-        pause()
-        self.value = before + delta
-        return True
-
-    def fetch_inc_mod(self, modulus: int) -> Any:
-        return self.change(lambda now: (now + 1) % modulus)[0]
-
-    def advance(self, candidate: int) -> Any:
-        return self.change(lambda now: max(candidate, now + 1))[1]
-
-    def test_and_set(self) -> Any:
-        return self.exchange(True)
-
-    def clear(self) -> None:
-        self.value = False
-
-    def drain(self) -> Any:
-        return self.exchange(0)
-
-    def track(self) -> "SplitGuard":
-        return SplitGuard(self)
-
-    def __iadd__(self, delta: Any) -> "Split":
-        self.add(delta)
-        return self
-
-    def __isub__(self, delta: Any) -> "Split":
-        self.fetch_sub(delta)
-        return self
-
-    def __iand__(self, operand: int) -> "Split":
-        self.fetch_and(operand)
-        return self
-
-    def __ior__(self, operand: int) -> "Split":
-        self.fetch_or(operand)
-        return self
-
-    def __ixor__(self, operand: int) -> "Split":
-        self.fetch_xor(operand)
-        return self
+    return method
 
 
-class SplitGuard:
-    def __init__(self, cell: Split) -> None:
-        self.cell = cell
-
-    def __enter__(self) -> None:
-        self.cell.inc()
-
-    def __exit__(self, *exception: object) -> None:
-        self.cell.dec()
+def of_a_guard(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, called on a guard, with whatever `__exit__` is given."""
+    return lambda guard, *_: method(guard.cell)
 
 
-class SplitRef(Split):
-    def same(self, one: Any, other: Any) -> bool:
-        return one is other
+class Guarding:
+    """The method that makes guards: as a descriptor, so that each guard knows its cell."""
+
+    def __init__(self, name: str, steps: dict[str, Any]) -> None:
+        self.guard_type = type(name, (), steps)
+
+    def __get__(self, cell: Any, owner: object) -> Callable[[], Any]:
+        def make() -> Any:
+            guard = self.guard_type()
+            guard.cell = cell
+            return guard
+
+        return make
+
+
+SPLIT = {model.name: split(model) for model in CELLS}
+SPLIT |= {"SharedInt": SPLIT["AtomicInt"], "SharedFloat": SPLIT["AtomicFloat"]}
 
 
 class LateCheck:

@@ -6,6 +6,7 @@ import math
 import operator
 from bisect import bisect_left
 from collections.abc import Iterable
+from functools import reduce
 from typing import Any
 
 from .kinds import INT64, INT64_MAX, OBSERVATION, bits, computed, exact, same_double
@@ -106,7 +107,7 @@ def histogram(bounds: tuple[float, ...]) -> Model:
             if _same_snapshot(edge, state):
                 return _refill(cell, way)
         values = [value for value, count in zip(typical, state[0], strict=True) for _ in range(count)]
-        if not _same_snapshot(reached(values), state):
+        if not same_double(reduce(operator.add, values, 0.0), state[1]):
             raise ValueError(f"cannot bring a Histogram into the state {state!r}")
         return _refill(cell, values)
 
