@@ -14,16 +14,10 @@ import _thread
 import sys
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from .stepping import SteppedThreads
+from typing import Any, Protocol
 
 _real_lock = _thread.allocate_lock
 _real_rlock = _thread.RLock
-
-explored_threads: dict[int, SteppedThreads] = {}
-"""By the identity of a thread: what runs its steps. That of the exploring thread too, while it explores."""
 
 
 class Block:
@@ -40,6 +34,19 @@ class Block:
     def give_up_waiting(self) -> bool:
         self.timed_out = self._timed
         return self._timed
+
+
+class Stepper(Protocol):
+    """What a lock asks of whatever runs the steps of the explored threads."""
+
+    hang_seconds: float
+
+    def is_current(self) -> bool: ...
+    def block(self, block: Block) -> None: ...
+
+
+explored_threads: dict[int, Stepper] = {}
+"""By the identity of a thread: what runs its steps. That of the exploring thread too, while it explores."""
 
 
 class ExploredLock:
