@@ -21,7 +21,7 @@ from atomicx.bench.operations import own_cases
 
 from . import results
 from .floor import built
-from .results import Result
+from .results import ResultsFile
 
 # What must not grow unseen.
 HOT = (
@@ -110,26 +110,26 @@ def per_operation(ran: list[tuple[str, int]], totals: list[int]) -> dict[str, fl
     return least
 
 
-def recorded(counted: dict[str, float]) -> list[Result]:
+def recorded(counted: dict[str, float]) -> list[ResultsFile]:
     """A record a case: its instructions, and its own part of them where it has a floor."""
     floors = {case.name: case.floor or None for case in own_cases()}
     return [_record(name, counted, floors.get(name)) for name in counted]
 
 
-def _record(name: str, counted: dict[str, float], floor: str | None) -> Result:
+def _record(name: str, counted: dict[str, float], floor: str | None) -> ResultsFile:
     own = None if floor is None else round(counted[name] - counted[floor], 2)
     return {"name": name, "instructions": counted[name], "floor": floor, "own": own}
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Comparison:
     """What the comparison with the committed results came to."""
 
     lines: list[str]
     grown: list[str]
 
 
-def judge(before: Result, now: Result) -> Verdict:
+def judge(before: ResultsFile, now: ResultsFile) -> Comparison:
     """Compare the hot paths of two results.
 
     With the same version of the interpreter, the same compiler and the same flags, the counts are the same to
@@ -164,12 +164,12 @@ def judge(before: Result, now: Result) -> Verdict:
         if bad:
             grown.append(name)
     missing = {*HOT} - {case["name"] for case in now["cases"]}
-    return Verdict(
+    return Comparison(
         [*lines, *(f"{name}: not counted" for name in sorted(missing))], [*grown, *sorted(missing)]
     )
 
 
-def made_by(result: Result) -> str:
+def made_by(result: ResultsFile) -> str:
     """What ran, what compiled it, and how."""
     interpreter = result["interpreter"]
     flags = " ".join(interpreter["flags"].values())

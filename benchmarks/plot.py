@@ -19,10 +19,8 @@ from atomicx.bench.operations import SUBJECT
 from .floor import NOTHING
 from .floor import SUBJECT as FLOOR
 from .plot_services import under_load
-from .results import FOLDER, SERVICES, TIMES, TOP, read
+from .results import FOLDER, SERVICES, TIMES, TOP, ResultsFile, read
 from .tables import build_name, by_name
-
-Result = dict[str, Any]
 
 PLOTS = TOP / "docs" / "plots"
 
@@ -69,7 +67,7 @@ def color_of(case: dict[str, Any]) -> str:
     return colors.get(case["subject"], OTHERS)
 
 
-def costs(result: Result) -> Figure:
+def costs(result: ResultsFile) -> Figure:
     """What a job costs, ours and everybody else's, in calls of an empty method."""
     floor = by_name(result)[NOTHING]["median_ns"]
     bars: list[tuple[str, float, str]] = []
@@ -115,7 +113,7 @@ def _label(axes: Axes, x: float, y: float, text: str) -> None:
     axes.annotate(text, (x, y), xytext=(4, 0), textcoords="offset points", va="center", fontsize=9)
 
 
-def scaling(result: Result) -> Figure:
+def scaling(result: ResultsFile) -> Figure:
     """What two threads do together, beside what one does alone."""
     index = by_name(result)
     kinds = (("one object", 1.0), ("private objects", 0.45))
@@ -149,9 +147,9 @@ def svg(figure: Figure) -> str:
     return "\n".join(line.rstrip() for line in written.getvalue().splitlines()) + "\n"
 
 
-def drawn(known: list[Result], services: list[Result]) -> dict[str, str]:
+def drawn(known: list[ResultsFile], services: list[ResultsFile]) -> dict[str, str]:
     """Every plot by the name of its file, of results of times and of the services."""
-    plots: dict[str, Callable[[Result], Figure]] = {"costs": costs, "threads": scaling}
+    plots: dict[str, Callable[[ResultsFile], Figure]] = {"costs": costs, "threads": scaling}
     with matplotlib.rc_context(STYLE):
         found = {
             f"{name}-{result['interpreter']['name']}.svg": svg(draw(result))

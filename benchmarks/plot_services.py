@@ -6,14 +6,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from .results import ResultsFile
 from .tables import build_name
-
-Result = dict[str, Any]
 
 SERVED, SHED = "#2f81f7", "#c2772b"
 
 
-def under_load(result: Result) -> Figure:
+def under_load(result: ResultsFile) -> Figure:
     """A row a service: on the left answers a second, on the right which share of them took how long."""
     names = list(dict.fromkeys(case["service"] for case in result["cases"]))
     figure = Figure(figsize=(9, 3.4 * len(names) + 0.4), layout="constrained")

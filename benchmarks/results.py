@@ -13,7 +13,7 @@ from typing import Any
 import atomicx
 from atomicx import _info
 
-Result = dict[str, Any]
+ResultsFile = dict[str, Any]
 
 TOP = Path(__file__).parent.parent
 FOLDER = Path(__file__).with_name("results")
@@ -63,7 +63,7 @@ def without_places(flags: str) -> str:
     return " ".join(flag for flag in flags.split() if "/" not in flag)
 
 
-def circumstances() -> Result:
+def circumstances() -> ResultsFile:
     """What any results file begins with."""
     return {
         "atomicx": {
@@ -84,7 +84,7 @@ def circumstances() -> Result:
     }
 
 
-def as_json(content: Result) -> str:
+def as_json(content: ResultsFile) -> str:
     """Indented, but with a case a line, so that two files can be compared by eye."""
     cases = content["cases"]
     head = json.dumps({**content, "cases": []}, indent=2).removesuffix("[]\n}")
@@ -96,7 +96,7 @@ def path_of(kind: str, folder: Path) -> Path:
     return folder / f"{kind}-{interpreter_name()}.json"
 
 
-def write(kind: str, content: Result, folder: Path) -> Path:
+def write(kind: str, content: ResultsFile, folder: Path) -> Path:
     """Writes a results file; `content` has its cases last."""
     folder.mkdir(parents=True, exist_ok=True)
     path = path_of(kind, folder)
@@ -104,6 +104,6 @@ def write(kind: str, content: Result, folder: Path) -> Path:
     return path
 
 
-def read(kind: str, folder: Path = FOLDER) -> list[Result]:
+def read(kind: str, folder: Path = FOLDER) -> list[ResultsFile]:
     """The content of every results file of a kind, in the order of the interpreters' names."""
     return [json.loads(path.read_text()) for path in sorted(folder.glob(f"{kind}-*.json"))]

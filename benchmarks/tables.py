@@ -13,7 +13,7 @@ from .floor import SUBJECT as FLOOR
 
 Record = dict[str, Any]
 # A case in the words of one results file, or None where that has none.
-Cell = Callable[[Record], str]
+CellText = Callable[[Record], str]
 
 BRIEF = (
     "AtomicInt.inc()",
@@ -33,10 +33,10 @@ IN_WORDS = re.compile(
 class Results(NamedTuple):
     """The content of the results files: of times, of instructions, of variants and of services."""
 
-    times: list[results.Result]
-    instructions: list[results.Result]
-    variants: list[results.Result]
-    services: list[results.Result]
+    times: list[results.ResultsFile]
+    instructions: list[results.ResultsFile]
+    variants: list[results.ResultsFile]
+    services: list[results.ResultsFile]
 
 
 def read_results(folder: Path) -> Results:
@@ -57,12 +57,12 @@ def code(name: str) -> str:
     return f"`{python}`{words}" if re.search(r"[(\[]|\+=", python) else name
 
 
-def build_name(result: results.Result) -> str:
+def build_name(result: results.ResultsFile) -> str:
     interpreter = result["interpreter"]
     return f"CPython {interpreter['version']}, " + ("with the GIL" if interpreter["gil"] else "no GIL")
 
 
-def source(known: list[results.Result]) -> str:
+def source(known: list[results.ResultsFile]) -> str:
     """Where and when the figures were measured, one sentence a machine."""
     machines = {
         f"{result['machine']['processor']}, {result['machine']['cores']} cores, "
@@ -72,7 +72,7 @@ def source(known: list[results.Result]) -> str:
     return "\nMeasured on: " + "; ".join(sorted(machines)) + ".\n"
 
 
-def by_name(result: results.Result) -> dict[str, Record]:
+def by_name(result: results.ResultsFile) -> dict[str, Record]:
     return {case["name"]: case for case in result["cases"]}
 
 
@@ -80,7 +80,9 @@ def nanoseconds(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
 
-def grid(known: list[results.Result], heading: str, wanted: Callable[[Record], bool], cell: Cell) -> str:
+def grid(
+    known: list[results.ResultsFile], heading: str, wanted: Callable[[Record], bool], cell: CellText
+) -> str:
     """A row for every wanted case that any results file has, in the order of the files."""
     indexed = [by_name(result) for result in known]
     names = dict.fromkeys(name for index in indexed for name, case in index.items() if wanted(case))
@@ -183,7 +185,7 @@ def _beside(theirs: Record | None, ours: Record | None) -> str:
     return nanoseconds(taken) + ("" if ours is None else f", {taken / ours['median_ns']:.1f} x")
 
 
-def absences(known: list[results.Result]) -> str:
+def absences(known: list[results.ResultsFile]) -> str:
     """Which packages were not there, and why."""
     told = [
         f"{name} on CPython {result['interpreter']['name']} ({reason})"

@@ -10,10 +10,10 @@ from atomicx.bench.operations import SUBJECT
 from .client import INSTALLED, INSTALLED_FILES, STOCK, STOCK_FILES
 from .floor import NOTHING
 from .model import STRIPED
+from .results import ResultsFile
 
-Result = dict[str, Any]
 # The figure of a results file, or None where it has none.
-Figure = Callable[[Result], float | None]
+Figure = Callable[[ResultsFile], float | None]
 
 FRESH = "fresh int()"
 ONE, PRIVATE = ", 2 threads, one object", ", 2 threads, private objects"
@@ -30,10 +30,10 @@ class Target:
     without_gil: float | None
     at_least: bool = False
 
-    def limit(self, result: Result) -> float | None:
+    def limit(self, result: ResultsFile) -> float | None:
         return self.with_gil if result["interpreter"]["gil"] else self.without_gil
 
-    def met(self, result: Result) -> bool | None:
+    def met(self, result: ResultsFile) -> bool | None:
         """None where nothing is demanded, or nothing was measured."""
         figure, limit = self.figure(result), self.limit(result)
         if figure is None or limit is None:
@@ -41,14 +41,14 @@ class Target:
         return figure >= limit if self.at_least else figure <= limit
 
 
-def nanoseconds(result: Result, name: str) -> float | None:
+def nanoseconds(result: ResultsFile, name: str) -> float | None:
     return next((case["median_ns"] for case in result["cases"] if case["name"] == name), None)
 
 
 def ratio(name: str, of: str) -> Figure:
     """The time of a case beside that of another one."""
 
-    def figure(result: Result) -> float | None:
+    def figure(result: ResultsFile) -> float | None:
         above, below = nanoseconds(result, name), nanoseconds(result, of)
         return None if above is None or below is None else above / below
 
@@ -60,7 +60,7 @@ def recorded(name: str, key: str) -> Figure:
     return lambda result: next((case[key] for case in result["cases"] if case["name"] == name), None)
 
 
-def compared(result: Result) -> list[dict[str, Any]]:
+def compared(result: ResultsFile) -> list[dict[str, Any]]:
     """Our operations with an equivalent of somebody else's, one thread and local variables."""
     return [
         case
@@ -71,7 +71,7 @@ def compared(result: Result) -> list[dict[str, Any]]:
     ]
 
 
-def slowest(result: Result) -> float | None:
+def slowest(result: ResultsFile) -> float | None:
     """Our worst ratio to the fastest equivalent; 1 where the two are within their spread."""
     ratios = [
         min(case["of_alternative"], 1) if within_spread(case, result) else case["of_alternative"]
@@ -80,7 +80,7 @@ def slowest(result: Result) -> float | None:
     return max(ratios, default=None)
 
 
-def within_spread(case: dict[str, Any], result: Result) -> bool:
+def within_spread(case: dict[str, Any], result: ResultsFile) -> bool:
     """Whether the middle halves of the samples of a case and of its fastest equivalent overlap."""
     other = next(each for each in result["cases"] if each["name"] == case["alternative"])
     later, earlier = max(case, other, key=_lower), min(case, other, key=_lower)
@@ -93,7 +93,7 @@ def _lower(case: dict[str, Any]) -> float:
     return quartile
 
 
-def beside_bare_loop(result: Result) -> float | None:
+def beside_bare_loop(result: ResultsFile) -> float | None:
     """fetch_add by two threads on one cell, less what the call and its result cost, beside additions in C."""
     whole = nanoseconds(result, f"AtomicInt.fetch_add(), loop in C{ONE}")
     call = nanoseconds(result, f"{FRESH}, loop in C{PRIVATE}")
@@ -101,7 +101,7 @@ def beside_bare_loop(result: Result) -> float | None:
     return None if whole is None or call is None or bare is None else (whole - call) / bare
 
 
-def crowd(result: Result) -> float | None:
+def crowd(result: ResultsFile) -> float | None:
     """The throughput of 64 threads on one counter, beside that of two."""
     many = recorded("Counter.inc(), loop in C, 64 threads, one object", "throughput")(result)
     two = recorded(f"Counter.inc(), loop in C{ONE}", "throughput")(result)
@@ -211,7 +211,7 @@ TARGETS = (
 )
 
 
-def targets(known: list[Result]) -> str:
+def targets(known: list[ResultsFile]) -> str:
     """The table, and below it what is slower than an equivalent."""
     head = ["what", "target", *(f"CPython {result['interpreter']['name']}" for result in known)]
     body = [
@@ -234,7 +234,7 @@ def wanted(target: Target) -> str:
     return f"{side} {figures} {target.unit}".rstrip() + condition
 
 
-def reached(target: Target, result: Result) -> str:
+def reached(target: Target, result: ResultsFile) -> str:
     """The figure, and whether it is met: bold where it is not."""
     figure, met = target.figure(result), target.met(result)
     if figure is None:
@@ -245,7 +245,7 @@ def reached(target: Target, result: Result) -> str:
     return f"{text}, met" if met else f"**{text}, not met**"
 
 
-def slower(result: Result) -> str:
+def slower(result: ResultsFile) -> str:
     """Which of our operations are slower than an equivalent, if any."""
     known = [
         f"`{case['name']}` {case['of_alternative']:.2f} x `{case['alternative']}`"

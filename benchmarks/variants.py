@@ -31,7 +31,7 @@ LARGE = 1 << 40
 
 
 @dataclass(frozen=True)
-class Operation:
+class MeasuredOperation:
     """What is measured of a variant; by a loop in C, with two threads on one object, where it says so."""
 
     label: str
@@ -60,18 +60,22 @@ class Operation:
 LOOP = {"starmap": itertools.starmap, "repeat": itertools.repeat, "deque": deque}
 LOOPED = (f"deque(starmap(method, repeat((), {TURNS})), 0)",)
 
-INC = Operation("AtomicInt.inc()", lambda module: module.AtomicInt(), ("cell.inc()",))
-ADD = Operation("AtomicInt.add(1)", lambda module: module.AtomicInt(), ("cell.add(1)",))
-FETCH_ADD = Operation("AtomicInt.fetch_add()", lambda module: module.AtomicInt(LARGE), ("cell.fetch_add()",))
-SWAP = Operation(
+INC = MeasuredOperation("AtomicInt.inc()", lambda module: module.AtomicInt(), ("cell.inc()",))
+ADD = MeasuredOperation("AtomicInt.add(1)", lambda module: module.AtomicInt(), ("cell.add(1)",))
+FETCH_ADD = MeasuredOperation(
+    "AtomicInt.fetch_add()", lambda module: module.AtomicInt(LARGE), ("cell.fetch_add()",)
+)
+SWAP = MeasuredOperation(
     "AtomicInt.compare_and_set(a, b)",
     lambda module: module.AtomicInt(),
     ("cell.compare_and_set(0, 1)", "cell.compare_and_set(1, 0)"),
 )
-LOAD = Operation("AtomicRef.load()", lambda module: module.AtomicRef(), ("cell.load()",))
-COUNT = Operation("Counter.inc()", lambda module: module.Counter(), ("cell.inc()",))
-INC_BY_TWO = Operation("AtomicInt.inc(), 2 threads", lambda module: module.AtomicInt().inc, LOOPED, threads=2)
-FETCH_ADD_BY_TWO = Operation(
+LOAD = MeasuredOperation("AtomicRef.load()", lambda module: module.AtomicRef(), ("cell.load()",))
+COUNT = MeasuredOperation("Counter.inc()", lambda module: module.Counter(), ("cell.inc()",))
+INC_BY_TWO = MeasuredOperation(
+    "AtomicInt.inc(), 2 threads", lambda module: module.AtomicInt().inc, LOOPED, threads=2
+)
+FETCH_ADD_BY_TWO = MeasuredOperation(
     "AtomicInt.fetch_add(), 2 threads", lambda module: module.AtomicInt(LARGE).fetch_add, LOOPED, threads=2
 )
 
@@ -88,8 +92,10 @@ def contended(module: ModuleType) -> Any:
     return counter.inc
 
 
-COUNT_IN_STRIPES = Operation("Counter.inc() in stripes, 1 thread", contended, LOOPED)
-COUNT_BY_TWO = Operation("Counter.inc(), 2 threads", lambda module: module.Counter().inc, LOOPED, threads=2)
+COUNT_IN_STRIPES = MeasuredOperation("Counter.inc() in stripes, 1 thread", contended, LOOPED)
+COUNT_BY_TWO = MeasuredOperation(
+    "Counter.inc(), 2 threads", lambda module: module.Counter().inc, LOOPED, threads=2
+)
 
 ONE_THREAD = (INC, ADD, FETCH_ADD, SWAP, LOAD, COUNT)
 TWO_THREADS = (INC_BY_TWO, FETCH_ADD_BY_TWO, COUNT_BY_TWO)
@@ -118,7 +124,7 @@ class Variant:
     """What is different, and where it can matter."""
 
     name: str
-    operations: tuple[Operation, ...]
+    operations: tuple[MeasuredOperation, ...]
     edits: tuple[Edit, ...] = ()
     compile_flags: str = ""
     link_flags: str = ""

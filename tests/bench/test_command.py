@@ -13,7 +13,7 @@ import atomicx
 from atomicx.__main__ import main
 from atomicx._terminal import has_rich
 from atomicx.bench import alternatives, chart, cli, report, share
-from atomicx.bench.alternatives import LOCKED, Peer, Row
+from atomicx.bench.alternatives import LOCKED, AlternativeRow, Peer
 from atomicx.bench.harness import Case, Measurement
 from atomicx.bench.operations import SUBJECT, own_cases
 
@@ -284,7 +284,7 @@ def test_peers_that_are_absent_are_named(tmp_path, monkeypatch):
         (tmp_path / f"{name}.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    row = Row(("inc",), "inc()", ("pass",), lambda module: {"cell": module})
+    row = AlternativeRow(("inc",), "inc()", ("pass",), lambda module: {"cell": module})
     modules = ["works", "lacks", "raises", "crashes", "is_nowhere"]
     peers = tuple(Peer(each, f"peer_that_{each}", (row,)) for each in modules)
     cases, absent = alternatives.peer_cases(peers)

@@ -19,7 +19,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from integrations.subjects import SAMPLES, SUBJECTS, Subject
+from integrations.subjects import SAMPLES, SUBJECTS, HazardSubject
 
 BEATS = 3000
 MEETINGS = 1000
@@ -35,7 +35,7 @@ POLL_SECONDS = 0.001
 class Count:
     """Counts, and notes that it did: the list is what the totals are compared with, and a sign of life."""
 
-    def __init__(self, subject: Subject, operation: str, patience: int) -> None:
+    def __init__(self, subject: HazardSubject, operation: str, patience: int) -> None:
         self.subject = subject
         self.beat: Callable[[], None] = getattr(subject, operation)
         self.samples = SAMPLES[operation]

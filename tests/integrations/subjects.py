@@ -21,7 +21,7 @@ SAMPLES = {
 SAMPLES["everything"] = SAMPLES["inc"] | SAMPLES["observe"] | SAMPLES["request"]
 
 
-class Subject:
+class HazardSubject:
     """Metrics, and operations on them: methods, since a closure's variables have locks without the GIL."""
 
     events: Any
@@ -69,7 +69,7 @@ class Subject:
         return samples
 
 
-class Stock(Subject):
+class Stock(HazardSubject):
     def __init__(self) -> None:
         super().__init__()
         self.shared = "PROMETHEUS_MULTIPROC_DIR" in os.environ
@@ -99,7 +99,7 @@ class Installed(Stock):
             self.get.inc()  # labels() has a lock of the library's own
 
 
-class Cells(Subject):
+class Cells(HazardSubject):
     def __init__(self) -> None:
         super().__init__()
         metrics = Collector(self.registry)
@@ -118,7 +118,7 @@ class Cells(Subject):
         self.made[self.serial.fetch_add()].inc()
 
 
-class Shared(Subject):
+class Shared(HazardSubject):
     shared = True
 
     def __init__(self) -> None:
@@ -136,7 +136,7 @@ class Shared(Subject):
         self.seconds.add(0.25)
 
 
-SUBJECTS: dict[str, type[Subject]] = {
+SUBJECTS: dict[str, type[HazardSubject]] = {
     "stock": Stock,
     "installed": Installed,
     "cells": Cells,

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from support.child import Program, programs, run
+from support.child import ChildProgram, programs, run
 
 PROGRAMS = [
     program
@@ -18,7 +18,7 @@ PROGRAMS = [
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
-def test_program(backend: ModuleType, program: Program) -> None:
+def test_program(backend: ModuleType, program: ChildProgram) -> None:
     if reason := program.unless(backend.__name__):
         pytest.skip(reason)
     run(program, backend.__name__)

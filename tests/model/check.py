@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from atomicx.verify.spec.model import ITSELF, Model, Operation
-from model.edges import Abort, Refusal, parameters_of
+from model.edges import Interruption, Refusal, parameters_of
 
 # The messages that are ours, by a part of each. How the others are worded is the interpreter's affair.
 OURS = ("64-bit", "modulus", "AtomicBool takes")
@@ -42,7 +42,7 @@ def describe(model: Model, operation: Operation, state: Any, args: tuple[Any, ..
 def check_error(expected: BaseException, actual: BaseException | None, what: str, result: Any) -> None:
     assert actual is not None, f"{what} returned {result!r} instead of raising {expected!r}"
     assert type(actual) is type(expected), f"{what} raised {actual!r} instead of {expected!r}"
-    if isinstance(expected, (Refusal, Abort)):
+    if isinstance(expected, (Refusal, Interruption)):
         assert actual is expected, f"{what} raised a copy of the user's exception"
     if any(words in str(expected) for words in OURS):
         assert str(actual) == str(expected), f"{what} says {str(actual)!r} instead of {str(expected)!r}"

@@ -27,7 +27,7 @@ class Refusal(Exception):
     """What a user's code raises in the middle of an operation."""
 
 
-class Abort(BaseException):
+class Interruption(BaseException):
     """The same, and no Exception: as KeyboardInterrupt is."""
 
 
@@ -94,7 +94,7 @@ class DerivedFloat(float):
 
 NOT_NUMBERS: tuple[Any, ...] = (
     *(OnlyInt(), Reflected()),
-    *(Index("1"), Index(None), Index(1.0), Index(Refusal("index")), Index(Abort("index"))),
+    *(Index("1"), Index(None), Index(1.0), Index(Refusal("index")), Index(Interruption("index"))),
 )
 
 TOO_BIG: tuple[Any, ...] = (INT64_MAX + 1, INT64_MIN - 1, 2**64, -(2**64), 2**100, -(2**100), Index(2**63))
@@ -111,7 +111,7 @@ NUMBERS: tuple[Any, ...] = (
 
 NOT_DOUBLES: tuple[Any, ...] = (
     *(*DOUBLE.refused, Index(10**400), *NOT_NUMBERS),
-    *(Float("1.0"), Float(1), Float(None), Float(Refusal("float")), Float(Abort("float"))),
+    *(Float("1.0"), Float(1), Float(None), Float(Refusal("float")), Float(Interruption("float"))),
 )
 
 OBJECTS: tuple[Any, ...] = (*OBJECT.edges, Reflected())
@@ -177,7 +177,7 @@ def inside_a_tuple(value: Any) -> Any:
 
 
 NOT_FUNCTIONS: tuple[Any, ...] = (
-    *(None, 1, "function", no_argument, raises(Refusal("call")), raises(Abort("call"))),
+    *(None, 1, "function", no_argument, raises(Refusal("call")), raises(Interruption("call"))),
 )
 
 RESULTS: tuple[Any, ...] = (0, True, INT64_MIN, 1.5, Index(3), *TOO_BIG, "1", None, [], *NOT_NUMBERS)

@@ -53,7 +53,7 @@ class Unusable(Exception):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Fate:
     mutant: Mutant
     killer: str  # what caught it; empty if it survived
     seconds: float  # from the start of the built layer to its end
@@ -176,21 +176,21 @@ def run_layer(
         raise Unusable(str(error)) from None
 
 
-def try_mutant(mutant: Mutant) -> Verdict:
+def try_mutant(mutant: Mutant) -> Fate:
     with tempfile.TemporaryDirectory(prefix="atomicx-mutant-") as name:
         tree = copy(Path(name))
         file = tree / mutant.file
         file.write_text(mutant.planted(file.read_text()))
         killer, seconds = run_layer(mutant.layer, tree, mutant.file, list(mutant.tests), mutant.hangs)
-    return Verdict(mutant, killer, seconds)
+    return Fate(mutant, killer, seconds)
 
 
-def try_again(mutant: Mutant) -> Verdict:
+def try_again(mutant: Mutant) -> Fate:
     """Alone: tests of threads are samples, and two mutants at a time take the cores from each other."""
-    verdict = try_mutant(mutant)
-    if verdict.killer:
-        print(f"FLAKY {mutant.name}: only a second attempt caught it, by {verdict.killer}", flush=True)
-    return verdict
+    fate = try_mutant(mutant)
+    if fate.killer:
+        print(f"FLAKY {mutant.name}: only a second attempt caught it, by {fate.killer}", flush=True)
+    return fate
 
 
 def check_baseline(layer: Layer, mutants: list[Mutant]) -> None:
@@ -204,7 +204,7 @@ def check_baseline(layer: Layer, mutants: list[Mutant]) -> None:
     print(f"baseline {layer}: nothing found in {seconds:.1f} s", flush=True)
 
 
-def table(verdicts: list[Verdict]) -> str:
+def table(fates: list[Fate]) -> str:
     lines = [
         "# Mutants",
         "",
@@ -212,18 +212,16 @@ def table(verdicts: list[Verdict]) -> str:
         "Each row is a bug that was planted in a copy of the sources, alone, and what caught it. The gate",
         "fails if one survives. Seconds: from the start of the layer, once built, to its first finding.",
         "",
-        f"{len(verdicts)} mutants, {sum(not verdict.killer for verdict in verdicts)} survivors.",
+        f"{len(fates)} mutants, {sum(not fate.killer for fate in fates)} survivors.",
         "",
         "| Mutant | File | Layer | Killed by | Seconds |",
         "|---|---|---|---|---|",
     ]
-    for verdict in verdicts:
-        mutant = verdict.mutant
-        killer = verdict.killer or "**survived**"
+    for fate in fates:
+        mutant = fate.mutant
+        killer = fate.killer or "**survived**"
         killer = killer.replace("|", "\\|")
-        lines.append(
-            f"| {mutant.name} | `{mutant.file}` | {mutant.layer} | {killer} | {verdict.seconds:.1f} |"
-        )
+        lines.append(f"| {mutant.name} | `{mutant.file}` | {mutant.layer} | {killer} | {fate.seconds:.1f} |")
     return "\n".join([*lines, ""])
 
 
@@ -268,23 +266,23 @@ def main() -> int:
         print("the layer pytest needs a free-threaded interpreter", file=sys.stderr)
         return 2
     start = time.monotonic()
-    verdicts: list[Verdict] = []
+    fates: list[Fate] = []
     try:
         for layer in layers:
             check_baseline(layer, chosen)
         with ThreadPoolExecutor(options.jobs) as pool:
-            for verdict in pool.map(try_mutant, chosen):
-                verdicts.append(verdict)
-                killer = verdict.killer or "SURVIVED"
-                print(f"{verdict.mutant.name}: {killer} ({verdict.seconds:.1f} s)", flush=True)
-        verdicts = [verdict if verdict.killer else try_again(verdict.mutant) for verdict in verdicts]
+            for fate in pool.map(try_mutant, chosen):
+                fates.append(fate)
+                killer = fate.killer or "SURVIVED"
+                print(f"{fate.mutant.name}: {killer} ({fate.seconds:.1f} s)", flush=True)
+        fates = [fate if fate.killer else try_again(fate.mutant) for fate in fates]
     except Unusable as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    survivors = sum(not verdict.killer for verdict in verdicts)
-    print(f"{len(verdicts)} mutants, {survivors} survivors, {time.monotonic() - start:.0f} s")
+    survivors = sum(not fate.killer for fate in fates)
+    print(f"{len(fates)} mutants, {survivors} survivors, {time.monotonic() - start:.0f} s")
     if options.write:
-        TABLE.write_text(table(verdicts))
+        TABLE.write_text(table(fates))
     elif len(chosen) == len(MUTANTS) and named_in_table() != [mutant.name for mutant in MUTANTS]:
         print(f"{TABLE.relative_to(TOP)} names other mutants: run this with --write", file=sys.stderr)
         return 1

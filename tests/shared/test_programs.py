@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from support.child import Program, programs, run
+from support.child import ChildProgram, programs, run
 from support.shared import NEEDS_C
 
 pytestmark = NEEDS_C
@@ -18,7 +18,7 @@ PROGRAMS = [
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
-def test_program(program: Program) -> None:
+def test_program(program: ChildProgram) -> None:
     if reason := program.unless("atomicx._core"):
         pytest.skip(reason)
     run(program, "atomicx._core")

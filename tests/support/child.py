@@ -24,7 +24,7 @@ FINISHED = "finished"
 
 
 @dataclass(frozen=True)
-class Program:
+class ChildProgram:
     function: Callable[[ModuleType], None]
     # Gives the reason why this program cannot run on a backend here, or None.
     unless: Callable[[str], str | None]
@@ -43,19 +43,19 @@ def always(backend: str) -> None:
 
 def program(
     unless: Callable[[str], str | None] = always, dev: bool = True, ignored_warnings: tuple[str, ...] = ()
-) -> Callable[[Callable[[ModuleType], None]], Program]:
-    def decorate(function: Callable[[ModuleType], None]) -> Program:
-        return Program(function, unless, dev, ignored_warnings)
+) -> Callable[[Callable[[ModuleType], None]], ChildProgram]:
+    def decorate(function: Callable[[ModuleType], None]) -> ChildProgram:
+        return ChildProgram(function, unless, dev, ignored_warnings)
 
     return decorate
 
 
-def programs(module_name: str) -> list[Program]:
+def programs(module_name: str) -> list[ChildProgram]:
     module = importlib.import_module(module_name)
-    return [value for value in vars(module).values() if isinstance(value, Program)]
+    return [value for value in vars(module).values() if isinstance(value, ChildProgram)]
 
 
-def run(what: Program, backend: str) -> None:
+def run(what: ChildProgram, backend: str) -> None:
     """Runs a program in a process of its own, and asserts that it ended well."""
     command = [sys.executable, *(["-X", "dev"] if what.dev else []), "-W", "error"]
     for warning in what.ignored_warnings:

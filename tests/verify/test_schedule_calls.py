@@ -174,8 +174,8 @@ ITEMS = Model(
 )
 THING = object()
 
-Program = tuple[type[Any], list[list[tuple[Any, ...]]], Model, list[tuple[Any, ...]]]
-BROKEN: dict[str, Program] = {
+CallCase = tuple[type[Any], list[list[tuple[Any, ...]]], Model, list[tuple[Any, ...]]]
+BROKEN: dict[str, CallCase] = {
     "split inc": (SplitInt, [[INC], [INC]], ATOMIC_INT, [LOAD]),
     "split swap": (SplitInt, [[("exchange", 1)], [("exchange", 2)]], ATOMIC_INT, [LOAD]),
     "split compare_exchange": (SplitInt, [[("compare_exchange", 0, 1)]] * 2, ATOMIC_INT, [LOAD]),

@@ -104,7 +104,7 @@ def _process_value() -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Row:
+class AlternativeRow:
     """One operation of a peer, and the jobs that it is good for; `make` takes its module."""
 
     jobs: tuple[str, ...]
@@ -120,7 +120,7 @@ class Peer:
     name: str
     """As on PyPI."""
     module: str
-    rows: tuple[Row, ...]
+    rows: tuple[AlternativeRow, ...]
 
     def cases(self) -> list[Case]:
         """Its operations; imports it."""
@@ -131,20 +131,24 @@ class Peer:
         ]
 
 
-def _rows(type_name: str, make: Callable[[Any], Any], *operations: tuple[str, ...]) -> tuple[Row, ...]:
+def _rows(
+    type_name: str, make: Callable[[Any], Any], *operations: tuple[str, ...]
+) -> tuple[AlternativeRow, ...]:
     """Rows of one type: each has its jobs in one string, and the calls that are made."""
 
     def objects(module: Any) -> dict[str, Any]:
         return {"cell": make(module)}
 
-    rows: list[Row] = []
+    rows: list[AlternativeRow] = []
     for jobs, *calls in operations:
         statements = tuple(f"cell.{call}" for call in calls)
-        rows.append(Row(tuple(jobs.split()), f"{type_name}.{calls[0]}", statements, objects))
+        rows.append(AlternativeRow(tuple(jobs.split()), f"{type_name}.{calls[0]}", statements, objects))
     return tuple(rows)
 
 
-def _reference_rows(type_name: str, find: Callable[[Any], Any], *operations: tuple[str, ...]) -> list[Row]:
+def _reference_rows(
+    type_name: str, find: Callable[[Any], Any], *operations: tuple[str, ...]
+) -> list[AlternativeRow]:
     """The same for a type of references. What is in it is what ours is measured with: an object like any
     other, whose references are counted, as those to None and to small ints are not."""
 
@@ -265,7 +269,7 @@ PEERS = (
                 ("int.fetch_add", "fetch_inc()"),
                 ("int.compare_and_set", "cmpxchg_strong(0, 1)", "cmpxchg_strong(1, 0)"),
             ),
-            Row(
+            AlternativeRow(
                 ("shared.inc",),
                 "atomics INT view.inc()",
                 ("cell.inc()",),
@@ -288,13 +292,13 @@ PEERS = (
                 ("float.add", "inc(1.0)"),
                 ("float.store", "set(1.0)"),
             ),
-            Row(
+            AlternativeRow(
                 ("inflight",),
                 "with prometheus_client.Gauge.track_inprogress()",
                 ("with cell.track_inprogress(): pass",),
                 lambda module: {"cell": module.Gauge("in_flight", "help", registry=None)},
             ),
-            Row(
+            AlternativeRow(
                 ("family.inc",),
                 "prometheus_client.Counter.labels(...).inc()",
                 ("cell.labels('GET', '200').inc()",),
@@ -302,7 +306,7 @@ PEERS = (
                     "cell": module.Counter("served", "help", ("method", "status"), registry=None)
                 },
             ),
-            Row(
+            AlternativeRow(
                 ("histogram.observe",),
                 "prometheus_client.Histogram.observe(x)",
                 ("cell.observe(0.3)",),
@@ -325,13 +329,13 @@ PEERS = (
                 lambda module: _meter(module)[0].create_histogram("latency"),
                 ("histogram.observe", "record(0.3)"),
             ),
-            Row(
+            AlternativeRow(
                 ("opentelemetry.collect",),
                 "opentelemetry reader.collect() of a Counter",
                 ("reader.collect()",),
                 lambda module: _collected(module, observed=False),
             ),
-            Row(
+            AlternativeRow(
                 ("opentelemetry.collect",),
                 "opentelemetry reader.collect() of an observed atomicx.Counter",
                 ("reader.collect()",),

@@ -25,7 +25,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-Program = TypeVar("Program", bound=type)
+IdiomClass = TypeVar("IdiomClass", bound=type)
 
 FAQ, GUARANTEES, BOTH = "[1]", "[2]", "[1] [2]"
 SOURCES = """\
@@ -66,10 +66,10 @@ class Table(list[Idiom]):
         note: str = "",
         raises: tuple[type[BaseException], ...] = (),
         crashes: bool = False,
-    ) -> Callable[[Program], Program]:
+    ) -> Callable[[IdiomClass], IdiomClass]:
         """Put a class into the table. Returns it as it is."""
 
-        def enter(program: Program) -> Program:
+        def enter(program: IdiomClass) -> IdiomClass:
             self.append(Idiom(code, program, instead, contract, note, raises, crashes))
             return program
 
