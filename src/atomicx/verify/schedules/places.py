@@ -45,9 +45,13 @@ def is_tuple_maker(code: CodeType) -> bool:
     return code.co_filename == "<string>" and code.co_names == ("_tuple_new",)
 
 
-@cache
 def is_library(filename: str) -> bool:
     """Is this the file of a module of the standard library?"""
+    return _is_library(filename)
+
+
+@cache
+def _is_library(filename: str) -> bool:
     if filename.startswith(FROZEN):
         return filename[len(FROZEN) :].rstrip(">").partition(".")[0] in sys.stdlib_module_names
     return any(
