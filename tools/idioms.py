@@ -85,9 +85,14 @@ def page(text: str) -> str:
 
 def stale() -> Iterator[str]:
     """What in the results is not as the idioms are today."""
-    wanted = [(idiom.code, idiom.contract or None, idiom.instead or None) for idiom in IDIOMS]
+    wanted = [
+        (idiom.code, idiom.contract or None, idiom.instead or None, idiom.page or None) for idiom in IDIOMS
+    ]
     for version in VERSIONS:
-        found = [(one["idiom"], one["contract"], one["instead"]) for one in results(version)["idioms"]]
+        found = [
+            (one["idiom"], one["contract"], one["instead"], one.get("page"))
+            for one in results(version)["idioms"]
+        ]
         if found != wanted:
             yield f"docs/results/idioms-{version}.json is of other idioms: measure again"
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from ._installation import REMEDY, is_usable, problems
+from ._terminal import UsageError, seconds
 from ._version import __version__
 
 
@@ -48,8 +49,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         print(json.dumps(facts(), indent=2) if options.json else as_text(facts()))
         return 0
-    from ._terminal import UsageError
-
     try:
         if options.command == "bench":
             from .bench.cli import bench_command
@@ -71,7 +70,7 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
         " and passes only if the control was caught."
         " Exit status: 0 PASS, 1 FAIL, 3 INCONCLUSIVE, 130 after Ctrl-C."
     )
-    parser.add_argument("--seconds", type=_positive, default=20.0, help="for all rows together (default: 20)")
+    parser.add_argument("--seconds", type=seconds, default=20.0, help="for all rows together (default: 20)")
     parser.add_argument("--only", metavar="PATTERN", help="rows whose name matches: `ref-*`, or a part of it")
     parser.add_argument("--seed", type=int, help="of the noise (default: another one each time)")
     parser.add_argument("--subject", metavar="PACKAGE:FACTORY", help="try these cells, not atomicx's own")
@@ -85,19 +84,9 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
         "Measure operations side by side with the cheapest built-in call, a lock with an int, and those of"
         " the other packages for this that are installed. Exit status: 0, or 130 after Ctrl-C."
     )
-    parser.add_argument("--seconds", type=_positive, default=10.0, help="for all rows together (default: 10)")
+    parser.add_argument("--seconds", type=seconds, default=10.0, help="for all rows together (default: 10)")
     parser.add_argument("--json", action="store_true", help="the report as JSON")
     parser.add_argument("--plot", metavar="FILE.svg", help="write a bar chart there too")
-
-
-def _positive(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
-    return number
 
 
 def _run() -> int:

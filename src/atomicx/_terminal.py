@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import importlib.util
 import sys
+import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -17,6 +19,18 @@ SECONDS_BETWEEN_UPDATES = 0.1
 
 class UsageError(Exception):
     """The command line asks for something that is not there."""
+
+
+def seconds(text: str) -> float:
+    """The number of seconds that an option gives, for argparse."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    # Not a number is not above 0 either. What is too long to wait for would fail later, in the middle.
+    if not 0 < number <= threading.TIMEOUT_MAX:
+        raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, got {text!r}")
+    return number
 
 
 def has_rich() -> bool:

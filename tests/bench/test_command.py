@@ -186,8 +186,8 @@ def test_plot(bench, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--seconds", "0"], "'0' is not a number of seconds above 0"),
-        (["--seconds", "nan"], "'nan' is not a number of seconds above 0"),
+        (["--seconds", "0"], "expected a number of seconds above 0, got '0'"),
+        (["--seconds", "nan"], "expected a number of seconds above 0, got 'nan'"),
         (["--plot", "plot.png"], "'plot.png' should end in .svg"),
         (["--plot", "no/such/folder/plot.svg"], "there is no folder"),
         (["--nonsense"], "unrecognized arguments: --nonsense"),

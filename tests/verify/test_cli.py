@@ -278,9 +278,9 @@ def test_only(verify):
     ("arguments", "complaint"),
     [
         (["--only", "nothing"], "no row matches 'nothing'"),
-        (["--seconds", "0"], "'0' is not a number of seconds above 0"),
-        (["--seconds", "inf"], "'inf' is not a number of seconds above 0"),
-        (["--seconds", "x"], "'x' is not a number of seconds above 0"),
+        (["--seconds", "0"], "expected a number of seconds above 0, got '0'"),
+        (["--seconds", "inf"], "expected a number of seconds above 0, got 'inf'"),
+        (["--seconds", "x"], "expected a number of seconds above 0, got 'x'"),
         (["--seed", "x"], "invalid int value"),
         (["--subject", "nowhere"], "'nowhere' is not of the form package:factory"),
         (["--subject", "no_such_package:Thing"], "No module named 'no_such_package'"),

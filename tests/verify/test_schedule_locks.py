@@ -3,6 +3,8 @@
 import queue
 import threading
 import time
+from _thread import allocate_lock
+from threading import Lock, RLock
 from typing import Any
 
 from atomicx.verify.schedules.explorer import assert_all_schedules, explore
@@ -121,3 +123,22 @@ def test_a_lock_from_before_hangs_and_is_reported() -> None:
     while threading.active_count() > before and time.monotonic() < end:
         time.sleep(0.01)
     assert threading.active_count() == before
+
+
+def test_locks_are_explored_by_whatever_name_a_module_knows_them() -> None:
+    """`from threading import Lock` is another name for what makes them."""
+
+    class Bound:
+        def __init__(self) -> None:
+            self.value = 0
+            self.lock, self.reentrant = Lock(), RLock()
+            self.low = allocate_lock()
+
+    def locked(box: Bound) -> None:
+        with box.low, box.lock, box.reentrant, box.reentrant:
+            box.value += 1
+
+    names = Lock, RLock, allocate_lock
+    assert_all_schedules(Bound, [locked, locked], lambda box, _: box.value == 2)
+    assert names == (Lock, RLock, allocate_lock), "and are again what they were"
+    assert type(Lock()) is type(threading.Lock())

@@ -93,11 +93,7 @@ def test_links_are_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     (tmp_path / "library").mkdir()
     (tmp_path / "library" / "queue.py").symlink_to(queue.__file__)
     monkeypatch.setattr(places, "_LIBRARY", (str(tmp_path / "library") + os.sep,))
-    is_library.cache_clear()
-    try:
-        assert is_library(str(tmp_path / "library" / "queue.py"))
-    finally:
-        is_library.cache_clear()
+    assert is_library(str(tmp_path / "library" / "queue.py"))
 
 
 # Code

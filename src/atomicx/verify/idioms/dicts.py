@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from functools import cached_property
 from typing import Any
 
-from .idiom import BOTH, GUARANTEES, Table
+from .idiom import BOTH, GUARANTEES, NEVER, PARTLY, SAFE, Table
 
 DICTS = Table()
 
@@ -23,7 +24,7 @@ class Key:
         return isinstance(other, Key) and self.name == other.name
 
 
-@DICTS.idiom("d[key] += 1", instead="d[key].inc(), with AtomicInts in d")
+@DICTS.idiom("d[key] += 1", instead="d[key].inc(), with AtomicInts in d", page=NEVER)
 class ItemAdd:
     def __init__(self) -> None:
         self.d = {"k": 0}
@@ -37,7 +38,7 @@ class ItemAdd:
         return self.d["k"] == 2
 
 
-@DICTS.idiom("d[key] = d.get(key, 0) + 1", instead="d.setdefault(key, AtomicInt()).inc()")
+@DICTS.idiom("d[key] = d.get(key, 0) + 1", instead="d.setdefault(key, AtomicInt()).inc()", page=NEVER)
 class GetAndSet:
     def __init__(self) -> None:
         self.d: dict[str, int] = {}
@@ -65,7 +66,7 @@ class CounterAdd:
         return self.counter["k"] == 2
 
 
-@DICTS.idiom("d[key] = value", contract=BOTH)
+@DICTS.idiom("d[key] = value", contract=BOTH, page=SAFE)
 class SetItem:
     def __init__(self) -> None:
         self.d: dict[str, int] = {}
@@ -80,7 +81,7 @@ class SetItem:
         return self.d == {"a": 1, "b": 2}
 
 
-@DICTS.idiom("d.setdefault(key, value)", contract=GUARANTEES)
+@DICTS.idiom("d.setdefault(key, value)", contract=GUARANTEES, page=SAFE)
 class SetDefault:
     def __init__(self) -> None:
         self.d: dict[str, object] = {}
@@ -94,7 +95,7 @@ class SetDefault:
         return a is b
 
 
-@DICTS.idiom("if key not in d: d[key] = make()", instead="d.setdefault(key, made)")
+@DICTS.idiom("if key not in d: d[key] = make()", instead="d.setdefault(key, made)", page=NEVER)
 class AddIfMissing:
     def __init__(self) -> None:
         self.d: dict[str, object] = {}
@@ -110,7 +111,7 @@ class AddIfMissing:
         return a is b
 
 
-@DICTS.idiom("d.pop(key, None)", contract=GUARANTEES)
+@DICTS.idiom("d.pop(key, None)", contract=GUARANTEES, page=SAFE)
 class PopItem:
     def __init__(self) -> None:
         self.d = {"k": 1}
@@ -124,7 +125,7 @@ class PopItem:
         return {a, b} == {1, None}
 
 
-@DICTS.idiom("if key in d: del d[key]", instead="d.pop(key, None)", raises=(KeyError,))
+@DICTS.idiom("if key in d: del d[key]", instead="d.pop(key, None)", page=NEVER, raises=(KeyError,))
 class DeleteIfThere:
     def __init__(self) -> None:
         self.d = {"k": 1}
@@ -140,7 +141,10 @@ class DeleteIfThere:
 
 
 @DICTS.idiom(
-    "d.update(other)", contract=GUARANTEES, note="seen whole by who reads it in one call, as d.copy()"
+    "d.update(other)",
+    contract=BOTH,
+    note="if other is a dict; a reader sees all of it in one call, as d.copy()",
+    page=SAFE,
 )
 class Update:
     def __init__(self) -> None:
@@ -159,7 +163,8 @@ class Update:
 @DICTS.idiom(
     "d.update(other), keys with own __eq__",
     instead="AtomicRef.update() of a whole dict",
-    note="seen by halves",
+    note="a reader may see half of it",
+    page=PARTLY,
 )
 class UpdateOfKeys:
     def __init__(self) -> None:
@@ -175,7 +180,11 @@ class UpdateOfKeys:
         return b in (1, 3)
 
 
-@DICTS.idiom("d.setdefault(key, value), keys with own __eq__", note="__eq__ may run, and others meanwhile")
+@DICTS.idiom(
+    "d.setdefault(key, value), keys with own __eq__",
+    note="while __eq__ runs, others may change the dict",
+    page=PARTLY,
+)
 class SetDefaultOfKeys:
     def __init__(self) -> None:
         self.d: dict[Any, object] = {Key("other"): object()}
@@ -190,7 +199,11 @@ class SetDefaultOfKeys:
 
 
 @DICTS.idiom(
-    "for key in d", instead="for key in list(d)", raises=(RuntimeError,), note="RuntimeError: changed size"
+    "for key in d",
+    instead="for key in d.copy()",
+    note="RuntimeError: changed size",
+    page=NEVER,
+    raises=(RuntimeError,),
 )
 class Iterate:
     def __init__(self) -> None:
@@ -209,7 +222,7 @@ class Iterate:
         return a in (2, 3)
 
 
-@DICTS.idiom("list(d)", contract=BOTH)
+@DICTS.idiom("list(d)", instead="d.copy()", note="one call into C, but [2] promises only d.copy()")
 class ListOfDict:
     def __init__(self) -> None:
         self.d = {"x": 1, "y": 2}
@@ -222,3 +235,110 @@ class ListOfDict:
 
     def holds(self, a: Any, b: None) -> bool:
         return a in (2, 3)
+
+
+@DICTS.idiom("d.copy(), d | other", contract=GUARANTEES, page=SAFE)
+class CopyOfDict:
+    def __init__(self) -> None:
+        self.d = {"x": 1, "y": 2}
+
+    def a(self) -> int:
+        return len(self.d | {"x": 0})
+
+    def b(self) -> None:
+        self.d.update({"v": 3, "w": 4})
+
+    def holds(self, a: int, b: None) -> bool:
+        return a in (2, 4)
+
+
+@DICTS.idiom("d |= other", contract=GUARANTEES, note="if other is a dict", page=SAFE)
+class MergeInPlace:
+    def __init__(self) -> None:
+        self.d: dict[str, int] = {}
+
+    def a(self) -> None:
+        d = self.d
+        d |= {"x": 1, "y": 1}
+
+    def b(self) -> int:
+        return len(self.d.copy())
+
+    def holds(self, a: None, b: int) -> bool:
+        return b in (0, 2)
+
+
+@DICTS.idiom("dict.fromkeys(other)", contract=GUARANTEES, note="if other is a dict or a set", page=SAFE)
+class FromKeys:
+    def __init__(self) -> None:
+        self.names = {"x", "y"}
+
+    def a(self) -> int:
+        return len(dict.fromkeys(self.names))
+
+    def b(self) -> None:
+        self.names.update({"v", "w"})
+
+    def holds(self, a: int, b: None) -> bool:
+        return a in (2, 4)
+
+
+@DICTS.idiom("d.popitem()", contract=GUARANTEES, page=SAFE)
+class PopLast:
+    def __init__(self) -> None:
+        self.d = {"x": 1, "y": 2}
+
+    def a(self) -> tuple[str, int]:
+        return self.d.popitem()
+
+    b = a
+
+    def holds(self, a: tuple[str, int], b: tuple[str, int]) -> bool:
+        return {a, b} == {("x", 1), ("y", 2)}
+
+
+@DICTS.idiom(
+    "defaultdict(list)[key].append(x)",
+    instead="d.setdefault(key, []).append(x)",
+    note="two threads may each make a list for the key",
+)
+class AppendToDefault:
+    def __init__(self) -> None:
+        self.d: defaultdict[str, list[int]] = defaultdict(list)
+
+    def a(self) -> None:
+        self.d["k"].append(1)
+
+    def b(self) -> None:
+        self.d["k"].append(2)
+
+    def holds(self, a: None, b: None) -> bool:
+        return sorted(self.d["k"]) == [1, 2]
+
+
+@DICTS.idiom(
+    "@cached_property, computed once",
+    instead="AtomicRef.compare_and_set(None, made)",
+    note="computed twice since 3.12, which took its lock away",
+)
+class CachedProperty:
+    def __init__(self) -> None:
+        calls: list[int] = []
+
+        # A class of its own: until 3.11 the property has one lock for all objects.
+        class Lazy:
+            @cached_property
+            def value(self) -> object:
+                calls.append(1)
+                return object()
+
+        self.calls = calls
+        self.lazy = Lazy()
+
+    def a(self) -> object:
+        return self.lazy.value
+
+    b = a
+
+    def holds(self, a: object, b: object) -> bool:
+        return len(self.calls) == 1

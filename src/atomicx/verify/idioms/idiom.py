@@ -30,7 +30,11 @@ IdiomClass = TypeVar("IdiomClass", bound=type)
 FAQ, GUARANTEES, BOTH = "[1]", "[2]", "[1] [2]"
 SOURCES = """\
 [1] Python FAQ: What kinds of global value mutation are thread-safe?
-[2] Python documentation: Thread Safety Guarantees (for the builds without the GIL)"""
+[2] Python documentation: Thread Safety Guarantees (of 3.14 and later, for the builds without the GIL)"""
+
+SAFE, PARTLY, NEVER = "safe", "partly", "never"
+"""What that page says of an operation: it is atomic, or safe under the object's lock; others may see half;
+or it is several steps, and those are never one."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,13 @@ class Idiom:
     instead: str
     contract: str
     note: str
+    page: str
+    """What the page of [2] says of it: SAFE, PARTLY, NEVER, or nothing if it is not there."""
     raises: tuple[type[BaseException], ...]
     crashes: bool
-    """Whether it has been seen to crash an interpreter, so that it is sampled in a process of its own."""
+    """Whether it may crash an interpreter, so that it is sampled in a process of its own."""
+    origin: str = ""
+    """Where it comes from, `module:Class`, if it is not one of those here."""
 
     @property
     def threads(self) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
@@ -64,13 +72,14 @@ class Table(list[Idiom]):
         instead: str = "",
         contract: str = "",
         note: str = "",
+        page: str = "",
         raises: tuple[type[BaseException], ...] = (),
         crashes: bool = False,
     ) -> Callable[[IdiomClass], IdiomClass]:
         """Put a class into the table. Returns it as it is."""
 
         def enter(program: IdiomClass) -> IdiomClass:
-            self.append(Idiom(code, program, instead, contract, note, raises, crashes))
+            self.append(Idiom(code, program, instead, contract, note, page, raises, crashes))
             return program
 
         return enter

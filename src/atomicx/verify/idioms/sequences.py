@@ -1,22 +1,19 @@
-"""Idioms of lists, sets, deques, queues and caches. Items are int, unless a row says otherwise."""
+"""Idioms of lists and bytearrays. Items are int, unless a row says otherwise."""
 
 from __future__ import annotations
 
-import queue
-from collections import deque
-from functools import lru_cache
 from typing import Any
 
 from .dicts import Key
-from .idiom import BOTH, GUARANTEES, Table
+from .idiom import BOTH, GUARANTEES, NEVER, PARTLY, SAFE, Table
 
 SEQUENCES = Table()
 
+# So many items that another thread may come while they are looked through.
+MANY = 100
 
-# Lists
 
-
-@SEQUENCES.idiom("l.append(x)", contract=BOTH)
+@SEQUENCES.idiom("l.append(x)", contract=BOTH, page=SAFE)
 class Append:
     def __init__(self) -> None:
         self.items: list[int] = []
@@ -32,7 +29,10 @@ class Append:
 
 
 @SEQUENCES.idiom(
-    "self.l = self.l + [x]", instead="AtomicRef.update()", note="copy on write needs a compare-and-swap"
+    "self.l = self.l + [x]",
+    instead="AtomicRef.update()",
+    note="copy on write needs a compare-and-swap",
+    page=NEVER,
 )
 class CopyOnWrite:
     def __init__(self) -> None:
@@ -49,7 +49,10 @@ class CopyOnWrite:
 
 
 @SEQUENCES.idiom(
-    "self.l += [x]", instead="l.append(x)", note="the write puts the same list back: harmless, but a write"
+    "self.l += [x]",
+    instead="l.append(x)",
+    note="the write puts the same list back: harmless, but a write",
+    page=NEVER,
 )
 class ExtendInPlace:
     def __init__(self) -> None:
@@ -65,7 +68,12 @@ class ExtendInPlace:
         return sorted(self.items) == [1, 2]
 
 
-@SEQUENCES.idiom("l.extend(other)", contract=BOTH, note="seen whole, if other is a list, tuple, set or dict")
+@SEQUENCES.idiom(
+    "l.extend(other)",
+    contract=BOTH,
+    note="if other is a list, tuple, set or dict; seen whole by l.copy()",
+    page=SAFE,
+)
 class Extend:
     def __init__(self) -> None:
         self.items: list[int] = []
@@ -80,7 +88,7 @@ class Extend:
         return b in (0, 3)
 
 
-@SEQUENCES.idiom("l[i] += 1", instead="a list of AtomicInts")
+@SEQUENCES.idiom("l[i] += 1", instead="a list of AtomicInts", page=NEVER)
 class ElementAdd:
     def __init__(self) -> None:
         self.items = [0]
@@ -94,7 +102,7 @@ class ElementAdd:
         return self.items == [2]
 
 
-@SEQUENCES.idiom("l[i], l[j] = l[j], l[i]", instead="AtomicRef.update() of a tuple")
+@SEQUENCES.idiom("l[i], l[j] = l[j], l[i]", instead="AtomicRef.update() of a tuple", page=NEVER)
 class SwapElements:
     def __init__(self) -> None:
         self.items = [1, 2]
@@ -108,7 +116,7 @@ class SwapElements:
         return self.items == [1, 2]
 
 
-@SEQUENCES.idiom("l.pop()", contract=BOTH)
+@SEQUENCES.idiom("l.pop()", contract=BOTH, page=SAFE)
 class Pop:
     def __init__(self) -> None:
         self.items = [1, 2]
@@ -122,7 +130,7 @@ class Pop:
         return {a, b} == {1, 2}
 
 
-@SEQUENCES.idiom("if l: l.pop()", instead="l.pop(), and catch IndexError", raises=(IndexError,))
+@SEQUENCES.idiom("if l: l.pop()", instead="l.pop(), and catch IndexError", page=NEVER, raises=(IndexError,))
 class PopIfAny:
     def __init__(self) -> None:
         self.items = [1]
@@ -144,6 +152,7 @@ class PopIfAny:
     "l.remove(x), items with own __eq__",
     instead="a dict",
     note="may remove another item than it compared",
+    page=PARTLY,
     raises=(ValueError,),
 )
 class Remove:
@@ -164,6 +173,7 @@ class Remove:
     "l.sort(key=f)",
     instead="AtomicRef.update(sorted)",
     note="for others the list is empty while it is sorted",
+    page=NEVER,
 )
 class Sort:
     def __init__(self) -> None:
@@ -198,8 +208,56 @@ class Sorted:
 
 
 @SEQUENCES.idiom(
-    "len(l), x in l, l[i]", contract=GUARANTEES, note="each on its own: together they are several steps"
+    "l.sort()",
+    instead="AtomicRef.update(sorted)",
+    note="[1] says atomic; [2] says that the list looks empty meanwhile",
+    page=NEVER,
 )
+class SortPlain:
+    def __init__(self) -> None:
+        self.items = [*range(MANY, 0, -1)]
+
+    def a(self) -> None:
+        self.items.sort()
+
+    def b(self) -> int:
+        return len(self.items)
+
+    def holds(self, a: None, b: int) -> bool:
+        return b == MANY
+
+
+@SEQUENCES.idiom("l[i]", contract=BOTH, page=SAFE)
+class GetItem:
+    def __init__(self) -> None:
+        self.items = [1]
+
+    def a(self) -> int:
+        return self.items[0]
+
+    def b(self) -> None:
+        self.items[0] = 2
+
+    def holds(self, a: int, b: None) -> bool:
+        return a in (1, 2)
+
+
+@SEQUENCES.idiom("l[i] = x", contract=BOTH, page=SAFE)
+class SetElement:
+    def __init__(self) -> None:
+        self.items = [0, 0]
+
+    def a(self) -> None:
+        self.items[0] = 1
+
+    def b(self) -> None:
+        self.items[1] = 2
+
+    def holds(self, a: None, b: None) -> bool:
+        return self.items == [1, 2]
+
+
+@SEQUENCES.idiom("len(l)", note="one word; [2] promises it of dict, set and bytearray, and not of list")
 class Length:
     def __init__(self) -> None:
         self.items = [1]
@@ -214,111 +272,185 @@ class Length:
         return a in (1, 2)
 
 
-# Sets, deques, queues, caches
-
-
-@SEQUENCES.idiom("s.add(x)", note="documented for list and dict, not for set")
-class SetAdd:
-    def __init__(self) -> None:
-        self.s: set[int] = set()
-
-    def a(self) -> None:
-        self.s.add(1)
-
-    def b(self) -> None:
-        self.s.add(2)
-
-    def holds(self, a: None, b: None) -> bool:
-        return self.s == {1, 2}
-
-
 @SEQUENCES.idiom(
-    "if x not in s: s.add(x)", instead="d.setdefault(x, token) is token", note="both may come first"
+    "x in l", instead="x in l.copy()", note="without the GIL, may miss an item that is moved", page=PARTLY
 )
-class AddOnce:
+class Contains:
     def __init__(self) -> None:
-        self.s: set[int] = set()
+        self.items: list[int] = list(range(MANY))
 
     def a(self) -> bool:
-        if 1 not in self.s:
-            self.s.add(1)
-            return True
-        return False
-
-    b = a
-
-    def holds(self, a: bool, b: bool) -> bool:
-        return a != b
-
-
-@SEQUENCES.idiom(
-    "deque.append(x), deque.popleft()", contract="collections.deque: thread-safe appends and pops"
-)
-class DequePopLeft:
-    def __init__(self) -> None:
-        self.items: deque[int] = deque((1, 2))
-
-    def a(self) -> int:
-        self.items.append(3)
-        return self.items.popleft()
-
-    def b(self) -> int:
-        return self.items.popleft()
-
-    def holds(self, a: int, b: int) -> bool:
-        return {a, b} == {1, 2} and list(self.items) == [3]
-
-
-@SEQUENCES.idiom("queue.put(x), queue.get()", contract="queue: multi-producer, multi-consumer")
-class PutAndGet:
-    def __init__(self) -> None:
-        self.queue: queue.Queue[int] = queue.Queue()
-
-    def a(self) -> None:
-        self.queue.put(1)
+        return MANY - 1 in self.items
 
     def b(self) -> None:
-        self.queue.put(2)
+        self.items.pop(0)
 
-    def holds(self, a: None, b: None) -> bool:
-        return {self.queue.get(), self.queue.get()} == {1, 2}
-
-
-@SEQUENCES.idiom(
-    "if not queue.empty(): queue.get_nowait()", instead="get_nowait(), and catch Empty", raises=(queue.Empty,)
-)
-class GetIfAny:
-    def __init__(self) -> None:
-        self.queue: queue.SimpleQueue[int] = queue.SimpleQueue()
-        self.queue.put(1)
-
-    def a(self) -> Any:
-        return None if self.queue.empty() else self.queue.get_nowait()
-
-    b = a
-
-    def holds(self, a: Any, b: Any) -> bool:
-        return not isinstance(a, queue.Empty) and not isinstance(b, queue.Empty)
+    def holds(self, a: bool, b: None) -> bool:
+        return a
 
 
 @SEQUENCES.idiom(
-    "@lru_cache, called once for each key",
-    instead="d.setdefault(key, made)",
-    note="may call it twice",
+    "l.insert(i, x)", instead="deque.appendleft(x)", note="moves items: may be seen half done", page=PARTLY
 )
-class Cached:
+class Insert:
     def __init__(self) -> None:
-        self.calls: list[int] = []
-        self.cached = lru_cache(self.compute)
+        self.items: list[int] = list(range(MANY))
 
-    def compute(self, number: int) -> int:
-        self.calls.append(number)
-        return number
+    def a(self) -> None:
+        self.items.insert(0, MANY)
+
+    def b(self) -> int:
+        return self.items.count(MANY - 1)
+
+    def holds(self, a: None, b: int) -> bool:
+        return b == 1 and self.items[0] == MANY
+
+
+@SEQUENCES.idiom(
+    "l.pop(i)", instead="deque.popleft()", note="moves items: may be seen half done", page=PARTLY
+)
+class PopAt:
+    def __init__(self) -> None:
+        self.items: list[int] = list(range(MANY))
 
     def a(self) -> int:
-        return self.cached(7)
+        return self.items.pop(0)
+
+    def b(self) -> int:
+        return self.items.count(MANY - 1)
+
+    def holds(self, a: int, b: int) -> bool:
+        return (a, b) == (0, 1)
+
+
+@SEQUENCES.idiom("l[i:j] = other", contract=BOTH, note="if other is a list", page=SAFE)
+class SetSlice:
+    def __init__(self) -> None:
+        self.items = [0] * 4
+
+    def a(self) -> None:
+        self.items[1:3] = [1, 1]
+
+    def b(self) -> list[int]:
+        return self.items.copy()
+
+    def holds(self, a: None, b: list[int]) -> bool:
+        return b in ([0, 0, 0, 0], [0, 1, 1, 0])
+
+
+@SEQUENCES.idiom("l[i:j]", instead="l.copy()", note="one call into C; [2] promises only l.copy()")
+class GetSlice:
+    def __init__(self) -> None:
+        self.items = [0] * 4
+
+    def a(self) -> list[int]:
+        return self.items[1:3]
+
+    def b(self) -> None:
+        self.items[1:3] = [1, 1]
+
+    def holds(self, a: list[int], b: None) -> bool:
+        return a in ([0, 0], [1, 1])
+
+
+@SEQUENCES.idiom(
+    "batch, self.l = self.l, []  beside  append",
+    instead="l.pop() or deque.popleft() until IndexError",
+    note="what is appended to the batch afterwards is lost",
+    page=NEVER,
+)
+class TakeAndReplace:
+    def __init__(self) -> None:
+        self.items = [1]
+
+    def a(self) -> int:
+        batch, self.items = self.items, []
+        return len(batch)
+
+    def b(self) -> None:
+        self.items.append(2)
+
+    def holds(self, a: int, b: None) -> bool:
+        return a + len(self.items) == 2
+
+
+# Bytearrays. Without the GIL they have a lock of their own since 3.14: 3.13 may crash.
+
+
+@SEQUENCES.idiom(
+    "bytearray.append(x), bytearray.pop()",
+    contract=GUARANTEES,
+    note="since 3.14; not locked without the GIL before",
+    page=SAFE,
+    crashes=True,
+)
+class BytearrayAppend:
+    def __init__(self) -> None:
+        self.buffer = bytearray()
+
+    def a(self) -> None:
+        self.buffer.append(1)
+
+    def b(self) -> None:
+        self.buffer.append(2)
+
+    def holds(self, a: None, b: None) -> bool:
+        return sorted(self.buffer) == [1, 2]
+
+
+@SEQUENCES.idiom(
+    "bytearray[i:j] = other",
+    contract=GUARANTEES,
+    note="if other is a bytearray; since 3.14, as above",
+    page=SAFE,
+    crashes=True,
+)
+class BytearraySlice:
+    def __init__(self) -> None:
+        self.buffer = bytearray(MANY)
+        self.other = bytearray([1] * MANY)
+
+    def a(self) -> None:
+        self.buffer[:] = self.other
+
+    def b(self) -> int:
+        return sum(self.buffer[:])
+
+    def holds(self, a: None, b: int) -> bool:
+        return b in (0, MANY)
+
+
+@SEQUENCES.idiom("bytearray[i] += 1", instead="SharedInt, on eight of its bytes", page=NEVER)
+class BytearrayAdd:
+    def __init__(self) -> None:
+        self.buffer = bytearray(1)
+
+    def a(self) -> None:
+        self.buffer[0] += 1
 
     b = a
 
-    def holds(self, a: int, b: int) -> bool:
-        return len(self.calls) == 1
+    def holds(self, a: None, b: None) -> bool:
+        return self.buffer[0] == 2
+
+
+@SEQUENCES.idiom(
+    "bytearray + other, bytearray == other",
+    instead="bytes(buffer[:])",
+    note="may see half of what another thread writes",
+    page=PARTLY,
+    crashes=True,
+)
+class BytearrayConcat:
+    def __init__(self) -> None:
+        self.buffer = bytearray(MANY)
+        self.other = bytearray([1] * MANY)
+
+    def a(self) -> None:
+        self.buffer[:] = self.other
+
+    def b(self) -> int:
+        return sum(self.buffer + b"")
+
+    def holds(self, a: None, b: int) -> bool:
+        return b in (0, MANY)

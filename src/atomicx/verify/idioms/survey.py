@@ -27,23 +27,27 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
+from ..._terminal import seconds as number_of_seconds
 from ..litmus import ACCEPTABLE, FORBIDDEN, Litmus, plain_actor
 from ..sampling.engine import run
-from ..schedules.explorer import Exploration, checked, explore
+from ..schedules.explorer import Exploration, NotDeterministic, checked, explore
+from .containers import CONTAINERS
 from .dicts import DICTS
 from .idiom import SOURCES, Idiom
 from .numbers import NUMBERS
 from .sequences import SEQUENCES
+from .trial import find
 
-IDIOMS = (*NUMBERS, *DICTS, *SEQUENCES)
+IDIOMS = (*NUMBERS, *DICTS, *SEQUENCES, *CONTAINERS)
 
 BROKEN = "broken"
 BY_ACCIDENT = "atomic here by accident"
 BY_CONTRACT = "atomic by contract"
 
-SECONDS = 12.0
+SECONDS = 15.0
 LEAST_SAMPLING_SECONDS = 0.1
 ENOUGH_BROKEN_SAMPLES = 20
+SECONDS_OF_GRACE = 60.0
 PREEMPTIONS = 2
 CODE_WIDTH = 48
 REMARK_WIDTH = 60
@@ -86,17 +90,24 @@ class Finding:
     def why(self) -> str:
         """The evidence for the verdict in a few words."""
         samples = f"{self.sampled.samples:,} samples"
-        if self.sampled.trouble is not None:
-            return f"seen: {self.sampled.trouble}"
-        if self.sampled.broken:
-            return f"seen: {self.sampled.broken:,} of {samples}"
-        if not self.here.ok:
-            return f"a schedule breaks it (not seen in {samples})"
+        if self.verdict == BROKEN and self.idiom.contract:
+            return f"{self._broken_by}, though promised: {self.idiom.contract}"
+        if self.verdict == BROKEN:
+            return self._broken_by
         if self.verdict == BY_CONTRACT:
             return f"promised: {self.idiom.contract}"
         if not self.schedules.ok:
             return "this version makes no switch in between"
         return f"no schedule breaks it, nor did {samples}"
+
+    @property
+    def _broken_by(self) -> str:
+        samples = f"{self.sampled.samples:,} samples"
+        if self.sampled.trouble is not None:
+            return f"seen: {self.sampled.trouble}"
+        if self.sampled.broken:
+            return f"seen: {self.sampled.broken:,} of {samples}"
+        return f"a schedule breaks it (not seen in {samples})"
 
     def as_json(self) -> dict[str, Any]:
         failure = self.schedules.failure
@@ -107,6 +118,7 @@ class Finding:
             "contract": self.idiom.contract or None,
             "instead": self.idiom.instead or None,
             "note": self.idiom.note or None,
+            "page": self.idiom.page or None,
             "schedules": self.schedules.executions,
             "schedules_complete": self.schedules.complete or failure is not None,
             "breaking_schedule": failure.schedule if failure is not None else None,
@@ -163,23 +175,32 @@ def sample_idiom(idiom: Idiom, seconds: float, seed: int | str | None = None) ->
 
 
 def _sample_in_child(idiom: Idiom, seconds: float, seed: int | str | None) -> Samples:
-    program = (
-        f"from atomicx.verify.idioms.survey import _child; _child({idiom.code!r}, {seconds!r}, {seed!r})"
-    )
+    which = idiom.origin or idiom.code
+    program = f"from atomicx.verify.idioms.survey import _child; _child({which!r}, {seconds!r}, {seed!r})"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    child = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    try:
+        child = subprocess.run(
+            [sys.executable, "-c", program],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=seconds + SECONDS_OF_GRACE,
+        )
+    except subprocess.TimeoutExpired:
+        return Samples(0, 0, "the threads hang")
     if child.returncode:
         status = child.returncode
         how = f"signal {-status}" if status < 0 else f"exit status {status}"
         return Samples(0, 0, f"the interpreter crashed ({how})")
-    samples, broken, trouble = json.loads(child.stdout)
+    # What it prints itself comes before.
+    samples, broken, trouble = json.loads(child.stdout.splitlines()[-1])
     return Samples(samples, broken, trouble)
 
 
-def _child(code: str, seconds: float, seed: int | str | None) -> None:
-    (idiom,) = (idiom for idiom in IDIOMS if idiom.code == code)
+def _child(which: str, seconds: float, seed: int | str | None) -> None:
+    idiom = next((idiom for idiom in IDIOMS if idiom.code == which), None) or find(which)
     found = sample_idiom(replace(idiom, crashes=False), seconds, seed)
-    print(json.dumps([found.samples, found.broken, found.trouble]))
+    print("\n" + json.dumps([found.samples, found.broken, found.trouble]))
 
 
 def _guarded(part: Callable[[Any], Any], raises: tuple[type[BaseException], ...]) -> Callable[[Any], Any]:
@@ -274,9 +295,14 @@ def bytecode(idiom: Idiom) -> str:
 def details(finding: Finding) -> str:
     """The bytecode of an idiom, and a schedule that breaks it, if there is one."""
     lines = [f"{finding.idiom.code}", "", bytecode(finding.idiom)]
-    failure = finding.schedules.failure
-    if failure is not None:
-        lines += ["", f"Broken by {failure}"]
+    here, anywhere = finding.here.failure, finding.schedules.failure
+    if here is not None:
+        lines += ["", f"Broken by {here}"]
+    elif anywhere is not None:
+        # A schedule that cannot come here must not read as if it did.
+        lines += ["", f"A version that switches between these bytecodes, as this one does not: {anywhere}"]
+    elif finding.verdict == BROKEN:
+        lines += ["", "No schedule of bytecodes breaks it: a call into C was not one step."]
     return "\n".join(lines)
 
 
@@ -285,23 +311,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m atomicx idioms", description="Which ordinary Python operations are atomic here?"
     )
-    parser.add_argument("--seconds", type=float, default=SECONDS, help=f"in all (default: {SECONDS:g})")
+    parser.add_argument(
+        "--seconds", type=number_of_seconds, default=SECONDS, help=f"in all (default: {SECONDS:g})"
+    )
+    parser.add_argument(
+        "--try",
+        dest="tried",
+        metavar="MODULE:CLASS",
+        help="try an idiom of your own: a class with a method per thread, a and b, and holds(a, b), which"
+        " is given their results and says whether they could have run one after the other",
+    )
     parser.add_argument("--only", metavar="PATTERN", help="idioms that contain this, or match it")
     parser.add_argument("--bytecode", action="store_true", help="bytecode too, and schedules that break it")
     parser.add_argument("--json", action="store_true", help="as JSON")
     options = parser.parse_args(arguments)
     idioms = select(options.only)
+    if options.tried is not None:
+        try:
+            idioms = [find(options.tried)]
+        except ValueError as error:
+            parser.error(str(error))
     if not idioms:
         known = "\n  ".join(idiom.code for idiom in IDIOMS)
         parser.error(f"no idiom matches {options.only!r}. There are:\n  {known}")
-    if not options.seconds > 0:
-        parser.error("--seconds must be positive")
     findings: list[Finding] = []
     status = 0
     try:
         findings.extend(examine_all(idioms, options.seconds, _progress))
     except KeyboardInterrupt:
         status = 130
+    except NotDeterministic as error:
+        _progress_ends()
+        parser.error(f"{idioms[0].code}: it depends on more than the order of its threads: {error}")
     _progress_ends()
     if options.json:
         print(json.dumps({"interpreter": interpreter(), "idioms": [f.as_json() for f in findings]}, indent=2))

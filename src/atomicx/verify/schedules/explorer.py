@@ -137,6 +137,7 @@ class Explorer:
         self._scope = Scope(step_into, one_step, switches)
         self._hang_seconds = hang_seconds
         self._threads: SteppedThreads | None = None
+        self._patches = Patches()
 
     def __enter__(self) -> Explorer:
         return self
@@ -239,7 +240,7 @@ class Explorer:
         me = threading.get_ident()
         explored_threads[me] = stepped
         try:
-            with Patches():
+            with self._patches:
                 yield stepped
         finally:
             del explored_threads[me]

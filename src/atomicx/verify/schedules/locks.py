@@ -13,7 +13,7 @@ from __future__ import annotations
 import _thread
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 _real_lock = _thread.allocate_lock
@@ -172,26 +172,69 @@ def _unless_importing(explored: Callable[[], Any], real: Callable[[], Any]) -> C
     return make
 
 
+Place = tuple[dict[str, Any], str, Any, Callable[[], Any]]
+
+
 class Patches:
-    """Puts these locks in the place of threading's while it is entered, for explored threads alone."""
+    """Puts these locks in the place of threading's while it is entered, for explored threads alone.
+
+    Wherever a module has one of their names: `from threading import Lock` makes another.
+    """
 
     def __init__(self) -> None:
-        self._before: dict[str, Any] = {}
+        self._modules = 0
+        self._places: list[Place] = []
 
     def __enter__(self) -> Patches:
-        for name, explored in _NAMES.items():
-            if hasattr(threading, name):
-                self._before[name] = getattr(threading, name)
-                setattr(threading, name, self._factory(explored, self._before[name]))
+        # To look through all modules takes longer than to explore a small program.
+        if self._modules != len(sys.modules):
+            self._places = list(_places())
+            self._modules = len(sys.modules)
+        for namespace, name, _, factory in self._places:
+            namespace[name] = factory
         return self
 
-    def _factory(self, explored: Callable[[], Any], real: Callable[[], Any]) -> Callable[[], Any]:
-        def make() -> Any:
-            return explored() if threading.get_ident() in explored_threads else real()
+    def __exit__(self, *exc_info: object) -> None:
+        for namespace, name, real, _ in self._places:
+            namespace[name] = real
 
-        return make
 
-    def __exit__(self, *_: object) -> None:
-        for name, before in self._before.items():
-            setattr(threading, name, before)
-        self._before.clear()
+# What the interpreter itself makes its locks by.
+_UNTOUCHED = {
+    "_thread",
+    "importlib",
+    "_frozen_importlib",
+    "_frozen_importlib_external",
+    "zipimport",
+    "atomicx",
+}
+
+
+# Functions or classes around those of _thread, or those themselves: it depends on the version.
+_FACTORIES = (
+    (_real_lock, ExploredLock),
+    (_real_rlock, ExploredRLock),
+    (threading.Lock, ExploredLock),
+    (threading.RLock, ExploredRLock),
+)
+
+
+def _places() -> Iterator[Place]:
+    """Each name of a lock's factory in a module that was imported: where, its name, what it is, and ours."""
+    factories = {id(real): (real, _for_explored_threads(real, explored)) for real, explored in _FACTORIES}
+    for module_name, module in list(sys.modules.items()):
+        if module_name.partition(".")[0] in _UNTOUCHED:
+            continue
+        namespace = getattr(module, "__dict__", None)
+        if isinstance(namespace, dict):
+            for name, value in list(namespace.items()):
+                found = factories.get(id(value))
+                if found is not None:
+                    yield namespace, name, found[0], found[1]
+
+
+def _for_explored_threads(real: Callable[[], Any], explored: Callable[[], Any]) -> Callable[[], Any]:
+    def make() -> Any:
+        return explored() if threading.get_ident() in explored_threads else real()
+
+    return make

@@ -120,6 +120,7 @@ _FILES_OF_PROGRAMS = (
     ("idioms", "numbers.py"),
     ("idioms", "dicts.py"),
     ("idioms", "sequences.py"),
+    ("idioms", "containers.py"),
 )
 _PROGRAMS = Places([os.path.join(_VERIFY, *names) for names in _FILES_OF_PROGRAMS])
 
