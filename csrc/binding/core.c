@@ -5,4 +5,6 @@
 
 #include "ax_buckets.c"
 #include "ax_counter.c"
+#include "ax_epoch.c"
 #include "ax_stripe.c"
+#include "ax_table.c"

@@ -104,14 +104,14 @@ void ax_table_init(ax_table *table);
 void ax_table_free(ax_table *table, const ax_table_model *model);
 
 /* The entry of a chain; out of line, since full hashes hardly ever collide. */
-const ax_table_entry *ax_table_find_in_chain(ax_table_slot chain, const void *query, ax_table_matches matches);
+const ax_table_entry *ax_table_find_in_chain(ax_table_slot chain, uint64_t hash, const void *query,
+                                             ax_table_matches matches);
 
-/* In a section: the entry that matches, which lives until the section ends at least, or NULL. Linearization
- * point: the load of the root. Wait-free. */
-AX_INLINE const ax_table_entry *ax_table_find(const ax_table *table, uint64_t hash, const void *query,
-                                              ax_table_matches matches)
+/* In a section: the entry that matches in the table that had this root, or NULL. */
+AX_INLINE const ax_table_entry *ax_table_find_from(ax_table_slot root, uint64_t hash, const void *query,
+                                                   ax_table_matches matches)
 {
-    ax_table_slot slot = (ax_table_slot)ax_pointer_load(&table->root);
+    ax_table_slot slot = root;
     uint64_t rest = hash;
     unsigned width;
     while ((width = (unsigned)slot & 15) - 1 < AX_TABLE_CHAIN - 1) {
@@ -120,10 +120,18 @@ AX_INLINE const ax_table_entry *ax_table_find(const ax_table *table, uint64_t ha
         rest >>= width;
     }
     if (width != 0) {
-        return ax_table_find_in_chain(slot, query, matches);
+        return ax_table_find_in_chain(slot, hash, query, matches);
     }
     const ax_table_entry *entry = (const ax_table_entry *)slot;
     return entry != NULL && entry->hash == hash && matches(query, entry->key) ? entry : NULL;
+}
+
+/* In a section: the entry that matches, which lives until the section ends at least, or NULL. Linearization
+ * point: the load of the root. Wait-free. */
+AX_INLINE const ax_table_entry *ax_table_find(const ax_table *table, uint64_t hash, const void *query,
+                                              ax_table_matches matches)
+{
+    return ax_table_find_from((ax_table_slot)ax_pointer_load(&table->root), hash, query, matches);
 }
 
 /* Outside sections. DONE: the entry is in the table. PRESENT: *found is the value that is there, with a
