@@ -63,6 +63,7 @@
 #if defined(_WIN32)
 #include <windows.h>
 #else
+#include <pthread.h>
 #include <time.h>
 #include <unistd.h>
 #endif
@@ -76,6 +77,18 @@ static inline size_t ax_cpu_count(void)
     long count = sysconf(_SC_NPROCESSORS_ONLN);
 #endif
     return count < 1 ? 1 : (size_t)count;
+}
+
+/* Has the system call a function in each child of a fork, also where C code forks, before fork() returns there.
+ * False if there is no memory. */
+static inline bool ax_call_in_forked_children(void (*function)(void))
+{
+#if defined(_WIN32)
+    (void)function; /* processes do not fork */
+    return true;
+#else
+    return pthread_atfork(NULL, NULL, function) == 0;
+#endif
 }
 
 /* A clock that never goes back, in nanoseconds: the one of time.perf_counter(). */

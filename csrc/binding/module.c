@@ -79,6 +79,9 @@ static bool state_init(PyObject *module, ModuleState *state)
 
 static int module_exec(PyObject *module)
 {
+    if (!core_start()) {
+        return -1;
+    }
     for (size_t i = 0; i < Py_ARRAY_LENGTH(public_types); i++) {
         PyTypeObject *type = add_type(module, public_types[i]);
         if (type == NULL) {

@@ -30,6 +30,9 @@ typedef struct {
 /* The state of the module that made type, or a type that it derives from; NULL with TypeError. */
 ModuleState *module_state(PyTypeObject *type);
 
+/* Prepares the core's state of the process, before anything is made; false with MemoryError. */
+bool core_start(void);
+
 /* Adds delta to a cell; false with an exception, and nothing changed. */
 typedef bool (*guard_count)(PyObject *cell, int64_t delta);
 

@@ -9,7 +9,8 @@ ax_epochs ax_process_epochs;
 bool ax_epoch_advance(void)
 {
     uint64_t epoch = ax_word_load(&ax_process_epochs.epoch);
-    for (size_t i = 0; i <= ax_process_epochs.mask; i++) {
+    uint64_t mask = ax_word_load(&ax_process_epochs.mask);
+    for (uint64_t i = 0; i <= mask; i++) {
         if (ax_word_load(&ax_process_epochs.stripes[i].inside[(epoch + 1) & 1]) != 0) {
             return false;
         }
@@ -20,11 +21,11 @@ bool ax_epoch_advance(void)
 
 void ax_epoch_start(size_t processors)
 {
-    size_t count = 1;
+    uint64_t count = 2, unset = 0; /* two at least, so that the mask is zero before */
     while (count < AX_MAX_STRIPES && count < processors) {
         count *= 2;
     }
-    ax_process_epochs.mask = count - 1;
+    (void)ax_word_compare_exchange(&ax_process_epochs.mask, &unset, count - 1);
 }
 
 void ax_epoch_forget(void)

@@ -63,14 +63,14 @@ typedef struct {
 
 typedef struct {
     ax_word epoch; /* atomic: only grows */
-    size_t mask;   /* the number of stripes, a power of two, less one: immutable once there are two threads */
+    ax_word mask;  /* atomic: the number of stripes, a power of two, less one; immutable from the first section on */
     ax_epoch_stripe stripes[AX_MAX_STRIPES];
 } ax_epochs;
 
 #if defined(__GNUC__) || defined(__clang__)
 __attribute__((visibility("hidden")))
 #endif
-extern ax_epochs ax_process_epochs; /* zero is a good start: one stripe */
+extern ax_epochs ax_process_epochs;
 
 /* What a section hands to its end. */
 typedef ax_word *ax_section;
@@ -78,7 +78,8 @@ typedef ax_word *ax_section;
 /* Enters a section. The number of the thread picks its stripe. */
 AX_INLINE ax_section ax_section_enter(uint64_t thread)
 {
-    ax_epoch_stripe *stripe = &ax_process_epochs.stripes[(size_t)thread & ax_process_epochs.mask];
+    ax_epoch_stripe *stripe =
+        &ax_process_epochs.stripes[(size_t)(thread & ax_word_load(&ax_process_epochs.mask))];
     for (;;) {
         uint64_t epoch = ax_word_load(&ax_process_epochs.epoch);
         ax_word *inside = &stripe->inside[epoch & 1];
@@ -110,7 +111,8 @@ AX_INLINE bool ax_epoch_is_over(uint64_t number)
 /* Moves the epoch on by one, unless a section is in the way. True if this or another thread moved it. */
 bool ax_epoch_advance(void);
 
-/* Chooses the number of stripes, for so many processors: once, while there is one thread, or not at all. */
+/* Chooses the number of stripes, for so many processors. To be called before the first section, by each that may
+ * be the first; one stripe is what there is without it. */
 void ax_epoch_start(size_t processors);
 
 /* In a forked child, before any section: the threads that were in one are gone. */
