@@ -12,6 +12,7 @@ typedef struct {
     ax_table_slot subtree;           /* the same: all nodes from here down are replaced too, or 0 */
     bool whole;                      /* the same: and their entries are gone */
     const ax_table_entry *exempt;    /* immutable: the entry that is not counted for the limit, or NULL */
+    uint64_t inserted;               /* immutable: insertions so far, since the table was last empty */
     size_t bytes;                    /* immutable: of the root, and of all nodes and entries beneath */
 } Root;
 
@@ -24,8 +25,8 @@ enum {
 /* A change that is being worked out. It writes only to memory that no other thread has seen. */
 typedef struct {
     const ax_table_model *model;
-    size_t bytes;        /* what the nodes take that were made */
-    size_t bytes_gone;   /* what the nodes take that were replaced */
+    size_t bytes;        /* what is made */
+    size_t bytes_gone;   /* what is replaced */
     const ax_table_entry *added, *removed; /* one of them is NULL */
     bool exempt;         /* what is added */
     ax_table_node *path[MOST_LEVELS];      /* replaced, from the top down */
@@ -118,13 +119,13 @@ static void node_free(const ax_table_model *model, ax_table_node *node, bool top
     block_free(model, top ? (void *)((Root *)node - 1) : (void *)node);
 }
 
-static ax_table_entry *entry_new(const ax_table_model *model, uint64_t hash, void *key, void *value)
+static ax_table_entry *entry_new(const ax_table_model *model, const ax_table_addition *addition)
 {
     ax_table_entry *entry = block_new(model, sizeof *entry);
     if (entry != NULL) {
-        model->keep(key);
-        model->keep(value);
-        *entry = (ax_table_entry){hash, key, value};
+        model->keep(addition->key);
+        model->keep(addition->value);
+        *entry = (ax_table_entry){addition->hash, addition->key, addition->value, 0};
     }
     return entry;
 }
@@ -270,13 +271,43 @@ static uint64_t count_after(const Change *change, ax_table_slot slot)
     return count + (change->added != NULL) - (change->removed != NULL);
 }
 
+static void replaced_by(Change *change, ax_table_slot old, bool top, ax_table_slot rebuilt)
+{
+    change->subtree = width_of(old) == 0 ? 0 : old;
+    change->bytes_gone += tree_bytes(old, top);
+    change->rebuilt = rebuilt;
+}
+
+/* The same, of a slot all whose entries have one hash. */
+static bool rebuild_chain(Change *change, ax_table_slot old, size_t count)
+{
+    ax_table_node *chain = node_new(change, count, false);
+    if (chain == NULL) {
+        return false;
+    }
+    const ax_table_slot *slots = width_of(old) == 0 ? &old : node_of(old)->slots;
+    for (size_t i = 0; i < (width_of(old) == 0 ? 1 : slots_of(old)); i++) {
+        if (entry_of(slots[i]) != change->removed) {
+            chain->slots[chain->count++] = slots[i];
+        }
+    }
+    if (change->added != NULL) {
+        chain->slots[chain->count++] = (ax_table_slot)change->added;
+    }
+    replaced_by(change, old, false, (ax_table_slot)chain + AX_TABLE_CHAIN);
+    return true;
+}
+
 /* Makes anew what is beneath an old slot at so many bits, with the entry that is added and without the one that
  * is removed. False without memory, when nothing is left of it. */
 static bool rebuild(Change *change, ax_table_slot old, unsigned bits, bool top)
 {
     uint64_t count = count_after(change, old);
     ax_table_slot slot = 0;
-    if (top || (count > 1 && bits < HASH_BITS)) {
+    if (count > 1 && bits >= HASH_BITS) {
+        return rebuild_chain(change, old, (size_t)count);
+    }
+    if (top || count > 1) {
         unsigned width = width_for(count);
         ax_table_node *node = node_new(change, (size_t)1 << width, top);
         if (node == NULL) {
@@ -289,9 +320,7 @@ static bool rebuild(Change *change, ax_table_slot old, unsigned bits, bool top)
         tree_free(change->model, slot, top, false);
         return false;
     }
-    change->subtree = width_of(old) == 0 ? 0 : old;
-    change->bytes_gone += tree_bytes(old, top);
-    change->rebuilt = slot;
+    replaced_by(change, old, top, slot);
     return true;
 }
 
@@ -358,7 +387,10 @@ static ax_table_slot change_prepare(Change *change, ax_table_slot root)
     }
     *place_of_made = change->rebuilt;
     Root *old = root_of(root), *new = root_of(made_root);
+    new->inserted = old->inserted + (change->added != NULL);
     new->bytes = old->bytes + change->bytes - change->bytes_gone;
+    new->bytes += change->added != NULL ? sizeof(ax_table_entry) : 0;
+    new->bytes -= change->removed != NULL ? sizeof(ax_table_entry) : 0;
     new->exempt = change->exempt ? change->added : old->exempt == change->removed ? NULL : old->exempt;
     return made_root;
 }
@@ -500,16 +532,24 @@ static ax_table_change change_try(ax_table *table, Change *change, ax_table_slot
     return AX_TABLE_DONE;
 }
 
-static bool is_full(ax_table_slot root, const ax_table_addition *addition)
+static bool is_full(ax_table_slot root, uint64_t limit)
 {
-    uint64_t counted = node_of(root)->count - (root_of(root)->exempt != NULL);
-    return addition->limit != 0 && !addition->exempt && counted >= addition->limit;
+    return limit != 0 && node_of(root)->count - (root_of(root)->exempt != NULL) >= limit;
+}
+
+const ax_table_entry *ax_table_find_or_full(const ax_table *table, uint64_t hash, const void *query,
+                                            ax_table_matches matches, uint64_t limit, bool *full)
+{
+    ax_table_slot root = (ax_table_slot)ax_pointer_load(&table->root);
+    const ax_table_entry *entry = ax_table_find_from(root, hash, query, matches);
+    *full = entry == NULL && is_full(root, limit);
+    return entry;
 }
 
 ax_table_change ax_table_insert(ax_table *table, const ax_table_model *model, uint64_t thread,
                                 const ax_table_addition *addition, void **found)
 {
-    const ax_table_entry *entry = entry_new(model, addition->hash, addition->key, addition->value);
+    ax_table_entry *entry = entry_new(model, addition);
     ax_table_change done = entry == NULL ? AX_TABLE_NO_MEMORY : AX_TABLE_ABSENT;
     ax_table_slot root = 0;
     while (done == AX_TABLE_ABSENT) {
@@ -521,9 +561,10 @@ ax_table_change ax_table_insert(ax_table *table, const ax_table_model *model, ui
             model->keep(present->value);
             *found = present->value;
             done = AX_TABLE_PRESENT;
-        } else if (is_full(root, addition)) {
+        } else if (!addition->exempt && is_full(root, addition->limit)) {
             done = AX_TABLE_FULL;
         } else {
+            entry->order = root_of(root)->inserted;
             Change change = {.model = model, .added = entry, .exempt = addition->exempt};
             done = change_try(table, &change, root);
         }
@@ -603,29 +644,29 @@ size_t ax_table_bytes(const ax_table *table, uint64_t thread)
     return bytes;
 }
 
-static void **snapshot_take(const ax_table_model *model, ax_table_slot slot, void **pairs)
+static ax_table_item *snapshot_take(const ax_table_model *model, ax_table_slot slot, ax_table_item *items)
 {
     if (width_of(slot) != 0) {
         for (size_t i = 0; i < slots_of(slot); i++) {
-            pairs = snapshot_take(model, node_of(slot)->slots[i], pairs);
+            items = snapshot_take(model, node_of(slot)->slots[i], items);
         }
     } else if (slot != 0) {
-        *pairs++ = entry_of(slot)->key;
-        *pairs++ = entry_of(slot)->value;
-        model->keep(entry_of(slot)->key);
-        model->keep(entry_of(slot)->value);
+        const ax_table_entry *entry = entry_of(slot);
+        model->keep(entry->key);
+        model->keep(entry->value);
+        *items++ = (ax_table_item){entry->key, entry->value, entry->order};
     }
-    return pairs;
+    return items;
 }
 
-size_t ax_table_snapshot(const ax_table *table, const ax_table_model *model, uint64_t thread, void **pairs,
-                         size_t capacity)
+size_t ax_table_snapshot(const ax_table *table, const ax_table_model *model, uint64_t thread,
+                         ax_table_item *items, size_t capacity)
 {
     ax_section section = ax_section_enter(thread);
     ax_table_slot root = (ax_table_slot)ax_pointer_load(&table->root);
     size_t count = (size_t)node_of(root)->count;
     if (count <= capacity) {
-        (void)snapshot_take(model, root, pairs);
+        (void)snapshot_take(model, root, items);
     }
     ax_section_leave(section);
     return count;

@@ -22,7 +22,7 @@
  * that no section overlaps has its memory back before it returns. Otherwise it waits for the sections that were
  * there at the change, and for a next call.
  *
- * Memory. An entry takes 24 bytes, its place in the nodes 10 to 60. Retired is at most what was changed while
+ * Memory. An entry takes 32 bytes, its place in the nodes 10 to 60. Retired is at most what was changed while
  * the oldest section that is still open was open.
  *
  * What it rests on. ax_epoch.h, and: searching, comparing keys and using what was found happen in one section;
@@ -58,10 +58,17 @@ typedef struct {
 } ax_table_model;
 
 typedef struct {
-    uint64_t hash; /* all fields are immutable */
-    void *key;     /* the table owns a reference */
-    void *value;   /* the table owns a reference */
+    uint64_t hash;  /* all fields are immutable */
+    void *key;      /* the table owns a reference */
+    void *value;    /* the table owns a reference */
+    uint64_t order; /* less than that of each entry that was inserted after it */
 } ax_table_entry;
+
+/* What a snapshot has of an entry. */
+typedef struct {
+    void *key, *value; /* the snapshot's owner has a reference to each */
+    uint64_t order;
+} ax_table_item;
 
 /* A slot of a node: 0 if it is empty; the address of an entry; or that of a node, plus its width, or plus
  * AX_TABLE_CHAIN. Nodes and entries are at multiples of 16. */
@@ -134,6 +141,11 @@ AX_INLINE const ax_table_entry *ax_table_find(const ax_table *table, uint64_t ha
     return ax_table_find_from((ax_table_slot)ax_pointer_load(&table->root), hash, query, matches);
 }
 
+/* In a section: as ax_table_find; and says of the same moment whether the entry is not there, and could not be
+ * inserted for the limit (0: any number). Linearization point: the load of the root. Wait-free. */
+const ax_table_entry *ax_table_find_or_full(const ax_table *table, uint64_t hash, const void *query,
+                                            ax_table_matches matches, uint64_t limit, bool *full);
+
 /* Outside sections. DONE: the entry is in the table. PRESENT: *found is the value that is there, with a
  * reference for the caller. Linearization point: the compare-and-swap of the root; PRESENT and FULL: the load
  * of the root. Lock-free. Releases retired objects, which may run any code, when it is done. */
@@ -156,11 +168,11 @@ uint64_t ax_table_count(const ax_table *table, uint64_t thread);
 /* The memory of the table's tree, in bytes, without keys and values. As ax_table_count. */
 size_t ax_table_bytes(const ax_table *table, uint64_t thread);
 
-/* Outside sections. How many entries there are at one moment; if that is at most capacity, puts each one's key
- * and value into pairs[2 * i] and pairs[2 * i + 1], with references for the caller, and else nothing. In no
- * order. Linearization point: the load of the root. Lock-free. */
-size_t ax_table_snapshot(const ax_table *table, const ax_table_model *model, uint64_t thread, void **pairs,
-                         size_t capacity);
+/* Outside sections. How many entries there are at one moment; if that is at most capacity, puts each one into
+ * items, with references for the caller, and else nothing. Unsorted. Linearization point: the load of the root.
+ * Lock-free. */
+size_t ax_table_snapshot(const ax_table *table, const ax_table_model *model, uint64_t thread,
+                         ax_table_item *items, size_t capacity);
 
 /* Whether something is retired and not yet released: for a cheap look after a section. */
 AX_INLINE bool ax_table_has_retired(const ax_table *table)

@@ -18,12 +18,16 @@ enum { KEYS = 1200, ROUNDS = 60000 };
 typedef struct {
     int references;
     uint64_t hash;
+    int inserted; /* of a value: when, counted over all insertions */
 } Object;
 
 static unsigned long long seed;
 static Object keys[KEYS], values[KEYS]; /* key i is in the table with value i, if there[i] */
 static bool there[KEYS];
 static int blocks, failing; /* allocations: live ones; after how many the next one fails, if positive */
+static size_t bytes;        /* of the live ones */
+static int insertions;
+static int exempt; /* the key that is never counted for the limit */
 static uint64_t state;
 
 static uint64_t random_bits(void)
@@ -56,13 +60,19 @@ static void *allocate(size_t size)
         return NULL;
     }
     blocks++;
-    return malloc(size);
+    bytes += size;
+    size_t *block = malloc(size + 16);
+    require(block != NULL, "no memory");
+    *block = size;
+    return block + 16 / sizeof *block;
 }
 
 static void give_back(void *block)
 {
+    size_t *start = (size_t *)block - 16 / sizeof *start;
     blocks--;
-    free(block);
+    bytes -= *start;
+    free(start);
 }
 
 static const ax_table_model model = {matches, keep, release, allocate, give_back};
@@ -95,38 +105,51 @@ static void check_all(ax_table *table)
     require(ax_table_count(table, 0) == count, "the count");
     (void)ax_table_visit(table, count_visit, &visited);
     require(visited == 2 * count, "a visit to each reference");
-    void **pairs = malloc(2 * KEYS * sizeof *pairs);
+    static ax_table_item items[KEYS];
     if (count > 0) {
-        require(ax_table_snapshot(table, &model, 0, pairs, count - 1) == count, "a snapshot without room");
+        require(ax_table_snapshot(table, &model, 0, items, count - 1) == count, "a snapshot without room");
     }
-    require(ax_table_snapshot(table, &model, 0, pairs, count) == count, "a snapshot");
+    require(ax_table_snapshot(table, &model, 0, items, count) == count, "a snapshot");
     for (size_t i = 0; i < count; i++) {
-        ptrdiff_t place = (Object *)pairs[2 * i] - keys;
-        require(there[place] && pairs[2 * i + 1] == &values[place] && keys[place].references == 2, "a pair");
-        release(pairs[2 * i]);
-        release(pairs[2 * i + 1]);
+        ptrdiff_t place = (Object *)items[i].key - keys;
+        require(there[place] && items[i].value == &values[place] && keys[place].references == 2, "an item");
+        for (size_t j = 0; j < i && j < 20; j++) {
+            ptrdiff_t other = (Object *)items[j].key - keys;
+            require((items[i].order < items[j].order) == (values[place].inserted < values[other].inserted), "the order");
+        }
     }
-    free(pairs);
+    for (size_t i = 0; i < count; i++) {
+        release(items[i].key);
+        release(items[i].value);
+    }
+    require(bytes == ax_table_bytes(table, 0), "what the table takes");
 }
 
 static void insert(ax_table *table, int i)
 {
     size_t count = count_there();
-    uint64_t limit = random_bits() % 8 == 0 ? random_bits() % KEYS + 1 : 0;
+    uint64_t limit = random_bits() % 2 == 0 ? count + random_bits() % 3 : 0;
     void *found = NULL;
+    if (i != exempt) {
+        bool full;
+        require((ax_table_find_or_full(table, keys[i].hash, &keys[i], matches, limit, &full) != NULL) == there[i],
+                "a search for an insertion");
+        require(full == (!there[i] && limit != 0 && count - there[exempt] >= limit), "whether it is full");
+    }
     failing = random_bits() % 4 == 0 ? (int)(random_bits() % 8) : 0;
     bool may_fail = failing > 0;
     ax_table_change done = ax_table_insert(
-        table, &model, 0, &(ax_table_addition){keys[i].hash, &keys[i], &keys[i], &values[i], limit, false}, &found);
+        table, &model, 0, &(ax_table_addition){keys[i].hash, &keys[i], &keys[i], &values[i], limit, i == exempt}, &found);
     require(done != AX_TABLE_NO_MEMORY || may_fail, "no memory");
     failing = 0;
     if (done == AX_TABLE_NO_MEMORY) {
         return;
     }
-    ax_table_change expected = there[i]                       ? AX_TABLE_PRESENT
-                               : limit != 0 && count >= limit ? AX_TABLE_FULL
-                                                              : AX_TABLE_DONE;
-    require(done == expected, "an insertion");
+    bool full = limit != 0 && count - there[exempt] >= limit && i != exempt;
+    require(done == (there[i] ? AX_TABLE_PRESENT : full ? AX_TABLE_FULL : AX_TABLE_DONE), "an insertion");
+    if (done == AX_TABLE_DONE) {
+        values[i].inserted = insertions++;
+    }
     if (done == AX_TABLE_PRESENT) {
         require(found == &values[i], "what was there");
         release(found);
@@ -171,10 +194,11 @@ static void play(int kind)
     ax_table_init(&table);
     int most = kind == 4 ? 40 : KEYS;
     for (int i = 0; i < KEYS; i++) {
-        keys[i] = (Object){0, hash_of(kind, (uint64_t)i)};
-        values[i] = (Object){0, 0};
+        keys[i] = (Object){0, hash_of(kind, (uint64_t)i), 0};
+        values[i] = (Object){0, 0, 0};
         there[i] = false;
     }
+    exempt = (int)(random_bits() % (uint64_t)most);
     int removals = 0;
     for (int round = 0; round < ROUNDS; round++) {
         int i = (int)(random_bits() % (uint64_t)most);
