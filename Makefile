@@ -1,6 +1,6 @@
 # The front door for anyone who works on atomicx. Each target is one command; .ci/run lists and explains the layers.
 LAYERS := $(shell .ci/run --list)
-.PHONY: help setup quick lint check format site $(LAYERS)
+.PHONY: help setup quick lint check format site subjects endurance $(LAYERS)
 
 help:
 	@echo "make setup       an environment in .venv with all that is needed, and the hook for commits"
@@ -9,6 +9,8 @@ help:
 	@echo "make check       every layer, as the project is checked before a change lands"
 	@echo "make LAYER       one of: $(LAYERS)"
 	@echo "make format      formats the Python and the C files"
+	@echo "make subjects    gives every broken and every correct cell of tests/subjects to verify: a table of verdicts"
+	@echo "make endurance   the same with 20 seeds, and 20 runs of verify itself in each condition: some hours"
 	@echo "make site        builds the documents as a site, in site/, with the extra docs"
 
 PYTHON ?= python3
@@ -35,6 +37,12 @@ format:
 	python3 -m ruff format .
 	python3 -m ruff check --fix .
 	git ls-files -z '*.c' '*.h' | xargs -0 clang-format -i
+
+subjects:
+	$(PYTHON) -m tests.subjects
+
+endurance:
+	$(PYTHON) -m tests.subjects.endurance
 
 site:
 	python3 -m sphinx -q -b html -W --keep-going -d build/doctrees docs site

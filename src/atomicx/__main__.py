@@ -66,14 +66,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _add_verify(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Run litmus tests with real threads. Each row is run beside a control that is broken on purpose,"
+        "Try every operation of every type: alone in its edge states, racing itself and every other that"
+        " changes something, and in litmus tests. Each row is run beside a control that is broken on purpose,"
         " and passes only if the control was caught."
-        " Exit status: 0 PASS, 1 FAIL, 3 INCONCLUSIVE, 130 after Ctrl-C."
+        " Exit status: 0 PASS, 1 FAIL, 3 INCONCLUSIVE, 4 INCOMPLETE, 130 after Ctrl-C."
     )
     parser.add_argument("--seconds", type=seconds, default=20.0, help="for all rows together (default: 20)")
-    parser.add_argument("--only", metavar="PATTERN", help="rows whose name matches: `ref-*`, or a part of it")
+    parser.add_argument(
+        "--only", metavar="PATTERN", help="rows whose name matches: `ref-*`, `int/*/alone`, or a part of it"
+    )
     parser.add_argument("--seed", type=int, help="of the noise (default: another one each time)")
     parser.add_argument("--subject", metavar="PACKAGE:FACTORY", help="try these cells, not atomicx's own")
+    parser.add_argument(
+        "--kind",
+        choices=("int", "float", "bool", "ref", "counter", "histogram", "family"),
+        help="what the subject is (default: guessed, and said)",
+    )
+    parser.add_argument(
+        "--wraps", action="store_true", help="the subject's integers wrap at 64 bits by design"
+    )
     parser.add_argument("--list", action="store_true", help="show the rows, and run nothing")
     parser.add_argument("--json", action="store_true", help="the report as JSON")
     parser.add_argument("--verbose", action="store_true", help="every outcome of every row")

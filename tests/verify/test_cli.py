@@ -1,11 +1,12 @@
 """`python -m atomicx verify`: its verdicts, its exit statuses, and what it prints."""
 
-import importlib
+import dataclasses
 import json
 import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -14,10 +15,11 @@ from atomicx.__main__ import main
 from atomicx._terminal import has_rich
 from atomicx.verify.sampling import engine
 from atomicx.verify.sampling.programs import Program
-from atomicx.verify.selfcheck import campaign, catalogue, cli, report
-from atomicx.verify.selfcheck.campaign import RULE_OF_THREE, Campaign, Trial, Verdict
+from atomicx.verify.selfcheck import cli, report, trials
+from atomicx.verify.selfcheck.campaign import Campaign
 from atomicx.verify.selfcheck.catalogue import INT, ROWS, Control, Row
 from atomicx.verify.selfcheck.subject import find
+from atomicx.verify.selfcheck.trials import RULE_OF_THREE, Trial, Verdict
 
 EXCHANGES = Program("x = 0", ("a = x.exchange(1)", "b = x.exchange(2)"), "z = x.load()")
 
@@ -43,22 +45,6 @@ class Raising(Deaf):
         raise RuntimeError("borrowed already")
 
 
-class Reference:
-    """A reference with the names of others, and not all operations."""
-
-    def __init__(self, value):
-        self._value = value
-
-    def get(self):
-        return self._value
-
-    def get_and_set(self, value):
-        raise AssertionError("never called here")
-
-    def compare_and_set(self, expected, desired):
-        return False
-
-
 def row(name, control=Deaf, hidden=lambda: None, program=EXCHANGES):
     return Row(f"int-{name}", INT, program, Control("deaf", lambda: control), hidden)
 
@@ -71,20 +57,17 @@ HIDDEN = row("hidden", hidden=lambda: "nothing to see")
 def verify(monkeypatch, capsys):
     """Runs `verify` in this process over these rows; returns the exit status and what it printed."""
 
-    def run(*arguments, rows=(PASSES,)):
+    def run(*arguments, rows=(PASSES,), kinds=()):
         monkeypatch.setattr(cli, "ROWS", rows)
+        monkeypatch.setattr(cli, "KINDS", kinds)
         status = main(["verify", "--seconds", "0.2", *arguments])
         return status, capsys.readouterr().out
 
     return run
 
 
+# A subject runs in a process of its own, which imports this module by its name.
 HERE = f"{__name__}:"
-
-
-@pytest.fixture(autouse=True)
-def importable(monkeypatch):
-    monkeypatch.setitem(sys.modules, __name__, sys.modules.get(__name__) or importlib.import_module(__name__))
 
 
 # Verdicts
@@ -97,30 +80,38 @@ def test_pass(verify):
     assert report.NOT_CLAIMED in text
 
 
-def test_fail_shows_the_outcomes_and_how_to_run_it_again(verify):
-    status, text = verify("--subject", f"{HERE}Deaf", "--seed", "11")
-    assert status == 1
+def made_of(cell, each):
+    """A trial of the row with these cells."""
+    return Trial(each, dataclasses.replace(INT.access, make=cell), 11)
+
+
+def test_fail_shows_the_outcomes_and_how_to_run_it_again():
+    whole = Campaign([made_of(Deaf, PASSES)], 0.2, silent)
+    whole.run()
+    text = report.Report(whole, 11, None, verbose=False).as_text()
+    assert whole.exit_status == 1
     assert "int-passes: FAIL: forbidden outcomes came" in text
     assert "a=-1 b=-1 z=0" in text and "FORBIDDEN" in text
-    again = f"python -m atomicx verify --only int-passes --seed 11 --seconds 0.2 --subject {HERE}Deaf"
-    assert again in text
+    assert "python -m atomicx verify --only int-passes --seed 11 --seconds 0.2" in text
     assert "FAIL: 1 FAIL\n" in text
 
 
-def test_fail_when_an_actor_raises(verify):
-    status, text = verify("--subject", f"{HERE}Raising")
-    assert status == 1
-    assert "RuntimeError: borrowed already" in text
+def test_fail_when_an_actor_raises():
+    trial = made_of(Raising, PASSES)
+    trial.run_subject(0.2)
+    assert trial.verdict is Verdict.FAIL
+    assert "RuntimeError: borrowed already" in trial.reason
 
 
-def test_fail_when_the_cell_cannot_be_read(verify, monkeypatch):
+def test_fail_when_the_cell_cannot_be_read(monkeypatch):
     def fails(self):
         raise RuntimeError("gone")
 
     monkeypatch.setattr(Deaf, "load", fails)
-    status, text = verify("--subject", f"{HERE}Deaf")
-    assert status == 1
-    assert "RuntimeError: gone" in text
+    trial = made_of(Deaf, PASSES)
+    trial.run_subject(0.2)
+    assert trial.verdict is Verdict.FAIL
+    assert "RuntimeError: gone" in trial.reason
 
 
 def test_inconclusive_when_the_control_is_silent(verify):
@@ -128,10 +119,30 @@ def test_inconclusive_when_the_control_is_silent(verify):
     assert status == 3
     assert "int-silent: INCONCLUSIVE: the control stayed silent" in text
     assert "INCONCLUSIVE: 1 PASS, 1 INCONCLUSIVE" in text
+    assert "What to do: " in text
 
 
-def test_a_failure_outweighs_a_silent_control(verify):
-    assert verify("--subject", f"{HERE}Deaf", rows=(SILENT,))[0] == 1
+def test_a_silent_control_gets_up_to_three_times_the_time():
+    trial = Trial(SILENT, INT.access)
+    begun = time.monotonic()
+    Campaign([trial], 0.4, silent).run()
+    assert trial.verdict is Verdict.INCONCLUSIVE
+    assert trial.control.seconds > 0.4, "no more time than everything else"
+    assert time.monotonic() - begun < 30
+
+
+def test_a_silent_control_on_one_cpu_is_not_applicable(monkeypatch):
+    monkeypatch.setattr(trials, "cores", lambda: [0])
+    whole = Campaign([Trial(each, INT.access) for each in (SILENT, PASSES)], 0.2, silent)
+    whole.run()
+    assert [trial.verdict for trial in whole.trials] == [Verdict.NOT_APPLICABLE, Verdict.PASS]
+    assert whole.exit_status == 0
+
+
+def test_a_failure_outweighs_a_silent_control():
+    whole = Campaign([made_of(Deaf, SILENT), Trial(SILENT, INT.access)], 0.2, silent)
+    whole.run()
+    assert whole.exit_status == 1
 
 
 def test_inconclusive_when_the_samples_are_too_few():
@@ -141,7 +152,7 @@ def test_inconclusive_when_the_samples_are_too_few():
             self.forbidden = {"wrong": caught} if caught else {}
 
     def verdict(subject, control):
-        return Trial(PASSES, INT.make, _results={"subject": subject, "control": control}).verdict
+        return Trial(PASSES, INT.access, subject=subject, controls={PASSES.name: control}).verdict
 
     control = Counted(2000, caught=2)
     assert verdict(Counted(RULE_OF_THREE * 1000), control) is Verdict.PASS
@@ -162,15 +173,14 @@ def test_nothing_that_passed_is_no_pass(verify):
 
 def test_the_broken_cell_of_the_package_fails():
     """With real threads and the real catalogue: a split exchange is found."""
-    whole = Campaign(
-        [find("atomicx.verify.selfcheck.controls:SplitInt").trial(exchange_row(), 1)], 60, silent
-    )
+    broken = find("atomicx.verify.selfcheck.controls:SplitInt")
+    whole = Campaign([Trial(exchange_row(), broken.access, 1)], 60, silent)
     whole.run()
     assert whole.verdict is Verdict.FAIL and whole.exit_status == 1
 
 
 def test_the_control_of_the_package_is_caught():
-    trial = Trial(exchange_row(), INT.make)
+    trial = Trial(exchange_row(), INT.access)
     while trial.lacks_control:
         trial.run_control(1.0)
     assert trial.control.forbidden
@@ -190,25 +200,25 @@ def silent(share, trial):
 def test_every_row_gets_its_turn_and_progress_goes_up():
     told = []
     rows = [row(str(number)) for number in range(5)]
-    trials = [Trial(each, INT.make) for each in rows]
-    Campaign(trials, 0.5, lambda share, trial: told.append((share, trial.row.name))).run()
+    made = [Trial(each, INT.access) for each in rows]
+    Campaign(made, 0.5, lambda share, trial: told.append((share, trial.row.name))).run()
     assert [name for _, name in told][:5] == [each.name for each in rows]
     assert [share for share, _ in told] == sorted(share for share, _ in told)
     assert all(0 <= share <= 1 for share, _ in told)
-    assert {trial.verdict for trial in trials} == {Verdict.PASS}
+    assert {trial.verdict for trial in made} == {Verdict.PASS}
 
 
 def test_ctrl_c_keeps_what_there_is():
     def progress(share, trial):
-        if trial is trials[1]:
+        if trial is made[1]:
             raise KeyboardInterrupt
 
-    trials = [Trial(each, INT.make) for each in (PASSES, SILENT)]
-    whole = Campaign(trials, 0.5, progress)
+    made = [Trial(each, INT.access) for each in (PASSES, SILENT)]
+    whole = Campaign(made, 0.5, progress)
     whole.run()
     assert whole.exit_status == 130
-    assert [trial.verdict for trial in trials] == [Verdict.PASS, Verdict.NOT_RUN]
-    assert "stopped by Ctrl-C; 1 PASS, 1 NOT RUN" in report.verdict_line(whole)
+    assert [trial.verdict for trial in made] == [Verdict.PASS, Verdict.NOT_RUN]
+    assert "stopped by Ctrl-C; 1 PASS, 1 NOT RUN" in report.Report(whole, 1, None, False).verdict_line()
 
 
 @pytest.fixture
@@ -226,7 +236,7 @@ def test_ctrl_c_prints_what_there_is_and_exits_with_130(sigint_handler):
     # A child inherits that a signal is ignored, as it is in a shell's background jobs.
     sigint_handler(signal.default_int_handler)
     with subprocess.Popen(command, env={**os.environ, "PYTHONUNBUFFERED": "1"}, **pipes) as child:
-        assert "int-add" in child.stderr.readline()
+        assert any("pairs" in line or "int-" in line for line in child.stderr)
         child.send_signal(signal.SIGINT)
         text, errors = child.communicate()
     assert child.returncode == 130
@@ -286,7 +296,14 @@ def test_only(verify):
         (["--subject", "no_such_package:Thing"], "No module named 'no_such_package'"),
         (["--subject", "json:nothing"], "has no attribute 'nothing'"),
         (["--subject", "json:loads"], "json:loads(0) raised TypeError"),
-        (["--subject", "builtins:str"], "is a str without any of load, store"),
+        (["--subject", "builtins:str"], "makes a cell without any of load, store"),
+        (
+            ["--subject", "tests.subjects.correct:LockRef", "--kind", "histogram"],
+            "cannot be made as a histogram",
+        ),
+        (["--subject", "tests.subjects.correct:LockRef", "--kind", "mutex"], "invalid choice: 'mutex'"),
+        (["--kind", "int"], "--kind and --wraps say what a --subject is"),
+        (["--wraps"], "--kind and --wraps say what a --subject is"),
     ],
 )
 def test_usage_errors(capsys, arguments, complaint):
@@ -330,10 +347,12 @@ def test_json(verify):
     )
 
 
-def test_json_of_a_failure(verify):
-    status, text = verify("--json", "--subject", f"{HERE}Deaf")
-    (failed,) = json.loads(text)["rows"]
-    assert (status, failed["verdict"], failed["bound"]) == (1, "FAIL", None)
+def test_json_of_a_failure():
+    whole = Campaign([made_of(Deaf, PASSES)], 0.2, silent)
+    whole.run()
+    told = json.loads(json.dumps(report.Report(whole, 1, None, False).as_json()))
+    (failed,) = told["rows"]
+    assert (told["exit_status"], failed["verdict"], failed["bound"]) == (1, "FAIL", None)
     assert failed["result"]["outcomes"][0]["grade"] == "forbidden"
 
 
@@ -345,6 +364,7 @@ def test_verbose_shows_every_outcome(verify):
 
 def test_progress_goes_to_stderr(monkeypatch, capsys):
     monkeypatch.setattr(cli, "ROWS", (PASSES,))
+    monkeypatch.setattr(cli, "KINDS", ())
     main(["verify", "--seconds", "0.1", "--json"])
     told = capsys.readouterr()
     assert "int-passes" in told.err
@@ -358,7 +378,7 @@ def test_the_seed_decides_the_noise_of_every_turn(monkeypatch, verify):
         seeds.append(seed)
         return engine.run(test, seed=seed, **options)
 
-    monkeypatch.setattr(campaign, "run", run)
+    monkeypatch.setattr(trials, "run", run)
     verify("--seed", "9")
     first = seeds[:2]
     seeds.clear()
@@ -369,42 +389,10 @@ def test_the_seed_decides_the_noise_of_every_turn(monkeypatch, verify):
 def test_drawn_by_rich_where_it_is_installed(capsys):
     if not has_rich():
         pytest.skip("rich, the extra cli, is not installed")
-    trials = [Trial(each, INT.make, hidden=each.hidden()) for each in (PASSES, SILENT, HIDDEN)]
-    whole = Campaign(trials, 0.2, silent)
+    made = [Trial(each, INT.access, hidden=each.hidden()) for each in (PASSES, SILENT, HIDDEN)]
+    whole = Campaign(made, 0.2, silent)
     whole.run()
-    report.draw(whole, 1, None, verbose=False)
+    shown = report.Report(whole, 1, None, verbose=False)
+    shown.draw()
     text = capsys.readouterr().out
-    assert "int-passes" in text and report.verdict_line(whole) in text
-
-
-# Anybody's cells
-
-
-def test_a_reference_with_other_names():
-    subject = find(f"{HERE}Reference")
-    assert subject.kind is catalogue.REF
-    assert subject.names == {"load": "get", "exchange": "get_and_set", "compare_and_set": "compare_and_set"}
-
-
-def test_what_a_subject_lacks_is_named(verify):
-    rows = tuple(row for row in ROWS if row.name in ("ref-exchange", "ref-update"))
-    subject = find(f"{HERE}Reference")
-    exchange, update = (subject.trial(row, 1) for row in rows)
-    assert exchange.runs and exchange.missing is None
-    assert not update.runs and update.verdict is Verdict.NOT_RUN
-    assert update.reason == f"{HERE}Reference has no fetch_update, update"
-
-
-def test_atomicx_itself_is_a_subject_of_either_kind():
-    assert find("atomicx:AtomicInt").kind is INT
-    assert find("atomicx:AtomicRef").kind is catalogue.REF
-    for name, kind in (("atomicx:AtomicInt", INT), ("atomicx:AtomicRef", catalogue.REF)):
-        subject = find(name)
-        assert all(subject.trial(row, 1).missing is None for row in ROWS if row.kind is kind)
-
-
-def test_names_are_passed_on_to_the_program():
-    subject = find(f"{HERE}Reference")
-    row = next(row for row in ROWS if row.name == "ref-compare-and-set")
-    trial = subject.trial(row, 1)
-    assert str(row.program.renamed(trial.names)).endswith(": z = x.get()")
+    assert "int-passes" in text and shown.verdict_line() in text

@@ -446,13 +446,13 @@ def alone(test):
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_a_control_is_right_as_long_as_it_is_alone(row):
     """So that what it is caught at is how it goes wrong with others, and nothing else."""
-    test = row.control_test()
+    test = row.control_test(row.kind.access)
     assert {test.expectation(outcome).grade for outcome in alone(test)} == {ACCEPTABLE}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_the_real_cells_are_right_when_alone(row):
-    test = row.subject_test(row.kind.make)
+    test = row.subject_test(row.kind.access)
     seen = set(alone(test))
     assert {test.expectation(outcome).grade for outcome in seen} == {ACCEPTABLE}
     # The orders of whole actors that the catalogue found are just these.
@@ -467,12 +467,12 @@ def test_the_vocabulary_keeps_clear_of_cells():
 def test_every_control_is_caught_by_real_threads(row):
     if row.hidden():
         pytest.skip(f"not observable here: {row.hidden()}")
-    result = run(row.control_test(), seconds=120, seed=1, stop_when_caught=1)
+    result = run(row.control_test(row.kind.access), seconds=120, seed=1, stop_when_caught=1)
     assert result.failure is None
     assert result.forbidden
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_the_real_cells_hold(row):
-    result = assert_outcomes(row.subject_test(row.kind.make), samples=4 * BATCH, seed=1)
+    result = assert_outcomes(row.subject_test(row.kind.access), samples=4 * BATCH, seed=1)
     assert result.samples == 4 * BATCH

@@ -32,7 +32,7 @@ def test_names_tell_the_kind():
 
 @every_row
 def test_row_passes(row):
-    result = run(row.subject_test(row.kind.make), samples=3 * BATCH, seed=1, crew_of=Processes)
+    result = run(row.subject_test(row.kind.access), samples=3 * BATCH, seed=1, crew_of=Processes)
     assert result.failure is None
     assert result.samples == 3 * BATCH
     assert not result.forbidden
@@ -40,7 +40,7 @@ def test_row_passes(row):
 
 @every_row
 def test_control_is_caught(row):
-    result = run(row.control_test(), seconds=60, seed=1, stop_when_caught=1, crew_of=Processes)
+    result = run(row.control_test(row.kind.access), seconds=60, seed=1, stop_when_caught=1, crew_of=Processes)
     assert result.failure is None
     assert result.forbidden
 

@@ -9,15 +9,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from ... import AtomicBool, AtomicFloat, AtomicInt, AtomicRef, Counter, Histogram
+import atomicx
+
+from ... import AtomicBool, AtomicFloat, AtomicInt, AtomicRef, Counter
 from ..litmus import Actor, Litmus
 from ..sampling.crew import Crew, gil_enabled
 from ..sampling.programs import Maker, Program
-from ..spec.cells import ATOMIC_BOOL, ATOMIC_FLOAT, ATOMIC_INT, ATOMIC_REF, COUNTER, HISTOGRAM
+from ..spec.cells import ATOMIC_BOOL, ATOMIC_FLOAT, ATOMIC_INT, ATOMIC_REF, COUNTER, FAMILY, HISTOGRAM
 from ..spec.model import Model
 from . import controls, hardware
+from .access import Access
 
 
 @dataclass(frozen=True)
@@ -32,14 +36,10 @@ class CellKind:
     def split(self) -> type[Any]:
         return _SPLITS[self.model.name]
 
-
-def _histogram(state: tuple[tuple[int, int], float]) -> Histogram:
-    """One with a bound at 1, and so many observations of 1 and of 2."""
-    histogram = Histogram([1.0])
-    for value, count in zip((1.0, 2.0), state[0], strict=True):
-        for _ in range(count):
-            histogram.observe(value)
-    return histogram
+    @cached_property
+    def access(self) -> Access:
+        """How atomicx's own are used."""
+        return Access(self.model, self.make, self.model.read)
 
 
 INT = CellKind("int", AtomicInt, ATOMIC_INT)
@@ -47,8 +47,10 @@ FLOAT = CellKind("float", AtomicFloat, ATOMIC_FLOAT)
 BOOL = CellKind("bool", AtomicBool, ATOMIC_BOOL)
 REF = CellKind("ref", AtomicRef, ATOMIC_REF)
 COUNT = CellKind("counter", Counter, COUNTER)
-BUCKETS = CellKind("histogram", _histogram, HISTOGRAM)
+CHILDREN = CellKind("family", lambda state: FAMILY.make(atomicx, state), FAMILY)
+BUCKETS = CellKind("histogram", lambda state: HISTOGRAM.make(atomicx, state), HISTOGRAM)
 _SPLITS = {kind.model.name: controls.split(kind.model) for kind in (INT, FLOAT, BOOL, REF, COUNT, BUCKETS)}
+_SPLITS.update({"SharedInt": _SPLITS["AtomicInt"], "SharedFloat": _SPLITS["AtomicFloat"]})
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,23 @@ class Row:
     # Who runs the actors, where those are not threads.
     crew_of: Callable[[tuple[Actor, ...], float], Crew] | None = None
 
-    def subject_test(self, make: Callable[[Any], Any], names: dict[str, str] | None = None) -> Litmus:
-        """The test of cells that `make` makes; `names` tells what they call the operations."""
-        program = self.program.renamed(names) if names else self.program
-        return program.litmus(self.name, lambda: make, self._outcomes())
+    @property
+    def control_name(self) -> str:
+        """Each row has a control of its own."""
+        return self.name
 
-    def control_test(self) -> Litmus:
+    @property
+    def needs(self) -> frozenset[str]:
+        """The operations that a cell must have to run it."""
+        return self.program.needs
+
+    def subject_test(self, access: Access) -> Litmus:
+        """The test of these cells."""
+        names = {ours: theirs for ours, theirs in access.names.items() if ours != theirs}
+        program = self.program.renamed(names) if names else self.program
+        return program.litmus(self.name, lambda: access.make, self._outcomes())
+
+    def control_test(self, access: Access) -> Litmus:
         """The same test of the broken cells."""
         name = f"{self.name}, control"
         if self.control.litmus is not None:

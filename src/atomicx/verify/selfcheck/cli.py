@@ -2,69 +2,109 @@
 
 from __future__ import annotations
 
-import fnmatch
 import json
+import os
 import random
 import sys
+import time
 from argparse import Namespace
+from collections.abc import Iterable
+from typing import Any
 
 from ..._terminal import UsageError, columns, has_rich, shown_progress
 from . import report
-from .campaign import Campaign, Trial
-from .catalogue import ROWS as ROWS_OF_THREADS
-from .catalogue import Row
-from .shared_rows import ROWS as ROWS_OF_PROCESSES
-from .subject import Subject, find
-
-ROWS = (*ROWS_OF_THREADS, *ROWS_OF_PROCESSES)
+from .alone import Alone
+from .campaign import Campaign
+from .child import in_child
+from .generated import AloneRow, rows_of
+from .rows import KINDS, ROWS, AnyRow, chosen_rows, listed, listing
+from .shared_rows import no_processes
+from .trials import AloneTrial, Trial
 
 
 def verify_command(options: Namespace) -> int:
     """Run `verify` as told; returns the exit status. Raises UsageError."""
-    subject = None
-    if options.subject is not None:
-        try:
-            subject = find(options.subject)
-        except ValueError as error:
-            raise UsageError(str(error)) from error
-    rows = chosen_rows(options.only, subject)
-    if options.list:
-        print(json.dumps(listed(rows), indent=2) if options.json else "\n".join(columns(_listing(rows))))
-        return 0
     seed = random.SystemRandom().getrandbits(32) if options.seed is None else options.seed
-    trials = [_trial(row, subject, seed) for row in rows]
+    if options.subject is not None:
+        return _subject_command(options, seed)
+    if options.kind is not None or options.wraps:
+        raise UsageError("--kind and --wraps say what a --subject is")
+    rows = chosen_rows(options.only, (*ROWS, *_generated(seed)))
+    if options.list:
+        print(json.dumps(listed(rows), indent=2) if options.json else "\n".join(columns(listing(rows))))
+        return 0
+    operations = (
+        []
+        if options.only
+        else [
+            (row.kind.name, row.operation.name)
+            for row in rows
+            if isinstance(row, AloneRow) and row.hidden() is None
+        ]
+    )
     with shown_progress("verify") as progress:
-        campaign = Campaign(trials, options.seconds, lambda share, trial: progress(share, trial.row.name))
+        campaign = Campaign(
+            _trials(rows, seed),
+            options.seconds,
+            lambda share, trial: progress(share, trial.row.name),
+            operations=operations,
+        )
         campaign.run()
+    shown = report.Report(campaign, seed, None, options.verbose)
     if options.json:
-        print(json.dumps(report.as_json(campaign, seed, options.subject), indent=2))
+        print(json.dumps(shown.as_json(), indent=2))
     elif sys.stdout.isatty() and has_rich():
-        report.draw(campaign, seed, options.subject, options.verbose)
+        shown.draw()
     else:
-        print(report.as_text(campaign, seed, options.subject, options.verbose))
+        print(shown.as_text())
     return campaign.exit_status
 
 
-def chosen_rows(pattern: str | None, subject: Subject | None) -> list[Row]:
-    """The rows that match the pattern, and are for the subject's kind of cell."""
-    rows = [row for row in ROWS if subject is None or row.kind is subject.kind]
-    if pattern is not None:
-        rows = [row for row in rows if fnmatch.fnmatchcase(row.name, pattern) or pattern in row.name]
-        if not rows:
-            raise UsageError(f"no row matches {pattern!r}; --list shows them")
-    return rows
+def _generated(seed: int) -> Iterable[AnyRow]:
+    for kind in KINDS:
+        hidden = no_processes if kind.name.startswith("shared-") else lambda: None
+        yield from rows_of(kind, kind.access, seed, hidden)
 
 
-def _trial(row: Row, subject: Subject | None, seed: int) -> Trial:
-    if subject is not None:
-        return subject.trial(row, seed)
-    return Trial(row, row.kind.make, seed=seed, hidden=row.hidden())
+def _trials(rows: Iterable[AnyRow], seed: int) -> list[Trial | AloneTrial]:
+    checks: dict[str, Alone] = {}
+    controls: dict[str, Any] = {}
+    trials: list[Trial | AloneTrial] = []
+    for row in rows:
+        access = row.kind.access
+        if isinstance(row, AloneRow):
+            check = checks.setdefault(row.kind.name, Alone(access, seed))
+            trials.append(AloneTrial(row, check, seed, hidden=row.hidden()))
+        else:
+            trials.append(Trial(row, access, seed, hidden=row.hidden(), controls=controls))
+    return trials
 
 
-def listed(rows: list[Row]) -> list[dict[str, str]]:
-    """Name, program and control of each row."""
-    return [{"name": row.name, "program": str(row.program), "control": row.control.fault} for row in rows]
+# Subjects
 
 
-def _listing(rows: list[Row]) -> list[tuple[str, ...]]:
-    return [("row", "program", "control"), *(tuple(entry.values()) for entry in listed(rows))]
+def _subject_command(options: Namespace, seed: int) -> int:
+    drawn = sys.stdout.isatty() and has_rich() and not options.json
+    request = {
+        "subject": options.subject,
+        "kind": options.kind,
+        "wraps": options.wraps,
+        "only": options.only,
+        "list": options.list,
+        "seed": seed,
+        "seconds": options.seconds,
+        "verbose": options.verbose,
+        "drawn": os.get_terminal_size().columns if drawn else 0,
+    }
+    begun = time.monotonic()
+    with shown_progress("verify") as progress:
+        ended = in_child(
+            request, lambda text: progress(min(1.0, (time.monotonic() - begun) / options.seconds), text[:60])
+        )
+    told = ended.report
+    if told is None:
+        told = report.of_the_dead(request, ended)
+    if "usage" in told:
+        raise UsageError(told["usage"])
+    print(json.dumps(told["json"], indent=2) if options.json else told["text"])
+    return int(told["exit_status"])

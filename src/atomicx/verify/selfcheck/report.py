@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..._info import facts
 from ..._terminal import columns
 from ..sampling.engine import Result
 from ..sampling.outcomes import outcome_rows
-from .campaign import Campaign, Trial, Verdict
+from .campaign import Campaign, Verdict
+from .child import Ended
+from .explored import ExploredTrial
+from .subject import Subject
+from .trials import AloneTrial, AnyTrial
 
 HEADINGS = ("row", "verdict", "samples", "95 % bound", "outcomes", "control")
 NUMBERS = (2, 3)
 COLORS = {
     Verdict.PASS: "green",
     Verdict.FAIL: "bold red",
+    Verdict.INCOMPLETE: "yellow",
     Verdict.INCONCLUSIVE: "yellow",
+    Verdict.NOT_APPLICABLE: "dim",
     Verdict.NOT_OBSERVABLE: "dim",
     Verdict.NOT_RUN: "dim",
 }
@@ -26,7 +33,28 @@ NOT_CLAIMED = (
 )
 
 
-def table_row(trial: Trial) -> tuple[str, ...]:
+Shown = AnyTrial | ExploredTrial
+
+
+def table_rows(trials: Sequence[Shown], verbose: bool) -> list[tuple[tuple[str, ...], Verdict]]:
+    """The lines of the table and their verdicts: one for each trial.
+
+    Those that were made of the specification stand together where they passed, unless verbose.
+    """
+    lines: list[tuple[tuple[str, ...], Verdict]] = []
+    together: dict[tuple[str, str, Verdict], list[Shown]] = {}
+    for trial in trials:
+        name = trial.row.name.split("/")
+        if len(name) != 3 or verbose or trial.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE):
+            lines.append((table_row(trial), trial.verdict))
+        else:
+            together.setdefault((name[0], name[2], trial.verdict), []).append(trial)
+    for (kind, sort, verdict), group in together.items():
+        lines.append((_together(f"{kind}/*/{sort}", verdict, group), verdict))
+    return lines
+
+
+def table_row(trial: Shown) -> tuple[str, ...]:
     """A trial as a line of the table."""
     return (
         trial.row.name,
@@ -38,8 +66,29 @@ def table_row(trial: Trial) -> tuple[str, ...]:
     )
 
 
-def _seen(trial: Trial) -> str:
+def _together(name: str, verdict: Verdict, group: list[Shown]) -> tuple[str, ...]:
+    samples = sum(trial.samples for trial in group)
+    bounds = [trial.bound for trial in group if trial.bound]
+    caught = sum(1 for trial in group if isinstance(trial, AloneTrial) or not _lacks_control(trial))
+    faults = list(dict.fromkeys(trial.row.control.fault for trial in group))
+    return (
+        name,
+        verdict.value,
+        f"{samples:,}" if samples else "-",
+        f"< {max(bounds):.1e}" if bounds else "-",
+        f"{len(group)} operations",
+        f"caught in {caught} of {len(group)}: {faults[0]}" if caught else faults[0],
+    )
+
+
+def _lacks_control(trial: Shown) -> bool:
+    return trial.control is None or not trial.control.caught
+
+
+def _seen(trial: Shown) -> str:
     """How many of the outcomes that may come did come."""
+    if isinstance(trial, ExploredTrial):
+        return f"{trial.explored} pairs"
     if trial.subject is None:
         return "-"
     outcomes = trial.subject.test.outcomes
@@ -48,23 +97,31 @@ def _seen(trial: Trial) -> str:
     return f"{seen} of {allowed}"
 
 
-def _control(trial: Trial) -> str:
+def _control(trial: Shown) -> str:
+    fault = trial.row.control.fault
+    if isinstance(trial, ExploredTrial):
+        return fault
+    if isinstance(trial, AloneTrial):
+        return f"caught: {fault}" if trial.caught else "-"
     control = trial.control
     if control is None:
         return "-"
     if not control.caught:
-        return f"silent in {control.samples:,}: {trial.row.control.fault}"
-    return f"caught 1 in {control.samples / control.caught:,.0f}: {trial.row.control.fault}"
+        return f"silent in {control.samples:,}: {fault}"
+    return f"caught 1 in {control.samples / control.caught:,.0f}: {fault}"
 
 
-def details(trial: Trial, replay: str, verbose: bool) -> list[str]:
+def details(trial: Shown, replay: str, verbose: bool) -> list[str]:
     """What the table has no room for: why a row is no pass, and, if verbose, what came of every row."""
     failed = trial.verdict is Verdict.FAIL
     lines: list[str] = []
-    if trial.reason or verbose:
+    if verbose or (trial.reason and (failed or not _is_generated(trial))):
         lines.append(f"{trial.row.name}: {trial.verdict.value}{': ' if trial.reason else ''}{trial.reason}")
+    if isinstance(trial, AloneTrial) and trial.note is not None:
+        lines.append(f"{trial.row.name}: noted, and no failure: {trial.note}")
     if failed:
-        lines.append(f"  again (the noise repeats, the machine's scheduling does not): {replay}")
+        again = "again (the noise repeats, the machine's scheduling does not)" if trial.subject else "again"
+        lines.append(f"  {again}: {replay}")
     if trial.subject is not None and (failed or verbose):
         lines.append(f"  {trial.row.program}")
         lines += _outcomes("subject", trial.subject)
@@ -73,31 +130,136 @@ def details(trial: Trial, replay: str, verbose: bool) -> list[str]:
     return lines
 
 
+def _is_generated(trial: Shown) -> bool:
+    return trial.row.name.count("/") == 2
+
+
+# Of a row that was made of the specification there may be a different one for each pair.
+MOST_FORBIDDEN = 4
+
+
 def _outcomes(what: str, result: Result) -> list[str]:
-    rows = [(what, "samples", "expectation", ""), *outcome_rows(result)]
-    return [f"    {line}" for line in columns(rows, right=(1,))]
+    rows = outcome_rows(result)
+    forbidden = [row for row in rows if row[2] == "FORBIDDEN"]
+    # The shortest are the easiest to understand.
+    left_out = sorted(forbidden, key=lambda row: len(row[0]))[MOST_FORBIDDEN:]
+    shown = [row for row in rows if row not in left_out]
+    lines = [f"    {line}" for line in columns([(what, "samples", "expectation", ""), *shown], right=(1,))]
+    return [*lines, f"    and {len(left_out)} more that are forbidden"] if left_out else lines
 
 
-def replayed(campaign: Campaign, trial: Trial, subject: str | None) -> str:
-    """The command that runs one row with the same noise."""
-    words = ["python -m atomicx verify", f"--only {trial.row.name}", f"--seed {trial.seed}"]
-    words += [f"--seconds {campaign.seconds:g}"]
-    return " ".join([*words, f"--subject {subject}"] if subject else words)
+WHAT_TO_DO = {
+    Verdict.INCONCLUSIVE: (
+        "What to do: a control did not show its fault often enough here, as happens on a busy machine;"
+        " run it again when less else runs, or with more --seconds."
+    ),
+    Verdict.INCOMPLETE: (
+        "What to do: no row could run these operations, so nothing is known of them; more --seconds may help."
+    ),
+}
 
 
-def verdict_line(campaign: Campaign) -> str:
-    """The verdict of the whole, and how many rows came to which."""
-    tally = ", ".join(
-        f"{count} {verdict.value}"
-        for verdict in Verdict
-        if (count := sum(trial.verdict is verdict for trial in campaign.trials))
-    )
-    stopped = "stopped by Ctrl-C; " if campaign.interrupted else ""
-    return f"{campaign.verdict.value}: {stopped}{tally}"
+class Report:
+    """What is told of a campaign."""
+
+    def __init__(self, campaign: Campaign, seed: int, subject: Subject | None, verbose: bool) -> None:
+        self.campaign = campaign
+        self.seed = seed
+        self.subject = subject
+        self.verbose = verbose
+
+    def again(self, trial: Shown) -> str:
+        """The command that runs one row with the same noise."""
+        words = ["python -m atomicx verify", f"--only {trial.row.name}", f"--seed {trial.seed}"]
+        words.append(f"--seconds {self.campaign.seconds:g}")
+        if self.subject is not None:
+            words.append(f"--subject {self.subject.name} --kind {self.subject.kind.name}")
+            words += ["--wraps"] if self.subject.access.wraps else []
+        return " ".join(words)
+
+    def verdict_line(self) -> str:
+        """The verdict of the whole, and how many rows came to which."""
+        campaign = self.campaign
+        tally = ", ".join(
+            f"{count} {verdict.value}"
+            for verdict in Verdict
+            if (count := sum(trial.verdict is verdict for trial in campaign.trials))
+        )
+        stopped = "stopped by Ctrl-C; " if campaign.interrupted else ""
+        return f"{campaign.verdict.value}: {stopped}{tally}"
+
+    def as_text(self) -> str:
+        """The whole report as plain text."""
+        table = [line for line, _ in table_rows(self.campaign.trials, self.verbose)]
+        lines = [*self._heading(), "", *columns([HEADINGS, *table], right=NUMBERS)]
+        return "\n".join([*lines, "", *self._details(), self.verdict_line(), *self._advice(), NOT_CLAIMED])
+
+    def draw(self, file: Any = None, width: int | None = None) -> None:
+        """The same on a terminal, drawn by rich; or to a file, for a terminal of this width."""
+        console = importlib.import_module("rich.console").Console(
+            highlight=False, file=file, width=width, force_terminal=True if file is not None else None
+        )
+        table = importlib.import_module("rich.table").Table(
+            box=importlib.import_module("rich.box").SIMPLE_HEAD
+        )
+        for index, name in enumerate(HEADINGS):
+            table.add_column(name, justify="right" if index in NUMBERS else "left", no_wrap=index < 4)
+        for cells, verdict in table_rows(self.campaign.trials, self.verbose):
+            table.add_row(*cells, style=COLORS[verdict])
+        console.print("\n".join(self._heading()), markup=False)
+        console.print(table)
+        for line in self._details():
+            console.print(line, markup=False)
+        console.print(self.verdict_line(), style=COLORS[self.campaign.verdict], markup=False)
+        for line in self._advice():
+            console.print(line, markup=False)
+        console.print(NOT_CLAIMED, style="dim", markup=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """The whole report as what JSON can hold."""
+        campaign, subject = self.campaign, self.subject
+        return {
+            **facts(),
+            "subject": None if subject is None else subject.name,
+            "kind": None if subject is None else subject.kind.name,
+            "lacks": [] if subject is None else subject.missing,
+            "seed": self.seed,
+            "seconds": campaign.seconds,
+            "interrupted": campaign.interrupted,
+            "verdict": campaign.verdict.value,
+            "left_out": campaign.left_out,
+            "exit_status": campaign.exit_status,
+            "rows": [_json_row(trial, self.again(trial)) for trial in campaign.trials],
+            "not_claimed": NOT_CLAIMED,
+        }
+
+    def _heading(self) -> list[str]:
+        """What is tried, where, and with which seed."""
+        subject = self.subject
+        lines = _heading(self.seed, None if subject is None else subject.name)
+        if subject is not None:
+            lines.append(f"taken for kind {subject.kind.name}: {subject.because}; --kind says otherwise")
+            if subject.missing:
+                lines.append(f"not there, and so not tried: {', '.join(subject.missing)}")
+            if subject.others:
+                lines.append(f"not in the specification, and so not tried: {', '.join(subject.others)}")
+        return lines
+
+    def _details(self) -> list[str]:
+        lines = [
+            line for trial in self.campaign.trials for line in details(trial, self.again(trial), self.verbose)
+        ]
+        return [*lines, ""] if lines else []
+
+    def _advice(self) -> list[str]:
+        verdict = self.campaign.verdict
+        lines = [WHAT_TO_DO[verdict]] if verdict in WHAT_TO_DO and not self.campaign.interrupted else []
+        if verdict is Verdict.INCOMPLETE:
+            lines.append(f"left out: {', '.join(self.campaign.left_out)}")
+        return lines
 
 
-def heading(seed: int, subject: str | None) -> list[str]:
-    """What is tried, where, and with which seed."""
+def _heading(seed: int, subject: str | None) -> list[str]:
     known = facts()
     what = f"subject {subject}" if subject else f"backend {known['backend']}"
     return [
@@ -106,64 +268,48 @@ def heading(seed: int, subject: str | None) -> list[str]:
     ]
 
 
-def as_text(campaign: Campaign, seed: int, subject: str | None, verbose: bool) -> str:
-    """The whole report as plain text."""
-    lines = [*heading(seed, subject), ""]
-    lines += columns([HEADINGS, *map(table_row, campaign.trials)], right=NUMBERS)
-    explained = _all_details(campaign, subject, verbose)
-    return "\n".join([*lines, "", *explained, verdict_line(campaign), NOT_CLAIMED])
-
-
-def _all_details(campaign: Campaign, subject: str | None, verbose: bool) -> list[str]:
-    lines = [
-        line
-        for trial in campaign.trials
-        for line in details(trial, replayed(campaign, trial, subject), verbose)
-    ]
-    return [*lines, ""] if lines else []
-
-
-def draw(campaign: Campaign, seed: int, subject: str | None, verbose: bool) -> None:
-    """The same on a terminal, drawn by rich."""
-    console = importlib.import_module("rich.console").Console(highlight=False)
-    table = importlib.import_module("rich.table").Table(box=importlib.import_module("rich.box").SIMPLE_HEAD)
-    for index, name in enumerate(HEADINGS):
-        table.add_column(name, justify="right" if index in NUMBERS else "left", no_wrap=index < 4)
-    for trial in campaign.trials:
-        table.add_row(*table_row(trial), style=COLORS[trial.verdict])
-    console.print("\n".join(heading(seed, subject)), markup=False)
-    console.print(table)
-    for line in _all_details(campaign, subject, verbose):
-        console.print(line, markup=False)
-    console.print(verdict_line(campaign), style=COLORS[campaign.verdict], markup=False)
-    console.print(NOT_CLAIMED, style="dim", markup=False)
-
-
-def as_json(campaign: Campaign, seed: int, subject: str | None) -> dict[str, Any]:
-    """The whole report as what JSON can hold."""
-    return {
+def of_the_dead(request: Mapping[str, Any], ended: Ended) -> dict[str, Any]:
+    """The report of a subject that did not live to see it."""
+    subject, seed = request["subject"], request["seed"]
+    words = [f"python -m atomicx verify --subject {subject} --seed {seed} --seconds {request['seconds']:g}"]
+    words += [f"--kind {request['kind']}"] if request["kind"] else []
+    words += [f"--only {request['only']}"] if request["only"] else []
+    words += ["--wraps"] if request["wraps"] else []
+    again = " ".join(words)
+    verdict, trouble = Verdict.FAIL.value, ended.trouble
+    lines = [*_heading(seed, subject), "", *ended.found, f"the subject {trouble}", f"  again: {again}", ""]
+    lines.append(f"{verdict}: {trouble}")
+    told = {
         **facts(),
         "subject": subject,
+        "kind": request["kind"],
+        "lacks": [],
         "seed": seed,
-        "seconds": campaign.seconds,
-        "interrupted": campaign.interrupted,
-        "verdict": campaign.verdict.value,
-        "exit_status": campaign.exit_status,
-        "rows": [_json_row(campaign, trial, subject) for trial in campaign.trials],
+        "seconds": request["seconds"],
+        "interrupted": False,
+        "verdict": verdict,
+        "left_out": [],
+        "exit_status": 1,
+        "rows": [],
+        "trouble": trouble,
+        "found": ended.found,
+        "replay": again,
         "not_claimed": NOT_CLAIMED,
     }
+    return {"json": told, "text": "\n".join([*lines, NOT_CLAIMED]), "exit_status": 1}
 
 
-def _json_row(campaign: Campaign, trial: Trial, subject: str | None) -> dict[str, Any]:
+def _json_row(trial: Shown, again: str) -> dict[str, Any]:
     return {
         "name": trial.row.name,
         "program": str(trial.row.program),
         "fault": trial.row.control.fault,
         "verdict": trial.verdict.value,
         "reason": trial.reason,
+        "samples": trial.samples,
         "bound": trial.bound,
         "confidence": None if trial.bound is None else "95 %",
-        "replay": replayed(campaign, trial, subject),
+        "replay": again,
         "result": _json_result(trial.subject),
         "control": _json_result(trial.control),
     }

@@ -15,7 +15,7 @@ from ... import SharedFloat, SharedInt
 from ..sampling.noise import BATCH
 from ..sampling.processes import Processes
 from ..sampling.programs import Program
-from ..spec.cells import ATOMIC_FLOAT, ATOMIC_INT
+from ..spec.cells import ATOMIC_FLOAT, ATOMIC_INT, SHARED_FLOAT, SHARED_INT
 from ..spec.model import Model
 from .catalogue import CellKind, Control, Row
 from .controls import BufferedCell, ReorderedCell, in_memory, split
@@ -110,8 +110,8 @@ def no_processes() -> str | None:
     return None
 
 
-INT = CellKind("shared-int", InSharedMemory(SharedInt), ATOMIC_INT)
-FLOAT = CellKind("shared-float", InSharedMemory(SharedFloat), ATOMIC_FLOAT)
+INT = CellKind("shared-int", InSharedMemory(SharedInt), SHARED_INT)
+FLOAT = CellKind("shared-float", InSharedMemory(SharedFloat), SHARED_FLOAT)
 _SPLIT_INT = split_in_shared_memory(ATOMIC_INT, SharedInt)
 _SPLIT_FLOAT = split_in_shared_memory(ATOMIC_FLOAT, SharedFloat)
 

@@ -1,19 +1,27 @@
-"""Anybody's atomic integer or reference as the subject: `--subject package:factory`.
+"""Anybody's cells as the subject: `--subject package:factory`.
 
-The factory is called with a starting value and returns a cell. The cell's methods have the names of
-AtomicInt's and AtomicRef's, or one of the other names below; what it lacks is not run, and said to be
-missing. Where a method differs in more than its name, write a small adapter and name that instead.
+The factory makes a cell; people's constructors take a value, or nothing, or a value by some name, so
+several ways are tried. The cell's methods have the names of atomicx's, or one of the other names below;
+what it lacks is not run, and said to be missing. Where a method differs in more than its name, write a
+small adapter and name that instead.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
-from dataclasses import dataclass
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
-from .campaign import Trial
-from .catalogue import INT, REF, CellKind, Row
+import atomicx
+
+from ..spec.kinds import INT64_MIN
+from ..spec.model import ITSELF, Model, Operation
+from .access import Access
+from .catalogue import BOOL, BUCKETS, CHILDREN, COUNT, FLOAT, INT, REF, CellKind
+
+KINDS = {kind.name: kind for kind in (INT, FLOAT, BOOL, REF, COUNT, BUCKETS, CHILDREN)}
 
 # What others call the same operations.
 OTHER_NAMES: dict[str, tuple[str, ...]] = {
@@ -31,71 +39,402 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "fetch_update": ("get_and_update",),
     "update": ("update_and_get",),
 }
-# What objects have that are not cells, too.
-OF_ANY_OBJECT = ("__init__", "__bool__", "__int__", "__float__", "__repr__")
-# Any of these makes it an integer.
-ARITHMETIC = ("add", "inc", "fetch_add", "add_fetch")
+# Every object has these; they are operations of a cell only where its type defines them.
+OF_EVERY_OBJECT = (
+    "__bool__",
+    "__int__",
+    "__float__",
+    "__str__",
+    "__format__",
+    "__len__",
+    "__contains__",
+    "__getitem__",
+)
+# How a type shows itself is its own affair. What a guard and a timer do is told by `track` and `time`.
+NOT_COMPARED = ("__repr__", "release", "label_names", "limit")
+# Only numbers that count, and that are compared, have these.
+ARITHMETIC = ("inc", "add", "fetch_add", "add_fetch", "fetch_sub", "sub_fetch")
+ONLY_INT = (
+    "fetch_and",
+    "fetch_or",
+    "fetch_xor",
+    "fetch_inc_mod",
+    "try_add",
+    "advance",
+    "dec",
+    "track",
+    "admit",
+)
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A cell to try: where it comes from, how one is made, which kind it is, and its names for operations."""
+    """Cells to try: where they come from, which kind they are, and why it is taken for that."""
 
     name: str
-    make: Callable[[Any], Any]
     kind: CellKind
-    names: dict[str, str]
+    access: Access
+    because: str
+    others: tuple[str, ...] = ()
+    """Public methods that the specification does not know."""
 
-    def trial(self, row: Row, seed: int) -> Trial:
-        """This row with these cells; what it lacks is named."""
-        missing = sorted(row.program.needs - self.names.keys())
-        return Trial(
-            row,
-            self.make,
-            {ours: theirs for ours, theirs in self.names.items() if ours != theirs},
-            seed,
-            hidden=row.hidden(),
-            missing=f"{self.name} has no {', '.join(missing)}" if missing else None,
-        )
+    @property
+    def missing(self) -> list[str]:
+        """Operations of the specification that the cells lack."""
+        return sorted(self.access.lacks)
 
 
-def find(spelled: str) -> Subject:
+def find(spelled: str, kind: str | None = None, wraps: bool = False) -> Subject:
     """The subject that `package.module:factory` names.
 
-    Raises ValueError, with the reason, if there is no such factory, or it makes nothing to be tried.
+    Raises ValueError, with the reason, if there is no such factory, or it makes nothing that can be tried.
     """
+    factory = _imported(spelled)
+    if kind is None:
+        chosen, because = guessed(spelled, factory)
+    else:
+        chosen, because = KINDS[kind], "as --kind says"
+    return _subject(spelled, factory, chosen, because, wraps)
+
+
+def _imported(spelled: str) -> Any:
     module, _, path = spelled.partition(":")
     if not module or not path:
         raise ValueError(f"{spelled!r} is not of the form package:factory")
     try:
-        make: Any = importlib.import_module(module)
+        factory: Any = importlib.import_module(module)
         for part in path.split("."):
-            make = getattr(make, part)
+            factory = getattr(factory, part)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"{spelled}: {error}") from error
-    try:
-        cell: Any = make(0)
-    except Exception as error:
-        raise ValueError(f"{spelled}(0) raised {type(error).__name__}: {error}") from error
-    names = _names(cell)
-    if not names:
-        raise ValueError(f"{spelled}(0) is a {type(cell).__name__} without any of {', '.join(known())}")
-    kind = INT if any(name in names for name in ARITHMETIC) else REF
-    return Subject(spelled, make, kind, names)
+    if not callable(factory):
+        raise ValueError(f"{spelled} is not callable: {type(factory).__name__}")
+    return factory
 
 
-def _names(cell: Any) -> dict[str, str]:
-    """Our name and its own, for each operation that the cell has."""
-    found: dict[str, str] = {}
-    for row in INT.model.operations:
-        own = next((name for name in (row.name, *OTHER_NAMES.get(row.name, ())) if hasattr(cell, name)), None)
-        if own is not None and row.atomic and row.name not in OF_ANY_OBJECT:
-            found[row.name] = own
-    return found
+# Which kind?
 
 
-def known() -> list[str]:
-    """The methods that a cell may have."""
-    return [
-        row.name for row in INT.model.operations if row.is_public and row.atomic and row.name.isidentifier()
+def guessed(spelled: str, factory: Any) -> tuple[CellKind, str]:
+    """The kind of cell that the factory makes, and what tells so. Raises ValueError if nothing does."""
+    has = _methods(factory, spelled)
+    if has("observe"):
+        if has("__getitem__") or has("labels") or has("items"):
+            return CHILDREN, "it has observe() and children"
+        return BUCKETS, "it has observe()"
+    if (has("labels") or has("items")) and (has("__getitem__") or has("labels")):
+        return CHILDREN, "it has children by labels"
+    if has("test_and_set"):
+        return BOOL, "it has test_and_set()"
+    arithmetic = [name for name in ARITHMETIC if has(name)]
+    if has("drain") and not has("compare_and_set"):
+        return COUNT, "it has drain()"
+    if arithmetic:
+        return _number(factory, has, arithmetic[0])
+    known = [
+        name for name in ("load", "store", "exchange", "compare_and_set", "compare_exchange") if has(name)
     ]
+    if not known:
+        raise ValueError(f"{spelled} makes a cell without any of {', '.join(named())}")
+    return _holder(factory, known[0])
+
+
+def _methods(factory: Any, spelled: str) -> Callable[[str], bool]:
+    """Tells whether the cells have an operation, under any of its names."""
+    made: Any = factory if isinstance(factory, type) else _any_cell(factory, spelled)
+    return lambda name: any(_defines(made, each) for each in (name, *OTHER_NAMES.get(name, ())))
+
+
+def _defines(made: Any, name: str) -> bool:
+    kind = made if isinstance(made, type) else type(made)
+    if name in ("__str__", "__format__", "__bool__", "__int__", "__float__"):
+        found = getattr(kind, name, None)
+        return found is not None and found is not getattr(object, name, None)
+    return hasattr(kind, name) or (not name.startswith("_") and hasattr(made, name))
+
+
+ANY_ARGUMENTS: tuple[tuple[Any, ...], ...] = (
+    *(
+        (0,),
+        (),
+        (0.0,),
+        (False,),
+        (None,),
+        ([1.0],),
+        (1.0,),
+        (atomicx.AtomicInt, "label"),
+        (atomicx.AtomicInt,),
+    ),
+)
+
+
+def _any_cell(factory: Any, spelled: str) -> Any:
+    first: Exception | None = None
+    for arguments in ANY_ARGUMENTS:
+        try:
+            return factory(*arguments)
+        except Exception as error:  # noqa: PERF203 - each way is tried until one does
+            first = first or error
+    raise ValueError(f"{spelled}(0) raised {type(first).__name__}: {first}")
+
+
+def _number(factory: Any, has: Callable[[str], bool], because: str) -> tuple[CellKind, str]:
+    """An integer or a float. What it holds says so, or what only one of them has."""
+    for name in ONLY_INT:
+        if has(name):
+            return INT, f"it has {name}()"
+    for arguments in ((), (0,)):
+        held = _held(factory, arguments)
+        if isinstance(held, float):
+            return FLOAT, f"it has {because}(), and holds a float"
+        if held is not None and not arguments:
+            break  # it has an integer by default
+    else:
+        if _is_called(factory, "float", "double", "real"):
+            return FLOAT, f"it has {because}(), and by its name"
+    if has("__float__") and not has("__int__"):
+        return FLOAT, f"it has {because}(), and float() takes it"
+    if not has("fetch_add") and not has("compare_and_set") and not has("store"):
+        return COUNT, f"it has {because}(), and nothing but counts"
+    return INT, f"it has {because}()"
+
+
+def _holder(factory: Any, because: str) -> tuple[CellKind, str]:
+    """A flag or a reference."""
+    if isinstance(_held(factory, ()), bool):
+        return BOOL, f"it has {because}(), and holds False by default"
+    if isinstance(_held(factory, (False,)), bool) and _held(factory, (object(),)) is None:
+        return BOOL, f"it has {because}(), and holds True or False only"
+    if _is_called(factory, "bool", "flag"):
+        return BOOL, f"it has {because}(), and by its name"
+    return REF, f"it has {because}(), and no arithmetic"
+
+
+def _is_called(factory: Any, *words: str) -> bool:
+    name = str(getattr(factory, "__name__", "")).lower()
+    return any(word in name for word in words)
+
+
+def _held(factory: Any, arguments: tuple[Any, ...]) -> Any:
+    try:
+        cell = factory(*arguments)
+        return next(getattr(cell, name)() for name in ("load", "get") if hasattr(cell, name))
+    except Exception:
+        return None
+
+
+def named() -> list[str]:
+    """The methods that a cell may have."""
+    return list(dict.fromkeys(name for kind in KINDS.values() for name in _public(kind.model)))
+
+
+def _public(model: Model) -> list[str]:
+    return [
+        row.name
+        for row in model.operations
+        if row.is_public and row.name.isidentifier() and row.name not in NOT_COMPARED
+    ]
+
+
+# How are they made, called and read?
+
+
+def _subject(spelled: str, factory: Any, kind: CellKind, because: str, wraps: bool) -> Subject:
+    model = kind.model
+    build, takes_value = _builder(spelled, factory, kind)
+    try:
+        cell = build(model.edge_states[0])
+    except Exception as error:
+        raise ValueError(f"{spelled} does not make a {kind.name}: {type(error).__name__}: {error}") from error
+    names = {row.name: own for row in model.operations if (own := _own_name(cell, row)) is not None}
+    if not any(name in names for name in _public(model)):
+        raise ValueError(f"{spelled} is a {type(cell).__name__} without any of {', '.join(_public(model))}")
+    rows = {row.name: row for row in model.operations}
+    if takes_value and "__init__" in rows:
+        rows["__init__"] = _construction(rows["__init__"], factory, _reader(model, names))
+        names["__init__"] = "__init__"
+    changed = replace(model, operations=tuple(rows.values()))
+    if wraps:
+        changed = wrapping(changed)
+    access = Access(
+        changed,
+        build,
+        _reader(model, names),
+        {ours: theirs for ours, theirs in names.items() if ours != theirs},
+        frozenset(rows.keys() - names.keys()),
+        unlimited=kind is CHILDREN and not _takes(factory, "limit"),
+        wraps=wraps,
+    )
+    others = [
+        name
+        for name in dir(type(cell))
+        if not name.startswith("_")
+        and name not in (*names.values(), *rows, *NOT_COMPARED)
+        and callable(getattr(type(cell), name, None))
+    ]
+    return Subject(spelled, kind, access, because, tuple(others))
+
+
+def _own_name(cell: Any, row: Operation) -> str | None:
+    """What the cell calls an operation; None if it lacks it."""
+    if row.name in NOT_COMPARED or row.name == "__init__":
+        return None
+    if row.name.startswith("track()"):
+        return "track" if _defines(cell, "track") else None
+    return next((name for name in (row.name, *OTHER_NAMES.get(row.name, ())) if _defines(cell, name)), None)
+
+
+def _reader(model: Model, names: dict[str, str]) -> Callable[[Any], Any] | None:
+    """How the cell's state is read; None if it cannot be."""
+    if "load" in names:
+        own = names["load"]
+        return lambda cell: getattr(cell, own)()
+    if "load" in model.rows:
+        for conversion in ("__int__", "__float__"):
+            if conversion in names:
+                return model[conversion].written
+        return None
+    needed = {"Histogram": "snapshot", "Family": "items"}[model.name]
+    return model.read if needed in names else None
+
+
+def _construction(row: Operation, factory: Any, read: Callable[[Any], Any] | None) -> Operation:
+    """The constructor as an operation that changes nothing, and returns what a new cell holds."""
+    step = row.step
+    return replace(
+        row,
+        step=lambda state, value: (state, step(state, value)[0]),
+        written=lambda _, *values: read(factory(*values)) if read is not None else factory(*values),
+        atomic=False,
+    )
+
+
+def _takes(factory: Any, name: str) -> bool:
+    try:
+        return name in inspect.signature(factory).parameters
+    except (TypeError, ValueError):
+        return True
+
+
+Build = Callable[[Any], Any]
+
+
+def _builder(spelled: str, factory: Any, kind: CellKind) -> tuple[Build, bool]:
+    """Makes a cell in a state; and whether the factory takes the state as its one argument."""
+    tried: list[str] = []
+    states = kind.model.edge_states
+    for build, takes_value in _ways(factory, kind):
+        try:
+            for state in (states[0], states[1], states[-1]):
+                build(state)
+        except Exception as error:
+            tried.append(f"{type(error).__name__}: {error}")
+            continue
+        if all(_holds(build, state, kind.model) for state in (states[0], states[1])):
+            return build, takes_value
+        tried.append("it holds something else than the value that it was made with")
+    raise ValueError(f"{spelled} cannot be made as a {kind.name}: {tried[0] if tried else 'no way is known'}")
+
+
+def _holds(build: Build, state: Any, model: Model) -> bool:
+    cell = build(state)
+    for name in ("load", *OTHER_NAMES["load"]):
+        if hasattr(cell, name) and "load" in model.rows:
+            held = getattr(cell, name)()
+            return model.same(held, state) or held == state
+    return True
+
+
+def _ways(factory: Any, kind: CellKind) -> Iterator[tuple[Build, bool]]:
+    """The ways in which a constructor may be called, the usual one first."""
+    model = kind.model
+    if kind is BUCKETS:
+        yield from (
+            (_filled(model, make), False)
+            for make in (
+                lambda: factory((1.0,)),
+                lambda: factory([1.0]),
+                lambda: factory(1.0),
+                lambda: factory(bounds=(1.0,)),
+                lambda: factory(buckets=(1.0,)),
+            )
+        )
+    elif kind is CHILDREN:
+        labels = ("method", "status")
+        yield from (
+            (_filled(model, make), False)
+            for make in (
+                lambda: factory(atomicx.AtomicInt, *labels, limit=3),
+                lambda: factory(atomicx.AtomicInt, labels, limit=3),
+                lambda: factory(atomicx.AtomicInt, *labels),
+                lambda: factory(atomicx.AtomicInt, labels),
+                lambda: factory(atomicx.AtomicInt, list(labels)),
+            )
+        )
+    else:
+        yield factory, True
+        for name in _parameters(factory):
+            yield _by_name(factory, name), False
+        yield (lambda state: _brought(factory(), state)), False
+
+
+def _by_name(factory: Any, name: str) -> Build:
+    return lambda state: factory(**{name: state})
+
+
+def _parameters(factory: Any) -> list[str]:
+    try:
+        return list(inspect.signature(factory).parameters)
+    except (TypeError, ValueError):
+        return []
+
+
+def _filled(model: Model, make: Callable[[], Any]) -> Build:
+    """A new cell is empty; the specification knows what leads to each state."""
+
+    def build(state: Any) -> Any:
+        cell = make()
+        if state != model.initial:
+            assert model.fill is not None
+            model.fill(cell, state)
+        return cell
+
+    return build
+
+
+def _brought(cell: Any, state: Any) -> Any:
+    """Brings a cell that is made without a value into a state."""
+    for name in ("store", "set", "add", "fetch_add", "get_and_add", "add_and_get"):
+        if hasattr(cell, name):
+            getattr(cell, name)(state)
+            return cell
+    raise TypeError(f"{type(cell).__name__} takes no value, and has no store()")
+
+
+# Integers that wrap by design
+
+
+def _wrapped(number: int) -> int:
+    return (number - INT64_MIN) % 2**64 + INT64_MIN
+
+
+def wrapping(model: Model) -> Model:
+    """The same, where a sum outside of int64 comes in again at the other end.
+
+    Where this still says OverflowError, it is left open what a cell that wraps does.
+    """
+    steps: dict[str, Callable[..., tuple[Any, Any]]] = {
+        "inc": lambda state: (_wrapped(state + 1), None),
+        "dec": lambda state: (_wrapped(state - 1), None),
+        "add": lambda state, delta: (_wrapped(state + delta), None),
+        "fetch_add": lambda state, operand: (_wrapped(state + operand), state),
+        "fetch_sub": lambda state, operand: (_wrapped(state - operand), state),
+        "add_fetch": lambda state, delta: (new := _wrapped(state + delta), new),
+        "sub_fetch": lambda state, delta: (new := _wrapped(state - delta), new),
+        "__iadd__": lambda state, operand: (_wrapped(state + operand), ITSELF),
+        "__isub__": lambda state, operand: (_wrapped(state - operand), ITSELF),
+        "track().__enter__": lambda state: (_wrapped(state + 1), ITSELF),
+        "track().__exit__": lambda state: (_wrapped(state - 1), None),
+    }
+    rows = (replace(row, step=steps.get(row.name, row.step)) for row in model.operations)
+    return replace(model, operations=tuple(rows))

@@ -1,0 +1,79 @@
+"""How the cells of one type are made, called and read: atomicx's own, and anybody's under their own names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..spec.model import ITSELF, Arguments, Model, Operation, raises
+
+UNREADABLE: Any = type("Unreadable", (), {"__repr__": lambda self: "unreadable"})()
+
+
+@dataclass(frozen=True, eq=False)
+class Access:
+    """One type of cell: its specification, how one is made in a state, and what it calls the operations."""
+
+    model: Model
+    make: Callable[[Any], Any]
+    read: Callable[[Any], Any] | None = None
+    """What a cell holds, in the words of the specification; None where it cannot be read."""
+    names: Mapping[str, str] = field(default_factory=dict[str, str])
+    lacks: frozenset[str] = frozenset()
+    """Operations of the specification that the cells do not have."""
+
+    unlimited: bool = False
+    """Of families that cannot be given a limit."""
+    wraps: bool = False
+    """Of integers that wrap around by design: not judged where the specification raises OverflowError."""
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """Those that the cells have."""
+        return tuple(row for row in self.model.operations if row.name not in self.lacks)
+
+    def call(self, row: Operation, cell: Any, arguments: Arguments) -> Any:
+        """Do the operation. Raises what it raises."""
+        if row.written is not None:
+            return row.written(cell, *arguments)
+        return getattr(cell, self.names.get(row.name, row.name))(*arguments)
+
+    def outcome(self, row: Operation, cell: Any, arguments: Arguments) -> Any:
+        """The result; an error is one too, and the cell itself is ITSELF."""
+        try:
+            result = self.call(row, cell, arguments)
+        except Exception as error:
+            return raises(error)
+        return ITSELF if result is cell else result
+
+    def state(self, cell: Any) -> Any:
+        """What the cell holds, or UNREADABLE."""
+        return UNREADABLE if self.read is None else self.read(cell)
+
+
+def has_raised(result: Any) -> bool:
+    """Whether a result stands for an error."""
+    return type(result) is tuple and len(result) == 2 and isinstance(result[0], str) and result[0] == "raises"
+
+
+OVERFLOW = ("raises", "OverflowError")
+
+
+def shown(value: Any) -> str:
+    """A value for people. Functions by their names: the address in their repr differs from run to run."""
+    try:
+        return str(getattr(value, "__name__", None) or repr(value))
+    except Exception as error:
+        return f"<{type(value).__name__}, whose repr raises {type(error).__name__}>"
+
+
+def written(row: Operation, arguments: Arguments) -> str:
+    """A call as one would write it."""
+    return f"{row.name}({', '.join(map(shown, arguments))})"
+
+
+def told(result: Any, state: Any = UNREADABLE) -> str:
+    """What came of a call, and what the cell holds then."""
+    what = f"raises {result[1]}" if has_raised(result) else f"returns {shown(result)}"
+    return what if state is UNREADABLE else f"{what} and leaves {shown(state)}"

@@ -1,0 +1,211 @@
+"""Each operation alone, held against its row of the specification: results, errors, and what it leaves.
+
+First in every edge state with the edge values of its arguments; then many times in a row, for what only
+comes with time; and then all of them mixed by chance. The first difference of an operation is kept.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ..spec.kinds import INT64_MAX, INT64_MIN
+from ..spec.model import ITSELF, Arguments, Operation, raises
+from .access import OVERFLOW, UNREADABLE, Access, has_raised, shown, told, written
+from .inputs import edge_arguments, random_arguments
+
+REPEATS = 600
+MIXED = 4000
+# A sequence starts over after so many operations: an edge, once reached, is not always left again.
+SEQUENCE = 250
+
+Watch = Callable[[str], None]
+"""Told what is about to be done, so that this is known of a cell that ends the process, or does not end."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Where a cell did something else than the specification."""
+
+    operation: str
+    call: str
+    state: str
+    expected: str
+    found: str
+    calls_before: int = 0
+
+    def __str__(self) -> str:
+        after = f", after {self.calls_before} other calls" if self.calls_before else ""
+        where = f"{self.call} on a cell that holds {self.state}{after}"
+        return f"{where}: {self.found}; expected: {self.expected}"
+
+
+class Alone:
+    """The check of one type of cell, operation by operation.
+
+    `found` are the differences that convict a cell. `noted` are those in conversions that people do in many
+    ways, and in defaults that a cell does not have.
+    """
+
+    def __init__(
+        self,
+        access: Access,
+        seed: int,
+        watch: Watch | None = None,
+        tell: Callable[[Difference], None] = lambda _: None,
+    ) -> None:
+        """`tell` is called with each difference that convicts, as soon as it is found."""
+        self.access = access
+        self.tell = tell
+        self.seed = seed
+        self.watch = watch
+        self.calls: dict[str, int] = {row.name: 0 for row in access.operations}
+        self.found: dict[str, Difference] = {}
+        self.noted: dict[str, Difference] = {}
+
+    def edges(self, row: Operation) -> None:
+        """Every edge state with every edge argument."""
+        for foreign in (False, True):
+            for state in self.access.model.edge_states:
+                for arguments in edge_arguments(row, state, foreign):
+                    self._step(row, self.access.make(state), state, arguments, foreign=foreign)
+                    if row.name in self.found:
+                        return
+
+    def repeats(self, row: Operation) -> None:
+        """The operation many times on one cell, with arguments by chance."""
+        if row.name not in self.found:
+            self._sequence((row,), REPEATS, f"{self.seed} {row.name}")
+
+    def mixed(self) -> None:
+        """All operations in which nothing was found yet, in turns by chance."""
+        for number in range(MIXED // SEQUENCE):
+            rows = tuple(row for row in self.access.operations if row.name not in self.found)
+            if rows:
+                self._sequence(rows, SEQUENCE, f"{self.seed} mixed {number}")
+
+    def _sequence(self, rows: tuple[Operation, ...], count: int, seed: str) -> None:
+        dice = random.Random(seed)
+        states = self.access.model.edge_states
+        state = dice.choice(states)
+        cell = self.access.make(state)
+        begun = 0
+        for number in range(count):
+            row = dice.choice(rows)
+            arguments = random_arguments(row, state, dice)
+            state = self._step(row, cell, state, arguments, before=number - begun)
+            if row.name in self.found:
+                return
+            if dice.random() < 1 / 200:
+                state = dice.choice(states)
+                cell = self.access.make(state)
+                begun = number + 1
+
+    def _step(
+        self,
+        row: Operation,
+        cell: Any,
+        state: Any,
+        arguments: Arguments,
+        *,
+        before: int = 0,
+        foreign: bool = False,
+    ) -> Any:
+        """Do it, compare, and return the state that there has to be now."""
+        access = self.access
+        self.calls[row.name] += 1
+        new_state, expected = row.apply(state, arguments)
+        if (access.wraps and expected == OVERFLOW) or _is_open(row, state, arguments):
+            return state
+        if self.watch is not None:
+            self.watch(f"{written(row, arguments)} on a cell that holds {shown(state)}")
+        error: Exception | None = None
+        try:
+            result = access.call(row, cell, arguments)
+        except Exception as raised:
+            error, result = raised, raises(raised)
+        if result is cell:
+            result = ITSELF
+        left = self._left(cell)
+        if self._agrees(row, expected, result, error) and (
+            left is UNREADABLE or access.model.same(new_state, left)
+        ):
+            # The specification does not know the bits of a NaN that was computed; from here on they are
+            # known.
+            return new_state if left is UNREADABLE else left
+        lacks_default = len(arguments) < row.most and _says_missing(error)
+        unconverted = self._is_unconverted(row, state, arguments, result, left)
+        kept = self.noted if foreign or lacks_default or unconverted else self.found
+        if row.name not in kept:
+            kept[row.name] = Difference(
+                row.name,
+                written(row, arguments),
+                shown(state),
+                told(expected, new_state),
+                told(result, left),
+                before,
+            )
+            if kept is self.found:
+                self.tell(kept[row.name])
+        return new_state
+
+    def _is_unconverted(
+        self, row: Operation, state: Any, arguments: Arguments, result: Any, left: Any
+    ) -> bool:
+        """Whether the cell did the right thing with an argument that it should have refused.
+
+        Nobody who calls it with arguments of the right type sees a difference. That is another matter than an
+        argument that is converted in silence, 1.5 to 1, or a value that is too large for the cell.
+        """
+        model = self.access.model
+        try:
+            row.convert(arguments)
+        except Exception:
+            try:
+                new_state, expected = row.step(state, *arguments)
+            except Exception as error:
+                new_state, expected = state, raises(error)
+        else:
+            if not (
+                arguments and callable(arguments[-1]) and row.parameters and row.parameters[-1].kind.called
+            ):
+                return False
+            try:
+                new_state = arguments[-1](state)
+            except Exception:
+                return False
+            expected = new_state if row.name == "update" else state
+        if isinstance(new_state, int) and not INT64_MIN <= new_state <= INT64_MAX:
+            return False
+        if has_raised(result) or has_raised(expected):
+            return bool(result == expected) and (left is UNREADABLE or model.same(new_state, left))
+        return model.agrees(row, expected, result) and (left is UNREADABLE or model.same(new_state, left))
+
+    def _left(self, cell: Any) -> Any:
+        try:
+            return self.access.state(cell)
+        except Exception as error:
+            return f"what cannot be read: {type(error).__name__}: {error}"
+
+    def _agrees(self, row: Operation, expected: Any, result: Any, error: Exception | None) -> bool:
+        if error is not None:
+            # Of a narrower type is fine.
+            return has_raised(expected) and expected[1] in [base.__name__ for base in type(error).__mro__]
+        return not has_raised(expected) and self.access.model.agrees(row, expected, result)
+
+
+def _is_open(row: Operation, state: Any, arguments: Arguments) -> bool:
+    """Whether nothing is promised: of two NaNs, which is the larger."""
+    if row.name not in ("fetch_max", "fetch_min"):
+        return False
+    return all(isinstance(each, float) and math.isnan(each) for each in (state, *arguments))
+
+
+def _says_missing(error: Exception | None) -> bool:
+    """Whether an argument was demanded that the specification has a default for."""
+    return isinstance(error, TypeError) and any(
+        word in str(error) for word in ("missing", "exactly", "at least")
+    )

@@ -1,0 +1,374 @@
+"""Two threads that meet on one cell: what each does, and whether what came of it can be explained.
+
+Most are made from the rows of the specification, a pair of operations each. What a Family promises of the
+children themselves, that a key has one and items() misses none, takes the few that are written here.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Protocol
+
+from ..spec.model import Arguments, Model, Operation, Promise
+from .access import OVERFLOW, Access
+from .inputs import listing, random_arguments
+from .promises import Overlap
+
+# Of each pair so many overlaps are tried, the most telling of so many that are drawn: those in which a lost
+# write shows, and those in which a result shows that was taken too late.
+OVERLAPS = 5
+LATE = 2
+DRAWN = 60
+
+Call = Callable[[Any], Any]
+
+
+class Encounter(Protocol):
+    """Two calls on one cell."""
+
+    @property
+    def operations(self) -> tuple[str, str]:
+        """The names of the two operations."""
+        ...
+
+    def setup(self, access: Access) -> Any:
+        """A cell to meet on."""
+        ...
+
+    def calls(self, access: Access) -> tuple[Call, Call]:
+        """What the two threads do to it."""
+        ...
+
+    def judged(self, access: Access, cell: Any, first: Any, second: Any) -> tuple[str | None, str]:
+        """What explains the results, or None; and then what came, and what was expected."""
+        ...
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two operations of the specification; telling if a lost write, or half a write, would show."""
+
+    overlap: Overlap
+    telling: bool = False
+
+    @property
+    def operations(self) -> tuple[str, str]:
+        return self.overlap.first.name, self.overlap.second.name
+
+    def __str__(self) -> str:
+        return str(self.overlap)
+
+    def setup(self, access: Access) -> Any:
+        return access.make(self.overlap.state)
+
+    def calls(self, access: Access) -> tuple[Call, Call]:
+        overlap, outcome = self.overlap, access.outcome
+        return (
+            lambda cell: outcome(overlap.first, cell, overlap.first_arguments),
+            lambda cell: outcome(overlap.second, cell, overlap.second_arguments),
+        )
+
+    def judged(self, access: Access, cell: Any, first: Any, second: Any) -> tuple[str | None, str]:
+        found = (first, second, access.state(cell))
+        explained = self.overlap.explained(found)
+        if explained is not None:
+            return explained, ""
+        return None, f"{self.overlap.told(found)}; expected: {', or '.join(self.overlap.expected())}"
+
+
+def _pairs_of(access: Access, row: Operation, seed: int) -> list[Pair]:
+    """Those of the operation and all its partners. Drawn once: cells and their controls have the same."""
+    key = (id(access.model), row.name, access.wraps, access.lacks, seed)
+    if key not in _KNOWN:
+        dice = random.Random(f"{seed} {row.name}")
+        drawn = [pair for other in partners(access, row) for pair in pairs(access, row, other, dice)]
+        _KNOWN[key] = access.model, drawn
+    return _KNOWN[key][1]
+
+
+# The model is kept, so that no other gets its address.
+_KNOWN: dict[tuple[Any, ...], tuple[Model, list[Pair]]] = {}
+
+
+def pairs(access: Access, first: Operation, second: Operation, dice: random.Random) -> list[Pair]:
+    """Overlaps of the two in which a lost write would show, or else such as have two outcomes."""
+    model = access.model
+    telling: list[Pair] = []
+    late: list[Pair] = []
+    others: list[Pair] = []
+    for number in range(DRAWN):
+        if len(telling) >= OVERLAPS and (len(late) >= LATE or number >= DRAWN // 3):
+            break
+        overlap = _drawn(model, first, second, dice)
+        orders, lost, after = overlap.in_order, overlap.lost, overlap.late
+        if any(_is_nan(value) for outcome in (*orders, *lost, *after) for value in outcome):
+            continue  # of one that was computed the bits are not known, by which it would be compared
+        if access.wraps and any(OVERFLOW in outcome for outcome in orders):
+            continue
+        if not all(map(overlap.explained, lost)):
+            telling.append(Pair(overlap, telling=True))
+        elif not all(map(overlap.explained, after)):
+            late.append(Pair(overlap))
+        elif not overlap.matches(*orders):
+            reads = not (changes(model, first) and changes(model, second))
+            others.append(Pair(overlap, telling=reads))
+        else:
+            others = others or [Pair(overlap)]
+    chosen = [*telling[:OVERLAPS], *late[:LATE]]
+    return [*chosen, *others[::-1]][: OVERLAPS + LATE]
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+def _drawn(model: Model, first: Operation, second: Operation, dice: random.Random) -> Overlap:
+    state = dice.choice(model.edge_states)
+    arguments = [_arguments(first, state, dice), _arguments(second, state, dice)]
+    for row, mine, other, its in ((first, 0, second, 1), (second, 1, first, 0)):
+        if row.most and row.parameters and row.parameters[0].name == "expected" and dice.random() < 0.25:
+            # It fails at first, and would not if the other had been there before.
+            arguments[mine] = (other.apply(state, arguments[its])[0], *arguments[mine][1:])
+    return Overlap(model, state, first, arguments[0], second, arguments[1])
+
+
+def _arguments(row: Operation, state: Any, dice: random.Random) -> Arguments:
+    if row.arguments and dice.random() < (0.3 if row.most > 1 else 0.6):
+        return dice.choice(row.arguments)
+    return random_arguments(row, state, dice)
+
+
+@cache
+def concurrent(access: Access) -> list[Operation]:
+    """The operations that take effect at one moment, and so may be held against the two orders.
+
+    Not those that no state makes a difference to, as `Histogram.bounds`.
+    """
+    return [row for row in access.operations if row.atomic and row.arguments and _depends(access.model, row)]
+
+
+def _depends(model: Model, row: Operation) -> bool:
+    if changes(model, row):
+        return True
+    results = [row.apply(state, arguments)[1] for state in model.edge_states for arguments in row.arguments]
+    return not all(model.agrees(row, results[0], result) for result in results)
+
+
+def changes(model: Model, row: Operation) -> bool:
+    """Whether the operation changes anything."""
+    key = id(model), row.name
+    if key not in _CHANGES:
+        _CHANGES[key] = model, model.changes(row)
+    return _CHANGES[key][1]
+
+
+_CHANGES: dict[tuple[int, str], tuple[Model, bool]] = {}
+
+
+@cache
+def partners(access: Access, row: Operation) -> list[Operation]:
+    """Every operation that changes something, and this one."""
+    changing = [other for other in concurrent(access) if changes(access.model, other)]
+    return changing if row in changing else [*changing, row]
+
+
+def meets(access: Access, row: Operation) -> bool:
+    """Whether the operation takes part in any encounter."""
+    return row in concurrent(access) or bool(_of_family(access, row))
+
+
+def _of_family(access: Access, row: Operation) -> list[Encounter]:
+    if access.model.promise is not Promise.CHILDREN:
+        return []
+    return [each for each in FAMILY_ENCOUNTERS if row.name in each.operations and each.suits(access)]
+
+
+def encounters(access: Access, row: Operation, seed: int) -> list[Encounter]:
+    """All that the operation takes part in, in an order by chance."""
+    found: list[Encounter] = _of_family(access, row)
+    if row in concurrent(access):
+        found += _pairs_of(access, row, seed)
+    random.Random(f"{seed} {row.name} order").shuffle(found)
+    return found
+
+
+# Family: the children themselves
+
+
+class _Met:
+    """A family, and the children that it has before."""
+
+    def __init__(self, family: Any) -> None:
+        self.family = family
+        self.before = dict(family.items())
+
+
+@dataclass(frozen=True)
+class FamilyEncounter:
+    """Two calls on a family with these children; `wrong` says what is wrong with what came, or None."""
+
+    operations: tuple[str, str]
+    text: str
+    children: tuple[tuple[str, str], ...]
+    first: Call
+    second: Call
+    wrong: Callable[[Any, Any, dict[Any, Any], dict[Any, Any]], str | None]
+    full: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.text} on a family that has {', '.join(map(repr, self.children)) or 'no children'}"
+
+    def suits(self, access: Access) -> bool:
+        """Whether the families have what it takes."""
+        return not any(name in access.lacks for name in (*self.operations, "items")) and not (
+            self.full and access.unlimited
+        )
+
+    def setup(self, access: Access) -> Any:
+        return _Met(access.make(tuple((key, number) for number, key in enumerate(self.children))))
+
+    def calls(self, access: Access) -> tuple[Call, Call]:
+        first, second = self.first, self.second
+        return lambda met: first(met.family), lambda met: second(met.family)
+
+    def judged(self, access: Access, cell: Any, first: Any, second: Any) -> tuple[str | None, str]:
+        after = dict(cell.family.items())
+        wrong = self.wrong(first, second, cell.before, after)
+        return ("as promised", "") if wrong is None else (None, wrong)
+
+
+_A, _B, _C, _D = ("GET", "200"), ("PUT", "200"), ("GET", "404"), ("PUT", "404")
+
+
+class Getting:
+    """Asks for a child; a refusal is the result too."""
+
+    def __init__(self, *key: Any) -> None:
+        self.key = key
+
+    def __call__(self, family: Any) -> Any:
+        try:
+            return family[self.key]
+        except Exception as error:
+            return type(error)
+
+
+class Removing:
+    """Removes a child."""
+
+    def __init__(self, *key: Any) -> None:
+        self.key = key
+
+    def __call__(self, family: Any) -> Any:
+        try:
+            return family.remove(*self.key)
+        except Exception as error:
+            return type(error)
+
+
+def clearing(family: Any) -> Any:
+    """Removes all children."""
+    return family.clear()
+
+
+def removing_and_getting(family: Any) -> Any:
+    """Removes a child, and makes another for its key."""
+    Removing(*_A)(family)
+    return Getting(*_A)(family)
+
+
+def _one_child(first: Any, second: Any, _: Any, after: dict[Any, Any]) -> str | None:
+    if first is not second:
+        return "each got a child of its own for the same labels"
+    return None if after.get(_A) is first else "the family has another child for the labels than it gave"
+
+
+def _both_children(first: Any, second: Any, _: Any, after: dict[Any, Any]) -> str | None:
+    kept = after.get(_A) is first and after.get(_B) is second and len(after) == 2
+    return None if kept else f"two children were made, and the family has {list(after)}"
+
+
+def _one_refused(first: Any, second: Any, _: Any, after: dict[Any, Any]) -> str | None:
+    if len(after) > 3:
+        return f"the limit is 3, and there are {len(after)} children"
+    refused = [first, second].count(ValueError)
+    return None if refused == 1 else f"there was room for one of the two, and {refused} were refused"
+
+
+def _old_or_new(first: Any, _: Any, before: dict[Any, Any], after: dict[Any, Any]) -> str | None:
+    if first is before[_A] and _A not in after:
+        return None
+    if first is not before[_A] and after.get(_A) is first:
+        return None
+    return "what was got is neither the child that was removed nor the one that is there"
+
+
+def _listed(first: Any, _: Any, before: dict[Any, Any], after: dict[Any, Any]) -> str | None:
+    if isinstance(first, Exception):
+        return f"items() raises {type(first).__name__}: {first}"
+    keys = [key for key, _ in first]
+    if len(set(keys)) != len(keys):
+        return f"items() gives a child twice: {keys}"
+    always = {key for key in before if after.get(key) is before[key]}
+    if missing := always - set(keys):
+        return f"items() misses {sorted(missing)}, which was there all the time"
+    for key, child in first:
+        if not any(child is children.get(key) for children in (before, after)):
+            return f"items() gives a child for {key} that was never there"
+    return None
+
+
+_GET, _ITEMS, _REMOVE, _CLEAR = "__getitem__", "items", "remove", "clear"
+FAMILY_ENCOUNTERS: tuple[FamilyEncounter, ...] = (
+    FamilyEncounter(
+        (_GET, _GET), "family['GET', '200'] || itself", (), Getting(*_A), Getting(*_A), _one_child
+    ),
+    FamilyEncounter(
+        (_GET, _GET),
+        "family['GET', 200] || family['GET', '200']",
+        (),
+        Getting("GET", 200),
+        Getting(*_A),
+        _one_child,
+    ),
+    FamilyEncounter(
+        (_GET, _GET),
+        "family['GET', '200'] || family['PUT', '200']",
+        (),
+        Getting(*_A),
+        Getting(*_B),
+        _both_children,
+    ),
+    FamilyEncounter(
+        (_GET, _GET),
+        "family['GET', '404'] || family['PUT', '404'] with room for one",
+        (_A, _B),
+        Getting(*_C),
+        Getting(*_D),
+        _one_refused,
+        full=True,
+    ),
+    FamilyEncounter(
+        (_GET, _REMOVE), "family['GET', '200'] || remove", (_A,), Getting(*_A), Removing(*_A), _old_or_new
+    ),
+    FamilyEncounter(
+        (_GET, _CLEAR), "family['GET', '200'] || clear", (_A, _B), Getting(*_A), clearing, _old_or_new
+    ),
+    FamilyEncounter(
+        (_ITEMS, _GET), "items() || family['GET', '404']", (_A, _B), listing, Getting(*_C), _listed
+    ),
+    FamilyEncounter((_ITEMS, _REMOVE), "items() || remove", (_A, _B), listing, Removing(*_A), _listed),
+    FamilyEncounter((_ITEMS, _CLEAR), "items() || clear", (_A, _B), listing, clearing, _listed),
+    FamilyEncounter(
+        (_ITEMS, _REMOVE),
+        "items() || remove and make again",
+        (_A, _B),
+        listing,
+        removing_and_getting,
+        _listed,
+    ),
+)

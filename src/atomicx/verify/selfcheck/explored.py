@@ -1,0 +1,190 @@
+"""Encounters in every schedule, for cells that are written in Python.
+
+With the GIL threads hardly ever meet in the middle of an operation, so that samples say little. The
+explorer goes through the bytecodes of the cells one by one, and lets the other thread in before each that
+it could notice. First with one preemption, which finds what is not atomic, then with two, as far as the
+time goes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ..schedules.explorer import Exploration, Explorer
+from ..spec import kinds
+from . import inputs
+from .access import Access
+from .alone import Watch
+from .catalogue import CellKind, Control
+from .encounters import Encounter, encounters
+from .trials import Verdict
+
+# An operation of a cell that takes more steps than this is in an endless loop.
+MOST_STEPS = 4000
+HANG_SECONDS = 5.0
+# One thread, when the other is paused in the middle of an operation, has to be let on some time.
+MOST_EXECUTIONS = 400
+# What is stepped through beside the cells: what they call, and what goes through their items.
+STEPPED = (inputs, kinds)
+
+
+NONE = Control("none: every schedule is tried, not a sample")
+
+
+@dataclass(frozen=True)
+class ExploredRow:
+    """One operation beside itself and the others, in every schedule."""
+
+    kind: CellKind
+    operation: str
+    control: Control = NONE
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind.name}/{self.operation}/explored"
+
+    @property
+    def program(self) -> str:
+        return f"{self.operation} || itself and others, in every schedule of their bytecodes"
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The operation that a cell must have to run it."""
+        return frozenset({self.operation})
+
+
+@dataclass
+class ExploredTrial:
+    """The encounters of one operation, explored one after the other."""
+
+    row: ExploredRow
+    access: Access
+    waiting: list[Encounter]
+    seed: int = 0
+    bound: None = None
+    hidden: str | None = None
+    missing: str | None = None
+    schedules: int = 0
+    explored: int = 0
+    stepped: bool = False
+    failed: str | None = None
+    # Why the encounters cannot be explored: a lock that was made before, say.
+    obstacle: str | None = None
+    subject = control = None
+    runs = True
+
+    @property
+    def samples(self) -> int:
+        return self.schedules
+
+    @property
+    def has_run(self) -> bool:
+        return self.explored > 0
+
+    @property
+    def verdict(self) -> Verdict:
+        if self.failed is not None:
+            return Verdict.FAIL
+        return Verdict.PASS if self.explored and self.stepped else Verdict.NOT_RUN
+
+    @property
+    def reason(self) -> str:
+        """Why it is this verdict; empty if there is no more to be said."""
+        if self.failed is not None:
+            return self.failed
+        if self.obstacle is not None:
+            return self.obstacle
+        if not self.explored:
+            return "no time was left"
+        return "" if self.stepped else "written in C: nothing to step through"
+
+    def explore(self, explorer: Explorer, encounter: Encounter, preemptions: int, watch: Watch) -> None:
+        """Try one encounter in every schedule with so many preemptions."""
+        watch(f"{encounter}, explored")
+        access = self.access
+        first, second = encounter.calls(access)
+
+        def check(cell: Any, results: tuple[Any, ...]) -> None:
+            explained, wrong = encounter.judged(access, cell, *results)
+            if explained is None:
+                raise AssertionError(wrong)
+
+        exploration = explorer.explore(
+            lambda: encounter.setup(access),
+            [_named(first, encounter.operations[0]), _named(second, encounter.operations[1])],
+            check,
+            preemptions=preemptions,
+            most_executions=MOST_EXECUTIONS,
+            most_steps=MOST_STEPS,
+        )
+        self.explored += 1
+        self.schedules += exploration.executions
+        self.stepped = self.stepped or exploration.longest > 0
+        self._judge(encounter, exploration)
+
+    def _judge(self, encounter: Encounter, exploration: Exploration) -> None:
+        failure = exploration.failure
+        if failure is None:
+            return
+        if not failure.conclusive:
+            self.obstacle = f"cannot be explored: {failure.reason}"
+        else:
+            self.failed = f"{encounter}:\n{failure}"
+
+
+def _named(call: Callable[[Any], Any], name: str) -> Callable[[Any], Any]:
+    def body(cell: Any) -> Any:
+        return call(cell)
+
+    body.__name__ = name
+    return body
+
+
+def explored_trials(kind: CellKind, access: Access, seed: int) -> list[ExploredTrial]:
+    """One for each operation that meets others."""
+    trials: list[ExploredTrial] = []
+    for operation in access.operations:
+        found = encounters(access, operation, seed)
+        if found:
+            row = ExploredRow(kind, operation.name)
+            trials.append(ExploredTrial(row, access, _in_turns(found), seed))
+    return trials
+
+
+def _in_turns(found: list[Encounter]) -> list[Encounter]:
+    """One of each pair of operations, the operation beside itself first; then another of each."""
+    by_pair: dict[tuple[str, str], list[Encounter]] = {}
+    for each in found:
+        by_pair.setdefault(each.operations, []).append(each)
+    pairs = sorted(by_pair, key=lambda pair: pair[0] != pair[1])
+    for pair in pairs:
+        by_pair[pair].sort(key=_priority)
+    longest = max(map(len, by_pair.values()))
+    return [
+        by_pair[pair][number] for number in range(longest) for pair in pairs if number < len(by_pair[pair])
+    ]
+
+
+def _priority(encounter: Encounter) -> int:
+    return 0 if getattr(encounter, "telling", True) else 1
+
+
+def explore_all(trials: list[ExploredTrial], seconds: float, watch: Watch, stop: Callable[[], bool]) -> None:
+    """Every operation gets a turn, again and again, until all is explored or the time is over."""
+    until = time.perf_counter() + seconds
+    with Explorer(step_into=STEPPED, hang_seconds=HANG_SECONDS) as explorer:
+        for preemptions in (1, 2):
+            queues = [(trial, list(trial.waiting)) for trial in trials]
+            while any(queue for _, queue in queues):
+                for trial, queue in queues:
+                    if stop() or time.perf_counter() > until:
+                        return
+                    if trial.failed is not None or trial.obstacle is not None:
+                        queue.clear()
+                    elif queue:
+                        trial.explore(explorer, queue.pop(0), preemptions, watch)
+                        if not trial.stepped:
+                            queue.clear()

@@ -1,0 +1,102 @@
+"""The rows that are made of the specification: two for each operation of each type.
+
+`int/fetch_add/alone` holds the operation against its row in every edge state, and `int/fetch_add/pairs`
+races it against itself and against every other operation that changes something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..litmus import Actor, Litmus
+from ..sampling.crew import Crew
+from ..spec.model import Operation
+from .access import Access
+from .alone import Alone
+from .broken import control_of, wrong_in_one_state
+from .catalogue import CellKind, Control
+from .encounters import encounters, meets
+from .pairs import pairs_litmus
+
+WRONG = Control("wrong in one of its edge states")
+IN_TWO_STEPS = Control("does it in two steps")
+
+
+@dataclass(frozen=True)
+class AloneRow:
+    """One operation by one thread, held against the specification."""
+
+    kind: CellKind
+    operation: Operation
+    hidden: Callable[[], str | None] = lambda: None
+    control: Control = WRONG
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind.name}/{self.operation.name}/alone"
+
+    @property
+    def program(self) -> str:
+        return f"{self.operation.name} in every edge state, many times, and in turns with the others"
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The operation that a cell must have to run it."""
+        return frozenset({self.operation.name})
+
+    def control_is_caught(self, access: Access) -> bool:
+        """Whether the check convicts a cell that is wrong in this operation."""
+        check = Alone(wrong_in_one_state(access, self.operation), 0)
+        check.edges(self.operation)
+        return bool(check.found)
+
+
+@dataclass(frozen=True)
+class PairsRow:
+    """One operation beside itself, and beside every other that changes something."""
+
+    kind: CellKind
+    operation: Operation
+    seed: int
+    hidden: Callable[[], str | None] = lambda: None
+    control: Control = IN_TWO_STEPS
+    weight: int = 1
+    crew_of: Callable[[tuple[Actor, ...], float], Crew] | None = field(default=None)
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind.name}/{self.operation.name}/pairs"
+
+    @property
+    def program(self) -> str:
+        return f"{self.operation.name} || itself, || every other operation that changes something"
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The operation that a cell must have to run it."""
+        return frozenset({self.operation.name})
+
+    @property
+    def control_name(self) -> str:
+        """Rows of cells with the same specification have the same control."""
+        return f"{self.kind.name.removeprefix('shared-')}/{self.operation.name}/pairs"
+
+    def subject_test(self, access: Access) -> Litmus:
+        """The test of these cells."""
+        return pairs_litmus(self.name, access, encounters(access, self.operation, self.seed))
+
+    def control_test(self, access: Access) -> Litmus:
+        """The test of broken cells that have the same operations."""
+        _, cells, found = control_of(access, self.operation, self.seed)
+        return pairs_litmus(f"{self.name}, control", cells, found)
+
+
+def rows_of(kind: CellKind, access: Access, seed: int, hidden: Callable[[], str | None]) -> Iterable[Any]:
+    """Both rows of each operation that the cells have."""
+    for operation in access.operations:
+        yield AloneRow(kind, operation, hidden)
+    for operation in access.operations:
+        if meets(access, operation):
+            yield PairsRow(kind, operation, seed, hidden)

@@ -1,0 +1,143 @@
+"""What the child process of a subject does: find it, run its rows, and leave a report."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..._terminal import UsageError, columns
+from ..schedules import locks
+from . import report
+from .access import Access
+from .alone import Alone, Difference
+from .campaign import Campaign
+from .catalogue import Row
+from .explored import ExploredTrial, explore_all, explored_trials
+from .generated import AloneRow, PairsRow, rows_of
+from .journal import FOUND, Journal
+from .rows import ROWS, chosen_rows, listed, listing
+from .subject import Subject, find
+from .trials import AloneTrial, Trial
+
+# An operation that takes longer than this hangs, and so does a batch of samples.
+CALL_SECONDS = 10.0
+PATIENCE_SECONDS = 20.0
+# The explorer may take this share of a subject's time.
+EXPLORED_SHARE = 0.5
+
+Note = Callable[[str, float], None]
+
+
+def report_of_subject(
+    request: dict[str, Any], note: Note, tell: Callable[[Difference], None]
+) -> dict[str, Any]:
+    """What the child does: find the subject, run its rows, and report. What convicts is told at once, too."""
+    note(f"{request['subject']} was imported and made", 60.0)
+    try:
+        subject = find(request["subject"], request["kind"], request["wraps"])
+        trials = _subject_trials(subject, request["only"], request["seed"], note, tell)
+    except (ValueError, UsageError) as error:
+        return {"usage": str(error)}
+    if request["list"]:
+        rows = [trial.row for trial in trials]
+        return {"json": listed(rows), "text": "\n".join(columns(listing(rows))), "exit_status": 0}
+    campaign = _subject_campaign(subject, trials, request, note)
+    shown = report.Report(campaign, request["seed"], subject, request["verbose"])
+    text = io.StringIO()
+    if request["drawn"]:
+        shown.draw(text, request["drawn"])
+    else:
+        text.write(shown.as_text())
+    return {
+        "json": shown.as_json(),
+        "text": text.getvalue().rstrip("\n"),
+        "exit_status": campaign.exit_status,
+    }
+
+
+def _subject_campaign(
+    subject: Subject, trials: Sequence[Any], request: dict[str, Any], note: Note
+) -> Campaign:
+    seconds = request["seconds"]
+
+    def progress(share: float, trial: Any) -> None:
+        # No turn of a row takes longer than all the time that there is.
+        note(trial.row.name, PATIENCE_SECONDS + CALL_SECONDS + seconds)
+
+    operations = (
+        [] if request["only"] else [(subject.kind.name, row.name) for row in subject.access.operations]
+    )
+    explored = [trial for trial in trials if isinstance(trial, ExploredTrial)]
+
+    def explore(stop: Callable[[], bool]) -> None:
+        explore_all(explored, seconds * EXPLORED_SHARE, lambda text: note(text, 6 * CALL_SECONDS), stop)
+
+    campaign = Campaign(
+        trials, seconds, progress, stop_when_caught=True, operations=operations, explore=explore
+    )
+    campaign.run()
+    return campaign
+
+
+def _subject_trials(
+    subject: Subject, pattern: str | None, seed: int, note: Note, tell: Callable[[Difference], None]
+) -> list[Any]:
+    kind, access = subject.kind, subject.access
+    explored = {trial.row.name: trial for trial in explored_trials(kind, access, seed)}
+    rows: list[Any] = [
+        *rows_of(kind, access, seed, lambda: None),
+        *(trial.row for trial in explored.values()),
+    ]
+    chosen = chosen_rows(pattern, [*rows, *(row for row in ROWS if row.kind is kind)])
+    check = Alone(access, seed, lambda text: note(text, CALL_SECONDS), tell)
+    controls: dict[str, Any] = {}
+    trials: list[Any] = []
+    for row in chosen:
+        if row.name in explored:
+            trials.append(explored[row.name])
+        elif isinstance(row, AloneRow):
+            trials.append(AloneTrial(row, check, seed))
+        else:
+            trials.append(_sampled(row, subject, seed, controls))
+    return trials
+
+
+def _sampled(row: Row | PairsRow, subject: Subject, seed: int, controls: dict[str, Any]) -> Trial:
+    access: Access = subject.access
+    names = {each.name for each in access.operations}
+    lacking = sorted(row.needs - names)
+    return Trial(
+        row,
+        access,
+        seed,
+        hidden=row.hidden(),
+        missing=f"{subject.name} has no {', '.join(lacking)}" if lacking else None,
+        patience_seconds=PATIENCE_SECONDS,
+        controls=controls,
+    )
+
+
+def run(folder: str) -> None:
+    """What the child does: the request that lies in the folder."""
+    # Before the subject is imported: the locks of its module and of its classes can then be explored, too.
+    locks.install()
+    place = Path(folder)
+    journal = Journal(place / "journal")
+    request = json.loads((place / "request").read_text())
+
+    def tell(difference: Difference) -> None:
+        with (place / FOUND).open("a") as found:
+            print(difference, file=found)
+
+    report = report_of_subject(request, journal.write, tell)
+    # At once, or not at all: half a report is none.
+    (place / "written").write_text(json.dumps(report))
+    os.replace(place / "written", place / "report")
+    # Threads of the subject, and what it does when the interpreter ends, are of no interest.
+    sys.stderr.flush()
+    os._exit(0)

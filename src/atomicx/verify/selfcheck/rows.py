@@ -1,0 +1,50 @@
+"""The rows of `verify`: all that there are, and those that are asked for."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeVar
+
+from ..._terminal import UsageError
+from .catalogue import BOOL, BUCKETS, CHILDREN, COUNT, FLOAT, INT, REF, CellKind, Row
+from .catalogue import ROWS as ROWS_OF_THREADS
+from .explored import ExploredRow
+from .generated import AloneRow, PairsRow
+from .shared_rows import FLOAT as SHARED_FLOAT
+from .shared_rows import INT as SHARED_INT
+from .shared_rows import ROWS as ROWS_OF_PROCESSES
+
+ROWS: Sequence[Row] = (*ROWS_OF_THREADS, *ROWS_OF_PROCESSES)
+"""Those that are written by hand."""
+KINDS: Sequence[CellKind] = (INT, FLOAT, BOOL, REF, COUNT, BUCKETS, CHILDREN, SHARED_INT, SHARED_FLOAT)
+"""The types whose rows are made of the specification."""
+
+AnyRow = Row | AloneRow | PairsRow
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+Chosen = TypeVar("Chosen", bound=_Named)
+
+
+def chosen_rows(pattern: str | None, rows: Iterable[Chosen]) -> list[Chosen]:
+    """Those that match the pattern."""
+    if pattern is None:
+        return list(rows)
+    found = [row for row in rows if fnmatch.fnmatchcase(row.name, pattern) or pattern in row.name]
+    if not found:
+        raise UsageError(f"no row matches {pattern!r}; --list shows them")
+    return found
+
+
+def listed(rows: Iterable[AnyRow | ExploredRow]) -> list[dict[str, str]]:
+    """Name, program and control of each row."""
+    return [{"name": row.name, "program": str(row.program), "control": row.control.fault} for row in rows]
+
+
+def listing(rows: Iterable[AnyRow | ExploredRow]) -> list[tuple[str, ...]]:
+    return [("row", "program", "control"), *(tuple(entry.values()) for entry in listed(rows))]

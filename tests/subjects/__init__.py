@@ -1,0 +1,52 @@
+"""Cells to try `python -m atomicx verify --subject` on: correct ones, and broken ones with one fault each.
+
+`python -m tests.subjects` gives each of them to `verify` and prints a table of the verdicts and the time
+they took.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+
+CORRECT = {
+    "correct": (
+        *("LockInt", "SlottedInt", "LockFloat", "LockBool", "LockRef", "LockCounter", "StripedCounter"),
+        *("LockHistogram", "LockFamily"),
+    ),
+    "adapted": (
+        *("AtomicInt", "AtomicFloat", "AtomicBool", "AtomicRef", "Counter", "Family", "Histogram"),
+        *("NamedInt", "counter_of_zero"),
+    ),
+}
+BROKEN = ("broken_ints", "broken_others")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is given to `verify`, and whether it has to convict it."""
+
+    name: str
+    broken: bool
+    options: tuple[str, ...] = ()
+
+    @property
+    def short(self) -> str:
+        """Without the package."""
+        return self.name.removeprefix("tests.subjects.")
+
+
+def subjects() -> list[Subject]:
+    """All of them, the correct ones first."""
+    found = [
+        Subject(f"{__name__}.{module}:{name}", False) for module, names in CORRECT.items() for name in names
+    ]
+    found.append(Subject(f"{__name__}.correct:WrappingInt", False, ("--wraps",)))
+    for module in BROKEN:
+        place = importlib.import_module(f"{__name__}.{module}")
+        found += [
+            Subject(f"{__name__}.{module}:{name}", True)
+            for name, value in vars(place).items()
+            if isinstance(value, type) and value.__module__ == place.__name__
+        ]
+    return found

@@ -1,0 +1,17 @@
+"""Correct subjects that are made of atomicx's own cells, and so are written in C."""
+
+from atomicx import AtomicBool, AtomicFloat, AtomicInt, AtomicRef, Counter, Family, Histogram
+
+__all__ = ["AtomicBool", "AtomicFloat", "AtomicInt", "AtomicRef", "Counter", "Family", "Histogram"]
+
+
+class NamedInt(AtomicInt):
+    """A subclass with an operation of its own."""
+
+    def increment(self) -> int:
+        return self.add_fetch(1)
+
+
+def counter_of_zero() -> Counter:
+    """A factory that takes no value."""
+    return Counter()

@@ -1,0 +1,150 @@
+"""`verify --subject`: which kind it takes a subject for, how it makes one, and what it says of it.
+
+All the subjects, and how long each takes, are for `make subjects`; here are a few, each for one thing.
+"""
+
+import importlib
+import json
+
+import pytest
+from tests.subjects import subjects
+
+from atomicx.__main__ import main
+from atomicx.verify.selfcheck.subject import KINDS, find
+
+# By how the names of their bases end.
+OF_KIND = {
+    "int": "Int",
+    "float": "Float",
+    "bool": "Bool",
+    "ref": "Ref",
+    "counter": "Counter",
+    "histogram": "Histogram",
+    "family": "Family",
+}
+WHOLE = ("Counter", "Histogram", "Family")
+
+
+@pytest.fixture
+def verify(capsys):
+    """Gives a subject to `verify`; returns the exit status and what was printed."""
+
+    def run(name, *options):
+        status = main(["verify", "--subject", f"tests.subjects.{name}", "--seed", "1", *options])
+        return status, capsys.readouterr().out
+
+    return run
+
+
+# Which kind
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_kind_is_guessed(kind):
+    name = OF_KIND[kind]
+    for place in (f"tests.subjects.correct:Lock{name}", f"atomicx:{'' if name in WHOLE else 'Atomic'}{name}"):
+        subject = find(place)
+        assert subject.kind is KINDS[kind], subject.because
+        access = subject.access
+        for state in access.model.edge_states:
+            assert access.model.same(access.state(access.make(state)), state)
+
+
+def test_each_subject_is_taken_for_what_its_base_is():
+    wrong = {}
+    for each in subjects():
+        module, _, name = each.name.partition(":")
+        bases = [
+            base.__name__ for base in getattr(getattr(importlib.import_module(module), name), "__mro__", ())
+        ]
+        expected = [kind for kind, ends in OF_KIND.items() if any(base.endswith(ends) for base in bases)]
+        found = find(each.name)
+        if expected and found.kind.name not in expected:
+            wrong[each.name] = found.kind.name, found.because
+    assert not wrong
+
+
+def test_other_names_are_understood_and_what_is_lacking_is_named():
+    subject = find("tests.subjects.correct:WrappingInt")
+    assert subject.access.names == {
+        "load": "get",
+        "store": "set",
+        "fetch_add": "get_and_add",
+        "add_fetch": "add_and_get",
+    }
+    assert "fetch_xor" in subject.missing
+    cell = subject.access.make(5)
+    assert subject.access.state(cell) == 5
+
+
+def test_a_constructor_without_a_value_will_do():
+    subject = find("tests.subjects.correct:SlottedInt")
+    assert subject.access.state(subject.access.make(7)) == 7
+    assert "__init__" in subject.missing
+
+
+def test_what_the_specification_does_not_know_is_named():
+    assert find("tests.subjects.adapted:NamedInt").others == ("increment",)
+
+
+# What is said
+
+
+def test_a_difference_alone_convicts_and_is_told(verify):
+    status, text = verify("broken_ints:OneTooFar", "--only", "int/try_add/alone")
+    assert status == 1
+    assert "taken for kind int: it has" in text
+    assert "try_add(0, -1) on a cell that holds 0: returns True and leaves 0; expected: returns False" in text
+    assert "python -m atomicx verify --only int/try_add/alone --seed 1 --seconds 20 --subject tests." in text
+
+
+def test_a_schedule_convicts_and_is_drawn(verify):
+    status, text = verify("broken_ints:SplitInc", "--only", "int/inc/explored")
+    assert status == 1
+    assert "inc() || inc() on a cell that holds" in text
+    assert "self._value = int64(self._value + 1)" in text
+    assert "schedule " in text
+
+
+def test_a_split_operation_of_a_family_is_found(verify):
+    status, text = verify("broken_others:TwoChildren", "--only", "family/__getitem__/explored")
+    assert status == 1 and "family['GET', '404'] || family['PUT', '404']" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "only", "told"),
+    [
+        ("broken_ints:Exits", "int/fetch_min/alone", "ended the process with status 0: fetch_min("),
+        ("broken_ints:Crashes", "int/exchange/alone", "ended the process by SIGSEGV: exchange("),
+        ("broken_ints:Hangs", "int/update/alone", "did not end within 10 s: update("),
+    ],
+)
+def test_a_subject_that_ends_or_hangs_is_convicted_of_what_it_was_doing(verify, name, only, told):
+    status, text = verify(name, "--only", only, "--json")
+    report = json.loads(text)
+    assert (status, report["verdict"], report["exit_status"]) == (1, "FAIL", 1)
+    assert report["trouble"].startswith(told)
+    assert f"--subject tests.subjects.{name}" in report["replay"]
+
+
+def test_what_was_found_before_a_crash_is_told(verify):
+    _, text = verify("broken_ints:WrapsAndExits")
+    assert "dec() on a cell that holds -9223372036854775808: returns None and leaves" in text
+    assert "ended the process with status 0" in text
+
+
+def test_wrapping_by_design_is_not_convicted_only_if_it_says_so(verify):
+    only = ("--only", "int/*/alone")
+    assert verify("correct:WrappingInt", *only)[0] == 1
+    status, text = verify("correct:WrappingInt", *only, "--wraps")
+    assert status == 0, text
+
+
+def test_a_correct_cell_passes_alone_and_in_every_schedule(verify):
+    status, text = verify("correct:LockBool", "--only", "bool/*/[ae]*")
+    assert status == 0, text
+
+
+def test_a_kind_that_it_is_not_is_convicted(verify):
+    status, _ = verify("correct:LockFloat", "--kind", "int", "--only", "int/*/alone")
+    assert status == 1
