@@ -63,6 +63,7 @@
 #if defined(_WIN32)
 #include <windows.h>
 #else
+#include <pthread.h>
 #include <time.h>
 #include <unistd.h>
 #endif
@@ -76,6 +77,18 @@ static inline size_t ax_cpu_count(void)
     long count = sysconf(_SC_NPROCESSORS_ONLN);
 #endif
     return count < 1 ? 1 : (size_t)count;
+}
+
+/* Has the system call a function in each child of a fork, also where C code forks, before fork() returns
+ * there. False if there is no memory. */
+static inline bool ax_call_in_forked_children(void (*function)(void))
+{
+#if defined(_WIN32)
+    (void)function; /* processes do not fork */
+    return true;
+#else
+    return pthread_atfork(NULL, NULL, function) == 0;
+#endif
 }
 
 /* A clock that never goes back, in nanoseconds: the one of time.perf_counter(). */
@@ -204,15 +217,25 @@ static inline void ax_enable_deferred_refcount(PyObject *object)
 #endif
 }
 
-/* Looks key up: 1 with a new reference in *value, 0 and NULL if it is not there, -1 with an exception.
- * Without the GIL a look-up that finds an object takes no lock. */
-static inline int ax_dict_get(PyObject *dict, PyObject *key, PyObject **value)
+/* Whether a str has its characters: before 3.12 one from a deprecated function may not have them yet. */
+static inline bool ax_text_is_ready(PyObject *text)
 {
-#if PY_VERSION_HEX >= 0x030D0000
-    return PyDict_GetItemRef(dict, key, value);
+#if PY_VERSION_HEX < 0x030C0000
+    return PyUnicode_IS_READY(text);
 #else
-    *value = Py_XNewRef(PyDict_GetItemWithError(dict, key));
-    return *value != NULL ? 1 : PyErr_Occurred() ? -1 : 0;
+    (void)text;
+    return true;
+#endif
+}
+
+/* Gives a str its characters; false with MemoryError. */
+static inline bool ax_text_prepare(PyObject *text)
+{
+#if PY_VERSION_HEX < 0x030C0000
+    return PyUnicode_READY(text) == 0;
+#else
+    (void)text;
+    return true;
 #endif
 }
 
@@ -225,35 +248,6 @@ static inline PyObject *ax_list_get(PyObject *list, Py_ssize_t index)
     return Py_XNewRef(PyList_GetItem(list, index));
 #endif
 }
-
-/* Around a change of several dicts: one thread at a time. With the GIL that is so anyway, as long as no
- * Python code runs inside. Without it this is a mutex, and none may run there either: nothing may be called
- * that takes this mutex again. A dict's own mutex is the only thing that its holder can wait for. */
-#ifdef Py_GIL_DISABLED
-typedef PyMutex ax_exclusion;
-
-static inline void ax_exclusion_begin(ax_exclusion *exclusion)
-{
-    PyMutex_Lock(exclusion);
-}
-
-static inline void ax_exclusion_end(ax_exclusion *exclusion)
-{
-    PyMutex_Unlock(exclusion);
-}
-#else
-typedef char ax_exclusion;
-
-static inline void ax_exclusion_begin(ax_exclusion *exclusion)
-{
-    (void)exclusion;
-}
-
-static inline void ax_exclusion_end(ax_exclusion *exclusion)
-{
-    (void)exclusion;
-}
-#endif
 
 /* The object model that ax_ref.h works on. See there for what each function promises. */
 typedef PyObject ax_object;

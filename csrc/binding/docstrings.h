@@ -630,7 +630,7 @@
     "Additions that overlap the load are in the result, or are not. Lock-free. Java: LongAdder.sum."
 
 #define DOC_Family \
-    "Family(factory, /, *label_names, limit=None)\n" \
+    "Family(factory, /, *label_names, limit=None, overflow=None)\n" \
     "--\n" \
     "\n" \
     "Children by label values: family[\"GET\", 200] is the one for these, made by factory() when first asked\n" \
@@ -639,22 +639,34 @@
     "There is at least one label name, and they are distinct, else ValueError. Label values are str or int: an\n" \
     "int stands for its decimal digits, so that 200 and \"200\" are one child; an instance of a subclass stands\n" \
     "for what it holds, so that True is 1 and a member of an enumeration its value. Another type is a\n" \
-    "TypeError, the wrong number of values a ValueError. With a limit, a child more than so many is a\n" \
-    "ValueError. All of this is given once: to call __init__ again is a RuntimeError, and so is every operation\n" \
-    "if a subclass has not called it.\n" \
+    "TypeError. The wrong number of values, or a str that UTF-8 cannot encode, is a ValueError. All of this is\n" \
+    "given once: to call __init__ again is a RuntimeError, and so is every operation if a subclass has not\n" \
+    "called it.\n" \
     "\n" \
-    "A child is made exactly once: whoever asks for these labels gets the same object, until it is removed.\n" \
-    "Nobody waits for a factory that is running, so in a race it may be called by several threads; one result\n" \
-    "becomes the child, and the others are dropped before anybody has seen them. A factory that raises leaves\n" \
-    "no trace.\n" \
+    "With a limit, one child more than that is a ValueError; with overflow as well, further label values share\n" \
+    "one child, whose values are all overflow. That child is made when it is first needed and does not count\n" \
+    "towards the limit.\n" \
     "\n" \
-    "In the C module a hit is one look-up in a dict, and takes no lock. With the GIL no operation waits for\n" \
-    "another thread, so all may be used in signal handlers, __del__, callbacks of the garbage collector or of\n" \
-    "weak references, and after a fork. Without the GIL that is so of hits; a child is made, or removed, under\n" \
-    "a mutex, for a few operations on a dict, whose own mutex does the same: nothing else runs meanwhile, so\n" \
-    "nothing can deadlock but a child process that was forked at that moment.\n" \
+    "A child is made exactly once: everybody who asks for these labels gets the same object, until it is\n" \
+    "removed. No operation waits for a factory that is running, so in a race it may be called by several\n" \
+    "threads; one result becomes the child, and the others are dropped before anybody has seen them. A factory\n" \
+    "that raises leaves no trace.\n" \
     "\n" \
-    "Family[Counter] is a type for checkers."
+    "family.inc(\"GET\", 200) does what family[\"GET\", 200].inc() does, in one call: the child is not handed out,\n" \
+    "so that threads which count under the same labels do not contend for its reference count. dec, add, store\n" \
+    "and observe do the same for the child's operation of that name. If the children have no such operation,\n" \
+    "that is an AttributeError. A call that fails may have made a new child, at zero. A subclass that overrides\n" \
+    "__getitem__ changes nothing for these operations.\n" \
+    "\n" \
+    "family[\"GET\"] += 1 works: to assign a child to the labels that this family gave it for is accepted, and\n" \
+    "does nothing. To assign anything else is a TypeError.\n" \
+    "\n" \
+    "No operation waits for another thread, so all may be used in signal handlers, __del__, callbacks of the\n" \
+    "garbage collector or of weak references, and after a fork. (The pure-Python twin is lock-free with the\n" \
+    "GIL. Without it, it stands on a dict's own mutex: exact, but neither lock-free nor safe in a child that\n" \
+    "was forked while other threads used it.)\n" \
+    "\n" \
+    "A family is always true, also while it is empty. Family[Counter] is a type for checkers."
 
 #define DOC_Family___class_getitem__ \
     "__class_getitem__($type, item, /)\n" \
@@ -668,11 +680,38 @@
     "\n" \
     "Raise TypeError, from pickle, copy and deepcopy: a copy would be another cell."
 
+#define DOC_Family_add \
+    "add($self, amount, /, *values)\n" \
+    "--\n" \
+    "\n" \
+    "Call add(amount) of the child for these label values, which is made if there is none. Returns None.\n" \
+    "\n" \
+    "The child is not handed out. Raises AttributeError if it has no add(), and what family[...] and add()\n" \
+    "raise; a new child may then be there, at zero. Lock-free, but for the factory."
+
 #define DOC_Family_clear \
     "clear($self, /)\n" \
     "--\n" \
     "\n" \
-    "Remove all children. Returns None. Never waits with the GIL."
+    "Remove all children, those of one moment. Returns None. Lock-free."
+
+#define DOC_Family_dec \
+    "dec($self, /, *values)\n" \
+    "--\n" \
+    "\n" \
+    "Call dec() of the child for these label values, which is made if there is none. Returns None.\n" \
+    "\n" \
+    "The child is not handed out. Raises AttributeError if it has no dec(), and what family[...] and dec()\n" \
+    "raise; a new child may then be there, at zero. Lock-free, but for the factory."
+
+#define DOC_Family_inc \
+    "inc($self, /, *values)\n" \
+    "--\n" \
+    "\n" \
+    "Call inc() of the child for these label values, which is made if there is none. Returns None.\n" \
+    "\n" \
+    "The child is not handed out. Raises AttributeError if it has no inc(), and what family[...] and inc()\n" \
+    "raise; a new child may then be there, at zero. Lock-free, but for the factory."
 
 #define DOC_Family_items \
     "items($self, /)\n" \
@@ -681,22 +720,73 @@
     "Return an iterator over the children that are there now, each with its label values: (tuple of str,\n" \
     "child).\n" \
     "\n" \
-    "Lock-free."
+    "They are those of one moment during the call, in the order in which they were made. Lock-free."
+
+#define DOC_Family_labels \
+    "labels($self, /, **by_name)\n" \
+    "--\n" \
+    "\n" \
+    "Return the child for these label values, given by label name, as family[...] does.\n" \
+    "\n" \
+    "Raises TypeError if a name is missing or unknown, and what family[...] raises. Lock-free, but for the\n" \
+    "factory."
+
+#define DOC_Family_observe \
+    "observe($self, value, /, *values)\n" \
+    "--\n" \
+    "\n" \
+    "Call observe(value) of the child for these label values, which is made if there is none. Returns\n" \
+    "None.\n" \
+    "\n" \
+    "The child is not handed out. Raises AttributeError if it has no observe(), and what family[...] and\n" \
+    "observe() raise; a new child may then be there, at zero. Lock-free, but for the factory."
 
 #define DOC_Family_remove \
     "remove($self, /, *values)\n" \
     "--\n" \
     "\n" \
-    "Remove the child for these label values, under all their spellings. Returns None.\n" \
+    "Remove the child for these label values. Returns None.\n" \
     "\n" \
-    "Who has it can still use it; who asks for these labels from now on gets a new one. Raises KeyError if\n" \
-    "there is none, TypeError and ValueError as family[...] does. Never waits with the GIL."
+    "Code that holds the child can still use it; the next request for these labels makes a new one. An\n" \
+    "operation that overlaps the removal counts in the removed child. Raises KeyError if there is none,\n" \
+    "TypeError and ValueError as family[...] does. Lock-free."
+
+#define DOC_Family_store \
+    "store($self, value, /, *values)\n" \
+    "--\n" \
+    "\n" \
+    "Call store(value) of the child for these label values, which is made if there is none. Returns\n" \
+    "None.\n" \
+    "\n" \
+    "The child is not handed out. Raises AttributeError if it has no store(), and what family[...] and\n" \
+    "store() raise; a new child may then be there, at zero. Lock-free, but for the factory."
+
+#define DOC_Family_time \
+    "time($self, /, *values)\n" \
+    "--\n" \
+    "\n" \
+    "Return time() of the child for these label values: a context manager and decorator.\n" \
+    "\n" \
+    "It observes, in seconds, how long its block takes. Raises AttributeError if the child has no time(),\n" \
+    "and what family[...] raises. Lock-free, but for the factory."
+
+#define DOC_Family_track \
+    "track($self, /, *values)\n" \
+    "--\n" \
+    "\n" \
+    "Return track() of the child for these label values: a context manager and decorator.\n" \
+    "\n" \
+    "It counts one more on entry and one less on exit. Raises AttributeError if the child has no track(),\n" \
+    "and what family[...] raises. Lock-free, but for the factory."
 
 #define DOC_Family_label_names \
     "The label names, a tuple of str."
 
 #define DOC_Family_limit \
     "How many children there may be, or None."
+
+#define DOC_Family_overflow \
+    "The label value that stands for all that do not fit into the limit, or None."
 
 #define DOC_Guard \
     "What AtomicInt.track() returns: a context manager and a decorator. It keeps its cell alive."

@@ -60,6 +60,39 @@ static PyObject *import_from(const char *module_name, const char *name)
     return found;
 }
 
+/* A key that differs between processes as str's own hash does, and is as hard to guess. */
+static bool hash_key_init(ax_hash_key *key)
+{
+    uint64_t *parts[] = {&key->first, &key->second};
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(parts); i++) {
+        PyObject *text = PyUnicode_FromFormat("atomicx.Family %zu", i);
+        Py_hash_t hash = text == NULL ? -1 : PyObject_Hash(text);
+        Py_XDECREF(text);
+        if (hash == -1) {
+            return false;
+        }
+        *parts[i] = (uint64_t)hash * UINT64_C(0x9E3779B97F4A7C15) | 1; /* fills 64 bits where a hash has 32 */
+    }
+    return true;
+}
+
+/* What families ask for; false with an exception set. */
+static bool families_init(PyObject *module, ModuleState *state)
+{
+    static const char *const names[] = {"inc", "dec", "add", "store", "observe"};
+    _Static_assert(Py_ARRAY_LENGTH(names) == CHILD_OPERATIONS, "one name for each operation");
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(names); i++) {
+        state->operations[i] = PyUnicode_InternFromString(names[i]);
+        if (state->operations[i] == NULL) {
+            return false;
+        }
+    }
+    state->floating = (PyTypeObject *)PyObject_GetAttrString(module, "AtomicFloat");
+    state->histogram =
+        state->floating == NULL ? NULL : (PyTypeObject *)PyObject_GetAttrString(module, "Histogram");
+    return state->histogram != NULL && hash_key_init(&state->hash_key);
+}
+
 /* Fills the state in; false with an exception set, and then module_free releases what is there. */
 static bool state_init(PyObject *module, ModuleState *state)
 {
@@ -79,6 +112,9 @@ static bool state_init(PyObject *module, ModuleState *state)
 
 static int module_exec(PyObject *module)
 {
+    if (!core_start()) {
+        return -1;
+    }
     for (size_t i = 0; i < Py_ARRAY_LENGTH(public_types); i++) {
         PyTypeObject *type = add_type(module, public_types[i]);
         if (type == NULL) {
@@ -87,7 +123,7 @@ static int module_exec(PyObject *module)
         Py_DECREF(type);
     }
     ModuleState *state = state_of(module);
-    if (!state_init(module, state) || !c_api_init(module, state) ||
+    if (!state_init(module, state) || !c_api_init(module, state) || !families_init(module, state) ||
         publish_function(module, "enable_deferred_refcount") < 0) {
         return -1;
     }
@@ -106,6 +142,8 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->entries);
     Py_VISIT(state->integer);
     Py_VISIT(state->counter);
+    Py_VISIT(state->floating);
+    Py_VISIT(state->histogram);
     return 0;
 }
 
@@ -121,6 +159,11 @@ static void module_free(void *module)
     Py_CLEAR(state->entries);
     Py_CLEAR(state->integer);
     Py_CLEAR(state->counter);
+    Py_CLEAR(state->floating);
+    Py_CLEAR(state->histogram);
+    for (size_t i = 0; i < CHILD_OPERATIONS; i++) {
+        Py_CLEAR(state->operations[i]);
+    }
     c_api_free(state);
 }
 

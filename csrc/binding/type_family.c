@@ -1,80 +1,38 @@
-/* type_family.c: Family.
- *
- * Two dicts. `children` takes a key, as the caller wrote it, to the child: the one look-up of a hit. Its
- * canonical keys have only str: a str for one label, a tuple of them for more. A further spelling (an int, or
- * a tuple with an int in it) is entered when it was first used, so that it is a hit the next time.
- * `spellings` takes each canonical key to a list of its further spellings, so that a child goes with all of
- * them; it also tells how many children there are.
- *
- * Keys are only ever made of exact str, int and tuple objects, whose hash and comparison run no Python code.
- * What else is allowed, an instance of a subclass, is made into its canonical key each time.
- *
- * The dicts change together, inside the exclusion, where no Python code runs and nothing is released that
- * could run any: the factory is called outside. So it may use the family, take as long as it likes, and
- * raise, and nobody waits for it; and two threads may both call it. The one who comes second with what it
- * made drops that, and takes the first one's. The limit is looked at where a child is entered, so it holds
- * exactly.
- *
- * With the GIL the exclusion is no lock. Without it, it is a mutex that is held for a few dict operations,
- * which have a mutex of their own as well; a hit takes neither.
- */
-#include "cell.h"
+/* type_family.c: Family: what it is given, and the type. See family.h for how it works. */
+#include "family.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 
 #include "ax_ref.h"
 #include "docstrings.h"
-#include "types.h"
 
-/* Further spellings of one child that are kept. With many labels there are more, and they are slower. */
-#define MOST_SPELLINGS 16
-
-typedef struct {
-    PyObject_HEAD
-    ax_pointer factory;    /* atomic: NULL until __init__ has run; owns a reference */
-    PyObject *label_names; /* a tuple of str; immutable once there is a factory */
-    Py_ssize_t labels;     /* how many; immutable once there is a factory */
-    int64_t limit;         /* children at most, 0: any number; immutable once there is a factory */
-    PyObject *children;    /* a dict; the pointer is immutable after creation */
-    PyObject *spellings;   /* a dict; the pointer is immutable after creation */
-    ax_exclusion changing; /* held around changes of the two dicts */
-    PyObject *weakrefs;    /* owned by the interpreter */
-} Family;
-
-static Family *family_of(PyObject *self)
+const FamilyDefinition *family_definition(PyObject *self)
 {
-    return (Family *)self;
-}
-
-/* Whether __init__ was called; else a RuntimeError is set. Once there is a factory, there always is one. */
-static bool is_defined(PyObject *self)
-{
-    if (ax_pointer_load(&family_of(self)->factory) == NULL) {
+    const FamilyDefinition *definition = definition_of(family_of(self));
+    if (definition == NULL) {
         PyErr_SetString(PyExc_RuntimeError, "Family.__init__() was not called");
-        return false;
     }
-    return true;
+    return definition;
 }
 
-/* A new reference to the factory of a family that has one: what it runs can let the collector clear it. */
-static PyObject *factory_of(PyObject *self)
+PyObject *family_described(const FamilyDefinition *definition)
 {
-    return ax_ref_load(&family_of(self)->factory);
+    return definition->labels == 1
+               ? PyUnicode_FromFormat("family (%R)", PyTuple_GET_ITEM(definition->names, 0))
+               : PyUnicode_FromFormat("family %R", definition->names);
 }
 
 static PyObject *family_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
 {
-    PyObject *self = type->tp_alloc(type, 0); /* zeroed: no factory */
-    if (self == NULL) {
-        return NULL;
+    ModuleState *state = module_state(type);
+    PyObject *self =
+        state == NULL ? NULL : type->tp_alloc(type, 0); /* zeroed: no definition, nothing noted */
+    if (self != NULL) {
+        family_of(self)->state = state;
+        ax_table_init(&family_of(self)->table);
+        ax_enable_deferred_refcount(self); /* a family is there to be shared */
     }
-    family_of(self)->children = PyDict_New();
-    family_of(self)->spellings = PyDict_New();
-    if (family_of(self)->children == NULL || family_of(self)->spellings == NULL) {
-        Py_DECREF(self);
-        return NULL;
-    }
-    ax_enable_deferred_refcount(self); /* a family is there to be shared */
     return self;
 }
 
@@ -93,7 +51,7 @@ static PyObject *label_names_new(PyObject *args)
         if (!PyUnicode_Check(name)) {
             PyErr_Format(PyExc_TypeError, "a label name is a str, not '%.200s'", Py_TYPE(name)->tp_name);
             Py_CLEAR(distinct);
-        } else if ((name = PyUnicode_FromObject(name)) == NULL) {
+        } else if ((name = label_from_text("a label name", name)) == NULL) {
             Py_CLEAR(distinct);
         } else {
             PyTuple_SET_ITEM(names, i, name);
@@ -114,45 +72,101 @@ static PyObject *label_names_new(PyObject *args)
 }
 
 /* The keyword argument limit, 0 for None; false with an exception set. */
-static bool limit_from(PyObject *kwargs, int64_t *limit)
+static bool limit_from(PyObject *given, uint64_t *limit)
 {
-    PyObject *none = PyTuple_New(0), *given = Py_None;
-    char *keywords[] = {"limit", NULL};
-    bool parsed = none != NULL && PyArg_ParseTupleAndKeywords(none, kwargs, "|O:Family", keywords, &given);
-    Py_XDECREF(none);
+    int64_t value;
     *limit = 0;
-    if (!parsed || given == Py_None) {
-        return parsed;
+    if (given == Py_None) {
+        return true;
     }
-    if (!as_int64(given, limit)) {
+    if (!as_int64(given, &value)) {
         return false;
     }
-    if (*limit < 1) {
+    if (value < 1) {
         PyErr_SetString(PyExc_ValueError, "limit must be at least 1");
         return false;
     }
+    *limit = (uint64_t)value;
     return true;
 }
 
-/* Sets what is given once; false with RuntimeError if it was. Steals names. */
-static bool family_define(PyObject *self, PyObject *factory, PyObject *names, int64_t limit)
+/* The keyword argument overflow, NULL for None; false with an exception set. */
+static bool overflow_from(PyObject *given, uint64_t limit, PyObject **overflow)
 {
-    Family *family = family_of(self);
-    bool first;
-    ax_exclusion_begin(&family_of(self)->changing);
-    first = ax_pointer_load(&family->factory) == NULL;
-    if (first) {
-        family->label_names = names;
-        family->labels = PyTuple_GET_SIZE(names);
-        family->limit = limit;
-        (void)ax_ref_exchange(&family->factory, Py_NewRef(factory));
+    *overflow = NULL;
+    if (given == Py_None) {
+        return true;
     }
-    ax_exclusion_end(&family_of(self)->changing);
-    if (!first) {
+    if (!PyUnicode_Check(given)) {
+        PyErr_Format(PyExc_TypeError, "overflow is a str or None, not '%.200s'", Py_TYPE(given)->tp_name);
+        return false;
+    }
+    if (limit == 0) {
+        PyErr_SetString(PyExc_ValueError, "overflow needs a limit");
+        return false;
+    }
+    *overflow = label_from_text("overflow", given);
+    return *overflow != NULL;
+}
+
+/* The keyword arguments; false with an exception set. *overflow is a new reference, or NULL. */
+static bool options_from(PyObject *kwargs, uint64_t *limit, PyObject **overflow)
+{
+    PyObject *none = PyTuple_New(0), *given_limit = Py_None, *given_overflow = Py_None;
+    char *keywords[] = {"limit", "overflow", NULL};
+    bool parsed = none != NULL && PyArg_ParseTupleAndKeywords(none, kwargs, "|OO:Family", keywords,
+                                                              &given_limit, &given_overflow);
+    Py_XDECREF(none);
+    return parsed && limit_from(given_limit, limit) && overflow_from(given_overflow, *limit, overflow);
+}
+
+/* As many of text as there are labels. */
+static PyObject *overflow_labels_new(PyObject *text, Py_ssize_t labels)
+{
+    PyObject *tuple = PyTuple_New(labels);
+    for (Py_ssize_t i = 0; tuple != NULL && i < labels; i++) {
+        PyTuple_SET_ITEM(tuple, i, Py_NewRef(text));
+    }
+    return tuple;
+}
+
+static void definition_free(FamilyDefinition *definition)
+{
+    Py_XDECREF((PyObject *)ax_pointer_exchange(&definition->factory, NULL));
+    Py_XDECREF(definition->names);
+    Py_XDECREF(definition->overflow);
+    Py_XDECREF(definition->overflow_labels);
+    PyMem_Free(definition);
+}
+
+/* Steals names, and overflow, which may be NULL; NULL with MemoryError. */
+static FamilyDefinition *definition_new(PyObject *self, PyObject *factory, PyObject *names, uint64_t limit,
+                                        PyObject *overflow)
+{
+    Py_ssize_t labels = PyTuple_GET_SIZE(names);
+    size_t views = overflow == NULL ? 0 : (size_t)labels * sizeof(LabelView);
+    PyObject *overflow_labels = overflow == NULL ? NULL : overflow_labels_new(overflow, labels);
+    FamilyDefinition *definition = overflow != NULL && overflow_labels == NULL
+                                       ? NULL
+                                       : PyMem_Calloc(1, sizeof(FamilyDefinition) + views);
+    if (definition == NULL) {
+        Py_XDECREF(overflow_labels);
+        Py_XDECREF(overflow);
         Py_DECREF(names);
-        PyErr_SetString(PyExc_RuntimeError, "Family.__init__() was called before");
+        PyErr_NoMemory();
+        return NULL;
     }
-    return first;
+    ax_ref_init(&definition->factory, Py_NewRef(factory));
+    definition->names = names;
+    definition->labels = labels;
+    definition->limit = limit;
+    definition->overflow = overflow;
+    definition->overflow_labels = overflow_labels;
+    if (overflow_labels != NULL) {
+        labels_view_all(&family_of(self)->state->hash_key, overflow_labels, definition->overflow_views,
+                        &definition->overflow_query);
+    }
+    return definition;
 }
 
 static int family_init(PyObject *self, PyObject *args, PyObject *kwargs)
@@ -161,410 +175,174 @@ static int family_init(PyObject *self, PyObject *args, PyObject *kwargs)
         PyErr_SetString(PyExc_TypeError, "the first argument of Family() is a factory, which is called");
         return -1;
     }
-    int64_t limit;
-    PyObject *names = label_names_new(args);
+    uint64_t limit;
+    PyObject *overflow, *names = label_names_new(args);
     if (names == NULL) {
         return -1;
     }
-    if (!limit_from(kwargs, &limit)) {
+    if (!options_from(kwargs, &limit, &overflow)) {
         Py_DECREF(names);
         return -1;
     }
-    return family_define(self, PyTuple_GET_ITEM(args, 0), names, limit) ? 0 : -1;
+    FamilyDefinition *definition = definition_new(self, PyTuple_GET_ITEM(args, 0), names, limit, overflow);
+    void *found = NULL;
+    if (definition == NULL) {
+        return -1;
+    }
+    if (!ax_pointer_compare_exchange(&family_of(self)->definition, &found, definition)) {
+        definition_free(definition);
+        PyErr_SetString(PyExc_RuntimeError, "Family.__init__() was called before");
+        return -1;
+    }
+    return 0;
 }
 
 static int family_traverse(PyObject *self, visitproc visit, void *arg)
 {
-    PyObject *factory = ax_pointer_load(&family_of(self)->factory);
-    Py_VISIT(factory);
-    Py_VISIT(family_of(self)->label_names);
-    Py_VISIT(family_of(self)->children);
-    Py_VISIT(family_of(self)->spellings);
-    return cell_traverse(self, visit, arg);
-}
-
-/* Empties both dicts; false with MemoryError, and nothing changed. The children are released after that: it
- * can run Python code. A copy holds them meanwhile, not a list: free-threaded 3.13 frees a list's memory
- * twice where PyList_New() has a list and no memory for its items. */
-static bool family_empty(PyObject *self)
-{
-    PyObject *held;
-    ax_exclusion_begin(&family_of(self)->changing);
-    held = PyDict_Copy(family_of(self)->children);
-    if (held != NULL) {
-        PyDict_Clear(family_of(self)->spellings);
-        PyDict_Clear(family_of(self)->children);
+    /* Without the GIL the collector has stopped all threads, and none stops in a section. */
+    const FamilyDefinition *definition = definition_of(family_of(self));
+    if (definition != NULL) {
+        PyObject *factory = ax_pointer_load(&definition->factory);
+        Py_VISIT(factory);
+        Py_VISIT(definition->names);
+        Py_VISIT(definition->overflow_labels);
     }
-    ax_exclusion_end(&family_of(self)->changing);
-    Py_XDECREF(held);
-    return held != NULL;
+    int visited = ax_table_visit(&family_of(self)->table, (int (*)(void *, void *))visit, arg);
+    return visited != 0 ? visited : cell_traverse(self, visit, arg);
 }
 
 /* Leaves a family that a finalizer can still use, but whose factory is None. */
 static int family_clear_cycle(PyObject *self)
 {
-    if (family_of(self)->children != NULL && family_of(self)->spellings != NULL && !family_empty(self)) {
-        PyErr_Clear(); /* no memory: the collector will be back */
-    }
-    if (ax_pointer_load(&family_of(self)->factory) != NULL) {
-        Py_DECREF(ax_ref_exchange(&family_of(self)->factory, Py_NewRef(Py_None)));
+    FamilyDefinition *definition = ax_pointer_load(&family_of(self)->definition);
+    ax_table_clear(&family_of(self)->table, &family_model);
+    if (definition != NULL) {
+        Py_DECREF(ax_ref_exchange(&definition->factory, Py_NewRef(Py_None)));
     }
     return 0;
 }
 
+/* The trashcan turns the release of a long chain of families, one in the other, from a recursion into a loop.
+ */
 static void family_dealloc(PyObject *self)
 {
+    PyObject_GC_UnTrack(self);
+    Py_TRASHCAN_BEGIN(self, family_dealloc)
     cell_begin_dealloc(self);
-    Py_XDECREF((PyObject *)ax_pointer_exchange(&family_of(self)->factory, NULL));
-    Py_XDECREF(family_of(self)->label_names);
-    Py_XDECREF(family_of(self)->children);
-    Py_XDECREF(family_of(self)->spellings);
+    ax_table_free(&family_of(self)->table, &family_model);
+    FamilyDefinition *definition = ax_pointer_exchange(&family_of(self)->definition, NULL);
+    if (definition != NULL) {
+        definition_free(definition);
+    }
     cell_end_dealloc(self);
+    Py_TRASHCAN_END
 }
 
-/* A str for a label value; NULL with an exception set. A subclass counts by what it holds, whatever its own
- * __str__ says: True is 1, and a member of an enumeration its value. */
-static PyObject *label_text(PyObject *value)
+static PyObject *family_get_label_names(PyObject *self, void *Py_UNUSED(closure))
 {
-    if (PyUnicode_Check(value)) {
-        return PyUnicode_FromObject(value);
-    }
-    if (PyLong_Check(value)) {
-        return PyLong_Type.tp_repr(value);
-    }
-    PyErr_Format(PyExc_TypeError, "a label value is a str or an int, not '%.200s'", Py_TYPE(value)->tp_name);
-    return NULL;
+    const FamilyDefinition *definition = family_definition(self);
+    return definition == NULL ? NULL : Py_NewRef(definition->names);
 }
 
-/* The values as a tuple of str; NULL with an exception set. */
-static PyObject *label_texts(PyObject *const *values, Py_ssize_t count)
+static PyObject *family_get_limit(PyObject *self, void *Py_UNUSED(closure))
 {
-    PyObject *texts = PyTuple_New(count);
-    for (Py_ssize_t i = 0; texts != NULL && i < count; i++) {
-        PyObject *text = label_text(values[i]);
-        if (text == NULL) {
-            Py_CLEAR(texts);
-        } else {
-            PyTuple_SET_ITEM(texts, i, text);
-        }
-    }
-    return texts;
-}
-
-/* The canonical key for these values; NULL with an exception set. */
-static PyObject *canonical_key(PyObject *self, PyObject *const *values, Py_ssize_t count)
-{
-    Py_ssize_t labels = family_of(self)->labels;
-    if (count != labels) {
-        PyErr_Format(PyExc_ValueError, "%zd label value%s for %zd label%s", count, count == 1 ? "" : "s",
-                     labels, labels == 1 ? "" : "s");
+    const FamilyDefinition *definition = family_definition(self);
+    if (definition == NULL) {
         return NULL;
     }
-    return labels == 1 ? label_text(values[0]) : label_texts(values, count);
+    return definition->limit == 0 ? Py_NewRef(Py_None) : PyLong_FromUnsignedLongLong(definition->limit);
 }
 
-static bool is_plain(PyObject *value)
+static PyObject *family_get_overflow(PyObject *self, void *Py_UNUSED(closure))
 {
-    return PyUnicode_CheckExact(value) || PyLong_CheckExact(value);
-}
-
-/* Whether a key is one that `children` may have, of types that run no code when they are looked up. A float
- * or True must not get that far: they are equal to ints. */
-static bool key_is_plain(PyObject *self, PyObject *key)
-{
-    if (!PyTuple_CheckExact(key)) {
-        return is_plain(key) && family_of(self)->labels == 1;
-    }
-    Py_ssize_t count = PyTuple_GET_SIZE(key);
-    for (Py_ssize_t i = 0; i < count; i++) {
-        if (!is_plain(PyTuple_GET_ITEM(key, i))) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool is_full(PyObject *self)
-{
-    return family_of(self)->limit != 0 && PyDict_Size(family_of(self)->spellings) >= family_of(self)->limit;
-}
-
-/* Enters a child, inside the exclusion: 1 with a new reference to the child that is there now, 0 if the
- * family is full, or -1 with an exception set, and nothing changed. */
-static int publish(PyObject *self, PyObject *canonical, PyObject *child, PyObject *further,
-                   PyObject **published)
-{
-    PyObject *children = family_of(self)->children, *spellings = family_of(self)->spellings;
-    int found = ax_dict_get(children, canonical, published);
-    if (found != 0 || is_full(self)) {
-        return found;
-    }
-    if (PyDict_SetItem(spellings, canonical, further) < 0) {
-        return -1;
-    }
-    if (PyDict_SetItem(children, canonical, child) < 0) {
-        PyErr_Clear();
-        if (PyDict_DelItem(spellings, canonical) == 0) {
-            PyErr_NoMemory();
-        }
-        return -1;
-    }
-    *published = Py_NewRef(child);
-    return 1;
-}
-
-static PyObject *full_error(PyObject *self)
-{
-    PyErr_Format(PyExc_ValueError, "this Family has its limit of %lld children",
-                 (long long)family_of(self)->limit);
-    return NULL;
-}
-
-/* A new reference to the child for a canonical key that has none; NULL with an exception set. */
-static PyObject *family_make(PyObject *self, PyObject *canonical)
-{
-    if (is_full(self)) {
-        return full_error(self); /* and the factory need not run */
-    }
-    PyObject *factory = factory_of(self);
-    PyObject *child = PyObject_CallNoArgs(factory);
-    Py_DECREF(factory);
-    PyObject *further = child == NULL ? NULL : PyList_New(0);
-    PyObject *published = NULL;
-    int status = -1;
-    if (further != NULL) {
-        ax_exclusion_begin(&family_of(self)->changing);
-        status = publish(self, canonical, child, further, &published);
-        ax_exclusion_end(&family_of(self)->changing);
-    }
-    Py_XDECREF(further);
-    Py_XDECREF(child);
-    return status == 0 ? full_error(self) : published;
-}
-
-/* Enters a further spelling of a child, inside the exclusion, if *present, a new reference to the child that
- * is there now, is that one. */
-static void spelling_enter(PyObject *self, PyObject *canonical, PyObject *key, PyObject *child,
-                           PyObject **present)
-{
-    PyObject *children = family_of(self)->children, *further = NULL;
-    if (ax_dict_get(children, canonical, present) > 0 && *present == child &&
-        PyDict_Contains(children, key) == 0 &&
-        ax_dict_get(family_of(self)->spellings, canonical, &further) > 0 &&
-        PyList_GET_SIZE(further) < MOST_SPELLINGS && PyList_Append(further, key) == 0) {
-        (void)PyDict_SetItem(children, key, child);
-    }
-    Py_XDECREF(further); /* its dict has another one */
-}
-
-/* Makes a hit of this spelling the next time. Without memory it stays as slow as it was. */
-static void spelling_remember(PyObject *self, PyObject *canonical, PyObject *key, PyObject *child)
-{
-    PyObject *present = NULL;
-    ax_exclusion_begin(&family_of(self)->changing);
-    spelling_enter(self, canonical, key, child, &present);
-    ax_exclusion_end(&family_of(self)->changing);
-    Py_XDECREF(present);
-    PyErr_Clear();
-}
-
-/* What is no hit: another spelling, a key of other types, a wrong one, or a child that is to be made. */
-static PyObject *family_miss(PyObject *self, PyObject *key, bool plain)
-{
-    if (!is_defined(self)) {
+    const FamilyDefinition *definition = family_definition(self);
+    if (definition == NULL) {
         return NULL;
     }
-    bool several = PyTuple_Check(key);
-    PyObject *canonical = canonical_key(self, several ? ((PyTupleObject *)key)->ob_item : &key,
-                                        several ? PyTuple_GET_SIZE(key) : 1);
-    if (canonical == NULL) {
-        return NULL;
-    }
-    PyObject *child;
-    int found = ax_dict_get(family_of(self)->children, canonical, &child);
-    if (found == 0) {
-        child = family_make(self, canonical);
-    }
-    if (child != NULL && plain) {
-        spelling_remember(self, canonical, key, child);
-    }
-    Py_DECREF(canonical);
-    return child;
-}
-
-static PyObject *family_subscript(PyObject *self, PyObject *key)
-{
-    PyObject *child;
-    bool plain = key_is_plain(self, key);
-    if (plain && ax_dict_get(family_of(self)->children, key, &child) != 0) {
-        return child; /* NULL with an exception set, if that is what happened */
-    }
-    return family_miss(self, key, plain);
-}
-
-/* Takes a child out, inside the exclusion, under all its spellings: 1 with references to it and to the list
- * of them, 0 if there is none, or -1 with an exception set. */
-static int take_out(PyObject *self, PyObject *canonical, PyObject **child, PyObject **further)
-{
-    PyObject *children = family_of(self)->children, *spellings = family_of(self)->spellings;
-    int found = ax_dict_get(children, canonical, child);
-    if (found <= 0) {
-        return found;
-    }
-    if (ax_dict_get(spellings, canonical, further) <= 0 || PyDict_DelItem(spellings, canonical) < 0 ||
-        PyDict_DelItem(children, canonical) < 0) {
-        return -1;
-    }
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(*further); i++) {
-        PyObject *key = PyList_GET_ITEM(*further, i);
-        int present = PyDict_Contains(children, key);
-        if (present < 0 || (present > 0 && PyDict_DelItem(children, key) < 0)) {
-            return -1;
-        }
-    }
-    return 1;
-}
-
-/* KeyError with the values as a tuple, whatever the number of them. */
-static void missing_error(PyObject *const *values, Py_ssize_t count)
-{
-    PyObject *texts = label_texts(values, count);
-    PyObject *args = texts == NULL ? NULL : PyTuple_Pack(1, texts);
-    if (args != NULL) {
-        PyErr_SetObject(PyExc_KeyError, args);
-    }
-    Py_XDECREF(args);
-    Py_XDECREF(texts);
-}
-
-static PyObject *family_remove(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
-{
-    PyObject *canonical = is_defined(self) ? canonical_key(self, args, nargs) : NULL;
-    if (canonical == NULL) {
-        return NULL;
-    }
-    PyObject *child = NULL, *further = NULL;
-    int status;
-    ax_exclusion_begin(&family_of(self)->changing);
-    status = take_out(self, canonical, &child, &further);
-    ax_exclusion_end(&family_of(self)->changing);
-    Py_XDECREF(further);
-    Py_XDECREF(child);
-    Py_DECREF(canonical);
-    if (status > 0) {
-        Py_RETURN_NONE;
-    }
-    if (status == 0) {
-        missing_error(args, nargs);
-    }
-    return NULL;
-}
-
-static PyObject *family_clear(PyObject *self, PyObject *Py_UNUSED(unused))
-{
-    if (!family_empty(self)) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
-}
-
-/* Appends the labels, as a tuple, and the child, if this key is the canonical one. */
-static int append_item(PyObject *list, PyObject *key, PyObject *child)
-{
-    PyObject *labels;
-    if (PyUnicode_CheckExact(key)) {
-        labels = PyTuple_Pack(1, key);
-    } else {
-        for (Py_ssize_t i = 0; PyTuple_CheckExact(key) && i < PyTuple_GET_SIZE(key); i++) {
-            if (!PyUnicode_CheckExact(PyTuple_GET_ITEM(key, i))) {
-                return 0;
-            }
-        }
-        if (!PyTuple_CheckExact(key) || PyTuple_GET_SIZE(key) == 1) {
-            return 0; /* a further spelling of one label: an int, or a tuple */
-        }
-        labels = Py_NewRef(key);
-    }
-    PyObject *item = labels == NULL ? NULL : PyTuple_Pack(2, labels, child);
-    int status = item == NULL ? -1 : PyList_Append(list, item);
-    Py_XDECREF(item);
-    Py_XDECREF(labels);
-    return status;
-}
-
-static PyObject *family_items(PyObject *self, PyObject *Py_UNUSED(unused))
-{
-    PyObject *children = PyDict_Copy(family_of(self)->children); /* at one moment */
-    PyObject *list = children == NULL ? NULL : PyList_New(0);
-    PyObject *key, *child;
-    Py_ssize_t place = 0;
-    while (list != NULL && PyDict_Next(children, &place, &key, &child)) {
-        if (append_item(list, key, child) < 0) {
-            Py_CLEAR(list);
-        }
-    }
-    PyObject *items = list == NULL ? NULL : PyObject_GetIter(list);
-    Py_XDECREF(list);
-    Py_XDECREF(children);
-    return items;
-}
-
-static PyObject *family_label_names(PyObject *self, void *Py_UNUSED(closure))
-{
-    return is_defined(self) ? Py_NewRef(family_of(self)->label_names) : NULL;
-}
-
-static PyObject *family_limit(PyObject *self, void *Py_UNUSED(closure))
-{
-    if (!is_defined(self)) {
-        return NULL;
-    }
-    return family_of(self)->limit == 0 ? Py_NewRef(Py_None) : PyLong_FromLongLong(family_of(self)->limit);
+    return Py_NewRef(definition->overflow == NULL ? Py_None : definition->overflow);
 }
 
 /* The arguments, as they would be written; NULL with an exception set. */
-static PyObject *family_content(PyObject *self)
+static PyObject *family_arguments(const FamilyDefinition *definition)
 {
-    if (!is_defined(self)) {
-        return NULL;
-    }
-    PyObject *factory = factory_of(self);
-    PyObject *content = PyObject_Repr(factory);
+    PyObject *factory = ax_ref_load((ax_pointer *)&definition->factory);
+    PyObject *text = PyObject_Repr(factory);
     Py_DECREF(factory);
-    for (Py_ssize_t i = 0; content != NULL && i < family_of(self)->labels; i++) {
-        PyObject *name = PyTuple_GET_ITEM(family_of(self)->label_names, i);
-        Py_SETREF(content, PyUnicode_FromFormat("%U, %R", content, name));
+    for (Py_ssize_t i = 0; text != NULL && i < definition->labels; i++) {
+        Py_SETREF(text, PyUnicode_FromFormat("%U, %R", text, PyTuple_GET_ITEM(definition->names, i)));
     }
-    if (content != NULL && family_of(self)->limit != 0) {
-        long long limit = family_of(self)->limit;
-        Py_SETREF(content, PyUnicode_FromFormat("%U, limit=%lld", content, limit));
+    if (text != NULL && definition->limit != 0) {
+        unsigned long long limit = definition->limit;
+        Py_SETREF(text, PyUnicode_FromFormat("%U, limit=%llu", text, limit));
     }
-    return content;
+    if (text != NULL && definition->overflow != NULL) {
+        Py_SETREF(text, PyUnicode_FromFormat("%U, overflow=%R", text, definition->overflow));
+    }
+    return text;
+}
+
+/* The arguments, and what is inside. */
+static PyObject *family_shown(PyObject *self, const FamilyDefinition *definition)
+{
+    PyObject *arguments = cell_repr(self, family_arguments(definition));
+    PyObject *contents = arguments == NULL ? NULL : family_contents(self);
+    PyObject *shown = contents == NULL ? NULL : PyUnicode_Concat(arguments, contents);
+    Py_XDECREF(contents);
+    Py_XDECREF(arguments);
+    return shown;
 }
 
 static PyObject *family_repr(PyObject *self)
 {
+    const FamilyDefinition *definition = family_definition(self);
+    if (definition == NULL) {
+        return NULL;
+    }
     int entered = Py_ReprEnter(self);
     if (entered != 0) {
         return entered < 0 ? NULL : cell_repr(self, PyUnicode_FromString("..."));
     }
-    PyObject *repr = cell_repr(self, family_content(self));
+    PyObject *repr = family_shown(self, definition);
     Py_ReprLeave(self);
     return repr;
 }
 
+/* Also without children: `if family:` asks whether there is a family. */
+static int family_bool(PyObject *Py_UNUSED(self))
+{
+    return 1;
+}
+
+static PyObject *family_sizeof(PyObject *self, PyObject *Py_UNUSED(unused))
+{
+    const FamilyDefinition *definition = definition_of(family_of(self));
+    size_t views = definition == NULL || definition->overflow == NULL ? 0 : (size_t)definition->labels;
+    return cell_sizeof(self, ax_table_bytes(&family_of(self)->table, section_thread()) +
+                                 (definition == NULL ? 0 : sizeof *definition) + views * sizeof(LabelView));
+}
+
 static PyMethodDef family_methods[] = {
+    {"labels", AX_METHOD(family_labels), METH_FASTCALL | METH_KEYWORDS, DOC_Family_labels},
+    {"inc", AX_METHOD(family_inc), METH_FASTCALL, DOC_Family_inc},
+    {"dec", AX_METHOD(family_dec), METH_FASTCALL, DOC_Family_dec},
+    {"add", AX_METHOD(family_add), METH_FASTCALL, DOC_Family_add},
+    {"store", AX_METHOD(family_store), METH_FASTCALL, DOC_Family_store},
+    {"observe", AX_METHOD(family_observe), METH_FASTCALL, DOC_Family_observe},
+    {"track", AX_METHOD(family_track), METH_FASTCALL, DOC_Family_track},
+    {"time", AX_METHOD(family_time), METH_FASTCALL, DOC_Family_time},
     {"items", family_items, METH_NOARGS, DOC_Family_items},
     {"remove", AX_METHOD(family_remove), METH_FASTCALL, DOC_Family_remove},
     {"clear", family_clear, METH_NOARGS, DOC_Family_clear},
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, DOC_Family___class_getitem__},
     {"__reduce__", cell_reduce, METH_NOARGS, DOC_Family___reduce__},
+    {"__sizeof__", family_sizeof, METH_NOARGS, DOC_CELL_SIZEOF},
     {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef family_getset[] = {
-    {"label_names", family_label_names, NULL, DOC_Family_label_names, NULL},
-    {"limit", family_limit, NULL, DOC_Family_limit, NULL},
+    {"label_names", family_get_label_names, NULL, DOC_Family_label_names, NULL},
+    {"limit", family_get_limit, NULL, DOC_Family_limit, NULL},
+    {"overflow", family_get_overflow, NULL, DOC_Family_overflow, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -575,7 +353,7 @@ static PyMemberDef family_members[] = {
 
 static PyType_Slot family_slots[] = {
     {Py_tp_doc, (void *)DOC_Family},
-    {Py_tp_new, family_new}, /* no factory; ignores the arguments, which family_init takes */
+    {Py_tp_new, family_new}, /* no definition; ignores the arguments, which family_init takes */
     {Py_tp_init, family_init},
     {Py_tp_dealloc, family_dealloc},
     {Py_tp_traverse, family_traverse},
@@ -584,7 +362,11 @@ static PyType_Slot family_slots[] = {
     {Py_tp_methods, family_methods},
     {Py_tp_getset, family_getset},
     {Py_tp_members, family_members},
+    {Py_nb_bool, family_bool},
     {Py_mp_subscript, family_subscript},
+    {Py_mp_ass_subscript, family_assign},
+    {Py_mp_length, family_length},
+    {Py_sq_contains, family_contains},
     {0, NULL},
 };
 

@@ -124,6 +124,16 @@ void histogram_record(PyObject *self, double value)
     buckets_observe(ax_pointer_load(&((HistogramCell *)self)->buckets), value);
 }
 
+bool histogram_try_record(PyObject *self, double value)
+{
+    ax_buckets *buckets = ax_pointer_load(&((HistogramCell *)self)->buckets);
+    if (buckets == NULL || ax_float_is_nan(value)) {
+        return false;
+    }
+    buckets_observe(buckets, value);
+    return true;
+}
+
 static PyObject *histogram_observe(PyObject *self, PyObject *argument)
 {
     double value;

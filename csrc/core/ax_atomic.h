@@ -12,6 +12,7 @@
  *                       otherwise writes the value found into *expected and returns false. Strong: it
  *                       never fails while the values are equal.
  *   ax_word_fetch_or    sets bits and returns the previous value.
+ *   ax_word_fetch_add   adds, modulo 2^64, and returns the previous value.
  *
  * Every operation is sequentially consistent: all of them, over all cells, appear in one total order that
  * agrees with the order in each thread. Nothing in the core asks for less. On x86-64 a weaker order would

@@ -32,6 +32,11 @@ AX_INLINE uint64_t ax_word_fetch_or(ax_word *word, uint64_t mask)
     return __atomic_fetch_or(&word->bits, mask, __ATOMIC_SEQ_CST);
 }
 
+AX_INLINE uint64_t ax_word_fetch_add(ax_word *word, uint64_t delta)
+{
+    return __atomic_fetch_add(&word->bits, delta, __ATOMIC_SEQ_CST);
+}
+
 AX_INLINE void *ax_pointer_load(const ax_pointer *pointer)
 {
     return __atomic_load_n(&pointer->address, __ATOMIC_SEQ_CST);

@@ -70,6 +70,14 @@ AX_INLINE uint64_t ax_word_fetch_or(ax_word *word, uint64_t mask)
     return found;
 }
 
+AX_INLINE uint64_t ax_word_fetch_add(ax_word *word, uint64_t delta)
+{
+    uint64_t found = ax_word_load(word);
+    while (!ax_word_compare_exchange(word, &found, found + delta)) {
+    }
+    return found;
+}
+
 AX_INLINE void *ax_pointer_load(const ax_pointer *pointer)
 {
 #if defined(_M_ARM64) || defined(_M_ARM64EC)

@@ -41,6 +41,13 @@ AX_INLINE uint64_t ax_word_fetch_or(ax_word *word, uint64_t mask)
     return previous;
 }
 
+AX_INLINE uint64_t ax_word_fetch_add(ax_word *word, uint64_t delta)
+{
+    uint64_t previous = word->bits;
+    word->bits = previous + delta;
+    return previous;
+}
+
 AX_INLINE void *ax_pointer_load(const ax_pointer *pointer)
 {
     return pointer->address;

@@ -38,6 +38,15 @@ AX_INLINE uint64_t ax_word_fetch_or(ax_word *word, uint64_t mask)
     return explorer_observe(ax_word_replace(word, "fetch_or", UINT64_MAX, mask));
 }
 
+AX_INLINE uint64_t ax_word_fetch_add(ax_word *word, uint64_t delta)
+{
+    explorer_point("fetch_add", word);
+    uint64_t previous = explorer_observe(word->bits);
+    word->bits = previous + delta;
+    explorer_wrote(word, previous, word->bits);
+    return previous;
+}
+
 AX_INLINE bool ax_word_compare_exchange(ax_word *word, uint64_t *expected, uint64_t desired)
 {
     explorer_point("compare_exchange", word);

@@ -40,6 +40,9 @@ static void check_words(uint64_t first, uint64_t second)
     require(ax_word_load(&word) == first, "a failed swap changed something");
     require(ax_word_fetch_or(&word, second) == first, "what fetch_or returns");
     require(ax_word_load(&word) == (first | second), "what fetch_or leaves");
+    ax_word_store(&word, first);
+    require(ax_word_fetch_add(&word, second) == first, "what fetch_add returns");
+    require(ax_word_load(&word) == first + second, "what fetch_add leaves");
 }
 
 static void check_pointers(void)
@@ -58,6 +61,7 @@ static void check_pointers(void)
 static struct {
     ax_word halves;  /* both always equal */
     ax_word sum;     /* of additions by compare-and-swap */
+    ax_word added;   /* of additions by fetch_add */
     ax_word tickets; /* the number last taken out by exchange, put back with 1 more */
     ax_word split;   /* of additions by a load and a store */
     ax_word bits;    /* one a thread, set by fetch_or, cleared by compare-and-swap */
@@ -83,6 +87,7 @@ static void *contend(void *argument)
         uint64_t number = twice(round * THREADS + thread), found = ax_word_load(&shared.sum);
         while (!ax_word_compare_exchange(&shared.sum, &found, found + number)) {
         }
+        (void)ax_word_fetch_add(&shared.added, number);
         ax_word_store(&shared.halves, number);
         check_halves(ax_word_load(&shared.halves));
         check_halves(ax_word_exchange(&shared.halves, twice(thread)));
@@ -141,6 +146,7 @@ int main(int count, char **arguments)
         }
     }
     require(ax_word_load(&shared.sum) == sum, "an addition was lost");
+    require(ax_word_load(&shared.added) == sum, "an addition by fetch_add was lost");
     require(ax_word_load(&shared.bits) == 0, "a bit is left over");
     require(ax_word_load(&shared.tickets) > 1, "the ticket was lost");
     printf("the contract holds: words and pointers of %d bits, %d threads\n", (int)sizeof(void *) * 8,

@@ -1,5 +1,6 @@
 """Bugs of the extension, and of the core in it, claimed by tests of behaviour, stress and lifecycle."""
 
+from mutants import family_mutants
 from mutants.mutant import Mutant
 
 CELL = "csrc/binding/cell.c"
@@ -12,7 +13,6 @@ COUNTER = "csrc/binding/type_counter.c"
 GUARD = "csrc/binding/type_guard.c"
 HISTOGRAM = "csrc/binding/type_histogram.c"
 TIMER = "csrc/binding/type_timer.c"
-FAMILY = "csrc/binding/type_family.c"
 
 
 def tested(name: str, file: str, old: str, new: str, *tests: str) -> Mutant:
@@ -364,81 +364,7 @@ METRICS = [
         "timer != Py_None;",
         "tests/test_timer.py::test_two_timers_do_not_mix",
     ),
-    tested(
-        "family: a float hits the int that it is equal to",
-        FAMILY,
-        "    return PyUnicode_CheckExact(value) || PyLong_CheckExact(value);",
-        "    return PyUnicode_CheckExact(value) || PyLong_CheckExact(value) || PyFloat_CheckExact(value);",
-        "tests/test_family.py::test_values_of_other_types",
-    ),
-    tested(
-        "family: the hash of a subclass is asked for",
-        FAMILY,
-        "    return PyUnicode_CheckExact(value) || PyLong_CheckExact(value);",
-        "    return PyUnicode_Check(value) || PyLong_Check(value);",
-        "tests/test_family.py::test_spellings_of_one_child",
-    ),
-    tested(
-        "family: who comes second publishes too",
-        FAMILY,
-        "    if (found != 0 || is_full(self)) {\n        return found;\n    }\n    if (PyDict_SetItem(sp",
-        "    Py_CLEAR(*published);\n    if (is_full(self)) {\n        return 0;\n    }\n"
-        "    if (PyDict_SetItem(sp",
-        "tests/test_family.py::test_a_factory_that_uses_the_family",
-    ),
-    tested(
-        "family: the limit is looked at before the factory runs alone",
-        FAMILY,
-        "    if (found != 0 || is_full(self)) {",
-        "    if (found != 0) {",
-        "tests/test_family.py::test_a_factory_that_fills_the_family",
-    ),
-    tested(
-        "family: a further spelling outlives its child",
-        FAMILY,
-        "        if (present < 0 || (present > 0 && PyDict_DelItem(children, key) < 0)) {",
-        "        if (present < 0) {",
-        "tests/test_family.py::test_spellings_of_one_child",
-    ),
-    tested(
-        "family: a spelling is entered though its child was removed",
-        FAMILY,
-        "    if (ax_dict_get(children, canonical, present) > 0 && *present == child &&\n"
-        "        PyDict_Contains(children, key) == 0 &&",
-        "    (void)ax_dict_get(children, canonical, present);\n    (void)canonical;\n"
-        "    if (PyDict_Contains(children, key) == 0 &&",
-        "tests/stress/test_family.py",
-    ),
-    Mutant(
-        "family: children are released while it changes",
-        FAMILY,
-        "    held = PyDict_Copy(family_of(self)->children);",
-        "    held = Py_NewRef(Py_None);",
-        "pytest",
-        ["tests/test_family.py::test_a_child_that_dies_uses_the_family"],
-        hangs=True,  # a child that dies asks for another, and waits for its own thread
-    ),
-    tested(
-        "family: the collector is not told its children",
-        FAMILY,
-        "    Py_VISIT(family_of(self)->children);\n",
-        "",
-        "tests/test_family.py::test_cycles_are_collected",
-    ),
-    tested(
-        "family: the collector leaves its factory",
-        FAMILY,
-        "    if (ax_pointer_load(&family_of(self)->factory) != NULL) {\n        Py_DECREF",
-        "    if (false) {\n        Py_DECREF",
-        "tests/test_family.py::test_a_cycle_through_the_factory_alone_is_broken",
-    ),
-    tested(
-        "family: a removed child is leaked",
-        FAMILY,
-        "    Py_XDECREF(further);\n    Py_XDECREF(child);\n    Py_DECREF(canonical);",
-        "    Py_XDECREF(further);\n    Py_DECREF(canonical);",
-        FLAT,
-    ),
+    *family_mutants.MUTANTS,
 ]
 
 # Free-threaded 3.13 alone: its reference counts, and what a reader can do with an object that is going.

@@ -65,8 +65,9 @@ MUTANTS = [
     tested(
         "twin: a child is published though another was",
         FAMILY,
-        "        elif swap(family, version, {**children, labels: child}):\n            return child\n",
-        "        else:\n            swap(family, version, {**children, labels: child})\n"
+        "        elif swap(family, version, Held({**children, labels: child}, held.removed)):\n"
+        "            return child\n",
+        "        else:\n            swap(family, version, Held({**children, labels: child}, held.removed))\n"
         "            return child\n",
         "tests/stress/test_family.py",
     ),

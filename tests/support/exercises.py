@@ -285,15 +285,52 @@ def other_key() -> tuple[Any, ...]:
     return text(), other_integer()
 
 
+def other_text() -> str:
+    return "/".join(["the", "rest"])
+
+
+class Child:
+    """A child in Python."""
+
+    def inc(self) -> None:
+        pass
+
+
 def family_extras() -> Iterator[tuple[Any, ...]]:
     for key in (same_key, same_key_otherwise, other_key):
         yield "__getitem__", operator.getitem, (key,)
+        yield "__setitem__", add_in_place, (key,)
+        yield "labels", by_name, (key,)
+        yield "inc", spread("inc"), (key,)
+        yield "add", spread("add"), (key, same_integer)
+        yield "store", spread("store"), (key, same_integer)
     yield "__getitem__", operator.getitem, (lambda: (text(), True),)
     yield "__getitem__", operator.getitem, (text,), ValueError
     yield "__getitem__", operator.getitem, (lambda: (text(), same_float()),), TypeError
+    yield "__getitem__", operator.getitem, (lambda: (text(), "\ud800"),), ValueError
     yield "__getitem__", fill, (), ValueError
     yield "__getitem__", make_with, (lambda: refuse,), LookupError
+    yield "__contains__", operator.contains, (text,), ValueError
+    yield "__setitem__", assign_thing, (same_key,), TypeError
+    yield "__setitem__", assign_thing, (text,), ValueError
+    yield "__setitem__", assign_removed, (same_key,)
+    yield "__delitem__", operator.delitem, (same_key,), TypeError
     yield "__class_getitem__", None, (thing,)
+    yield "labels", by_wrong_name, (), TypeError
+    yield "labels", by_position, (same_key,), TypeError
+    yield "inc", None, (text, lambda: True)
+    yield "inc", None, (text,), ValueError
+    yield "inc", of_another_class, ()
+    yield "add", None, (same_float, text, same_integer), TypeError
+    yield "add", None, (too_large, text, same_integer), OverflowError
+    yield "add", None, (to_the_end, text, same_integer), OverflowError
+    yield "add", None, (), TypeError
+    yield "store", None, (text, text, same_integer), TypeError
+    yield "observe", None, (same_float, text, same_integer), AttributeError
+    yield "observe", observe_in_another, ()
+    yield "track", enter_by_labels, (same_key,)
+    yield "time", None, (text, same_integer), AttributeError
+    yield "overflow", past_the_limit, ()
     yield "items", None, ()
     yield "items", lambda family: list(family.items()), ()
     yield "remove", None, (text,), ValueError
@@ -301,6 +338,67 @@ def family_extras() -> Iterator[tuple[Any, ...]]:
     yield "__init__", None, (lambda: int, text, text), ValueError
     yield "__init__", None, (lambda: int, same_integer), TypeError
     yield "__init__", None, (text, text), TypeError
+
+
+def spread(name: str) -> Callable[..., Any]:
+    return lambda family, key, *amount: getattr(family, name)(*amount, *key)
+
+
+def add_in_place(family: Any, key: Any) -> None:
+    family[key] += 1
+
+
+def assign_thing(family: Any, key: Any) -> None:
+    family[key] = thing()
+
+
+def assign_removed(family: Any, key: Any) -> None:
+    other = type(family)(type(family[key]), *family.label_names)
+    child = other[key]
+    other.clear()
+    other[key] = child
+
+
+def by_name(family: Any, key: tuple[Any, ...]) -> Any:
+    return family.labels(**dict(zip(family.label_names, key, strict=True)))
+
+
+def by_wrong_name(family: Any) -> Any:
+    return family.labels(**{other_text(): 1})
+
+
+def by_position(family: Any, key: tuple[Any, ...]) -> Any:
+    return family.labels(*key)
+
+
+def enter_by_labels(family: Any, key: tuple[Any, ...]) -> None:
+    with family.track(*key):
+        pass
+
+
+def observe_in_another(family: Any) -> None:
+    class Observer:
+        def observe(self, value: Any) -> None:
+            pass
+
+        def time(self) -> str:
+            return text()
+
+    other = type(family)(Observer, text())
+    other.observe(same_float(), same_integer())
+    other.time(same_integer())
+
+
+def past_the_limit(family: Any) -> None:
+    full = type(family)(type(family[same_key()]), text(), limit=1, overflow=other_text())
+    for number in range(3):
+        full.inc(number)
+
+
+def of_another_class(family: Any) -> None:
+    others = type(family)(Child, text())
+    others.inc(same_integer())
+    others.inc(same_integer())
 
 
 def fill(family: Any) -> None:

@@ -299,8 +299,27 @@ def families() -> None:
     requests.clear()
     assert_type(requests.label_names, tuple[str, ...])
     assert_type(requests.limit, int | None)
+    assert_type(requests.overflow, str | None)
+    assert_type(requests.labels(method="GET", status=200), Counter)
+    assert_type(len(requests), int)
+    assert_type(("GET", 200) in requests, bool)
+    requests["GET", 200] += 1
+    requests.inc("GET", 200)
+    requests.add(Index(), "GET", 200)
     covariant: Family[object] = requests
     del covariant
+    levels = Family(AtomicFloat, "room", limit=10, overflow="other")
+    levels.add(1, "hall")
+    levels.store(0.5, "hall")
+    in_flight = Family(AtomicInt, "route")
+    in_flight.dec("/")
+    with in_flight.track("/") as cell:
+        assert_type(cell, AtomicInt)
+    latency = Family(lambda: Histogram([1.0]), "route")
+    latency.observe(0.5, "/")
+    with latency.time("/") as histogram:
+        assert_type(histogram, Histogram)
+    assert_type(latency.time("/")(len)([]), int)
 
 
 def prometheus(metrics: PrometheusCollector, segment: Segment, shared: SharedInt) -> None:

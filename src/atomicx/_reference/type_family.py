@@ -6,59 +6,49 @@
 from __future__ import annotations
 
 from _thread import get_ident
+from contextlib import suppress
 from types import GenericAlias
+from weakref import ref
 
 from .chain import Cell, current, swap
-from .int64 import as_int
-from .loops import exchange_value, load_value
+from .labels import as_label_names, as_labels, as_limit, as_overflow, described, named_values
+from .loops import load_value
 from .type_ref import reprs_running
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any, ClassVar, SupportsIndex
 
     _Labels = tuple[str, ...]
 
 # In the place of a child that was not made yet.
 MISSING: Any = object()
+# How many children a repr shows.
+SHOWN = 10
 
 
-def as_label_names(names: tuple[object, ...]) -> tuple[str, ...]:
-    if not names:
-        raise ValueError("a Family has at least one label name")
-    texts: list[str] = []
-    for name in names:
-        if not isinstance(name, str):
-            raise TypeError(f"a label name is a str, not {type(name).__name__!r}")
-        texts.append(str.__str__(name))
-    if len(set(texts)) != len(texts):
-        raise ValueError("the label names of a Family are distinct")
-    return tuple(texts)
+class Held:
+    """What a family's cell holds. Never changes."""
+
+    __slots__ = ("children", "removed")
+    children: dict[_Labels, Any]
+    removed: tuple[tuple[_Labels, ref[Any]], ...]  # which `+=` may still assign
+
+    def __init__(self, children: dict[_Labels, Any], removed: tuple[tuple[_Labels, ref[Any]], ...]) -> None:
+        self.children = children
+        self.removed = removed
 
 
-def as_limit(limit: SupportsIndex | None) -> int | None:
-    number = None if limit is None else as_int(limit)
-    if number is not None and number < 1:
-        raise ValueError("limit must be at least 1")
-    return number
-
-
-def as_label(value: object) -> str:
-    # What it holds, whatever a subclass says: True is 1, and a member of an enumeration its value.
-    if isinstance(value, str):
-        return str.__str__(value)
-    if isinstance(value, int):
-        return int.__repr__(value)
-    raise TypeError(f"a label value is a str or an int, not {type(value).__name__!r}")
-
-
-def as_labels(family: Family, values: tuple[object, ...]) -> _Labels:
-    labels = len(names_of(family))
-    if len(values) != labels:
-        plural, plurals = ("" if number == 1 else "s" for number in (len(values), labels))
-        raise ValueError(f"{len(values)} label value{plural} for {labels} label{plurals}")
-    return tuple(map(as_label, values))
+def without(held: Held, gone: Iterable[_Labels]) -> Held:
+    """Return the same without the children that are gone, but knowing them while they live."""
+    rest = held.children.copy()
+    removed = [entry for entry in held.removed if entry[1]() is not None]
+    for labels in gone:
+        child = rest.pop(labels)
+        with suppress(TypeError):  # if it cannot be referred to weakly, it is not recognised
+            removed.append((labels, ref(child)))
+    return Held(rest, tuple(removed))
 
 
 def names_of(family: Family) -> _Labels:
@@ -68,20 +58,71 @@ def names_of(family: Family) -> _Labels:
         raise RuntimeError("Family.__init__() was not called") from None
 
 
+def overflow_labels(family: Family) -> _Labels | None:
+    overflow = family._Family__overflow
+    return None if overflow is None else (overflow,) * len(family._Family__label_names)
+
+
+def key_values(key: str | int | tuple[str | int, ...]) -> tuple[str | int, ...]:
+    return key if isinstance(key, tuple) else (key,)
+
+
+def is_full(family: Family, children: dict[_Labels, Any]) -> bool:
+    limit = family._Family__limit
+    return limit is not None and len(children) - (overflow_labels(family) in children) >= limit
+
+
 def make_child(family: Family, labels: _Labels) -> Any:
     """Return the child for labels, which had none; in a race, the one of whoever came first."""
-    limit = family._Family__limit
+    overflow = overflow_labels(family)
     child = MISSING
     while True:
-        version, children = current(family)
+        version, held = current(family)
+        children: dict[_Labels, Any] = held.children
         if labels in children:
             return children[labels]
-        if limit is not None and len(children) >= limit:
-            raise ValueError(f"this Family has its limit of {limit} children")
-        if child is MISSING:
+        if labels != overflow and is_full(family, children):
+            if overflow is None:
+                names = described(family._Family__label_names)
+                raise ValueError(f"{names} is full: limit {family._Family__limit}, cannot add {labels!r}")
+            labels = overflow
+        elif child is MISSING:
             child = family._Family__factory()  # which may run any code, so look again
-        elif swap(family, version, {**children, labels: child}):
+        elif swap(family, version, Held({**children, labels: child}, held.removed)):
             return child
+
+
+def child_of(family: Family, values: tuple[object, ...]) -> Any:
+    labels = as_labels(names_of(family), values)
+    children: dict[_Labels, Any] = load_value(family).children
+    return children[labels] if labels in children else make_child(family, labels)
+
+
+def was_handed_out(family: Family, labels: _Labels, child: object) -> bool:
+    """Whether family["..."] has given child for labels: it is their child, or the overflow one, or was."""
+    held: Held = load_value(family)
+    other = overflow_labels(family)
+    candidates = [labels] if other is None else [labels, other]
+    return any(held.children.get(known, MISSING) is child for known in candidates) or any(
+        known in candidates and removed() is child for known, removed in held.removed
+    )
+
+
+def definition(family: Family) -> str:
+    """Return the arguments, as they would be written."""
+    names = names_of(family)
+    options = {"limit": family._Family__limit, "overflow": family._Family__overflow}
+    given = [f"{name}={value!r}" for name, value in options.items() if value is not None]
+    return ", ".join([*map(repr, (family._Family__factory, *names)), *given])
+
+
+def contents(family: Family) -> str:
+    """Return the first of the children, as they would be written in a dict; empty if there are none."""
+    children = list(load_value(family).children.items())
+    shown = [f"{labels!r}: {child!r}" for labels, child in children[:SHOWN]]
+    if len(children) > SHOWN:
+        shown.append(f"... {len(children) - SHOWN} more")
+    return f" {{{', '.join(shown)}}}" if shown else ""
 
 
 class Family(Cell):
@@ -91,46 +132,65 @@ class Family(Cell):
     There is at least one label name, and they are distinct, else ValueError. Label values are str or int: an
     int stands for its decimal digits, so that 200 and "200" are one child; an instance of a subclass stands
     for what it holds, so that True is 1 and a member of an enumeration its value. Another type is a
-    TypeError, the wrong number of values a ValueError. With a limit, a child more than so many is a
-    ValueError. All of this is given once: to call __init__ again is a RuntimeError, and so is every operation
-    if a subclass has not called it.
+    TypeError. The wrong number of values, or a str that UTF-8 cannot encode, is a ValueError. All of this is
+    given once: to call __init__ again is a RuntimeError, and so is every operation if a subclass has not
+    called it.
 
-    A child is made exactly once: whoever asks for these labels gets the same object, until it is removed.
-    Nobody waits for a factory that is running, so in a race it may be called by several threads; one result
-    becomes the child, and the others are dropped before anybody has seen them. A factory that raises leaves
-    no trace.
+    With a limit, one child more than that is a ValueError; with overflow as well, further label values share
+    one child, whose values are all overflow. That child is made when it is first needed and does not count
+    towards the limit.
 
-    In the C module a hit is one look-up in a dict, and takes no lock. With the GIL no operation waits for
-    another thread, so all may be used in signal handlers, __del__, callbacks of the garbage collector or of
-    weak references, and after a fork. Without the GIL that is so of hits; a child is made, or removed, under
-    a mutex, for a few operations on a dict, whose own mutex does the same: nothing else runs meanwhile, so
-    nothing can deadlock but a child process that was forked at that moment.
+    A child is made exactly once: everybody who asks for these labels gets the same object, until it is
+    removed. No operation waits for a factory that is running, so in a race it may be called by several
+    threads; one result becomes the child, and the others are dropped before anybody has seen them. A factory
+    that raises leaves no trace.
 
-    Family[Counter] is a type for checkers.
+    family.inc("GET", 200) does what family["GET", 200].inc() does, in one call: the child is not handed out,
+    so that threads which count under the same labels do not contend for its reference count. dec, add, store
+    and observe do the same for the child's operation of that name. If the children have no such operation,
+    that is an AttributeError. A call that fails may have made a new child, at zero. A subclass that overrides
+    __getitem__ changes nothing for these operations.
+
+    family["GET"] += 1 works: to assign a child to the labels that this family gave it for is accepted, and
+    does nothing. To assign anything else is a TypeError.
+
+    No operation waits for another thread, so all may be used in signal handlers, __del__, callbacks of the
+    garbage collector or of weak references, and after a fork. (The pure-Python twin is lock-free with the
+    GIL. Without it, it stands on a dict's own mutex: exact, but neither lock-free nor safe in a child that
+    was forked while other threads used it.)
+
+    A family is always true, also while it is empty. Family[Counter] is a type for checkers.
     """
 
-    __slots__ = ("_Family__factory", "_Family__label_names", "_Family__limit")
+    __slots__ = ("_Family__factory", "_Family__label_names", "_Family__limit", "_Family__overflow")
     __module__ = "atomicx"
-    _Cell__zero: ClassVar[Any] = {}  # never changes: a new child is a new dict
+    _Cell__zero: ClassVar[Any] = Held({}, ())
     _Family__factory: Callable[[], Any]  # immutable once there, as are the others
     _Family__label_names: _Labels
     _Family__limit: int | None
+    _Family__overflow: str | None
 
-    # Else iteration and `in` would ask for the children of 0, 1 and so on, and make them.
+    # Else iteration would ask for the children of 0, 1 and so on, and make them.
     __iter__ = None
-    __contains__ = None
 
     def __init__(
-        self, factory: Callable[[], Any], /, *label_names: str, limit: SupportsIndex | None = None
+        self,
+        factory: Callable[[], Any],
+        /,
+        *label_names: str,
+        limit: SupportsIndex | None = None,
+        overflow: str | None = None,
     ) -> None:
         if not callable(factory):
             raise TypeError("the first argument of Family() is a factory, which is called")
         names = as_label_names(label_names)
         most = as_limit(limit)
+        other = as_overflow(overflow, most)
         if hasattr(self, "_Family__label_names"):
             raise RuntimeError("Family.__init__() was called before")
         self._Family__factory = factory
         self._Family__limit = most
+        self._Family__overflow = other
         self._Family__label_names = names
 
     @classmethod
@@ -149,48 +209,138 @@ class Family(Cell):
         names_of(self)
         return self._Family__limit
 
+    @property
+    def overflow(self) -> str | None:
+        """The label value that stands for all that do not fit into the limit, or None."""
+        names_of(self)
+        return self._Family__overflow
+
     def __getitem__(self, key: str | int | tuple[str | int, ...], /) -> Any:
-        values = key if isinstance(key, tuple) else (key,)
-        labels = as_labels(self, values)
-        children = load_value(self)
-        return children[labels] if labels in children else make_child(self, labels)
+        return child_of(self, key_values(key))
+
+    def __setitem__(self, key: str | int | tuple[str | int, ...], child: object, /) -> None:
+        labels = as_labels(names_of(self), key_values(key))
+        if not was_handed_out(self, labels, child):
+            raise TypeError(
+                f"{described(names_of(self))} makes its children itself: "
+                f"cannot assign {type(child).__name__!r} object to {labels!r}"
+            )
+
+    def __delitem__(self, key: object, /) -> None:
+        raise TypeError(f"{type(self).__name__!r} object does not support item deletion: use remove()")
+
+    def __contains__(self, key: str | int | tuple[str | int, ...], /) -> bool:
+        return as_labels(names_of(self), key_values(key)) in load_value(self).children
+
+    def __len__(self, /) -> int:
+        return len(load_value(self).children)
+
+    def __bool__(self, /) -> bool:
+        return True
+
+    def labels(self, /, **by_name: str | int) -> Any:
+        """Return the child for these label values, given by label name, as family[...] does.
+
+        Raises TypeError if a name is missing or unknown, and what family[...] raises. Lock-free, but for the
+        factory.
+        """
+        return child_of(self, named_values(names_of(self), by_name))
+
+    def inc(self, /, *values: str | int) -> None:
+        """Call inc() of the child for these label values, which is made if there is none. Returns None.
+
+        The child is not handed out. Raises AttributeError if it has no inc(), and what family[...] and inc()
+        raise; a new child may then be there, at zero. Lock-free, but for the factory.
+        """
+        child_of(self, values).inc()
+
+    def dec(self, /, *values: str | int) -> None:
+        """Call dec() of the child for these label values, which is made if there is none. Returns None.
+
+        The child is not handed out. Raises AttributeError if it has no dec(), and what family[...] and dec()
+        raise; a new child may then be there, at zero. Lock-free, but for the factory.
+        """
+        child_of(self, values).dec()
+
+    def add(self, amount: Any, /, *values: str | int) -> None:
+        """Call add(amount) of the child for these label values, which is made if there is none. Returns None.
+
+        The child is not handed out. Raises AttributeError if it has no add(), and what family[...] and add()
+        raise; a new child may then be there, at zero. Lock-free, but for the factory.
+        """
+        child_of(self, values).add(amount)
+
+    def store(self, value: Any, /, *values: str | int) -> None:
+        """Call store(value) of the child for these label values, which is made if there is none. Returns
+        None.
+
+        The child is not handed out. Raises AttributeError if it has no store(), and what family[...] and
+        store() raise; a new child may then be there, at zero. Lock-free, but for the factory.
+        """
+        child_of(self, values).store(value)
+
+    def observe(self, value: Any, /, *values: str | int) -> None:
+        """Call observe(value) of the child for these label values, which is made if there is none. Returns
+        None.
+
+        The child is not handed out. Raises AttributeError if it has no observe(), and what family[...] and
+        observe() raise; a new child may then be there, at zero. Lock-free, but for the factory.
+        """
+        child_of(self, values).observe(value)
+
+    def track(self, /, *values: str | int) -> Any:
+        """Return track() of the child for these label values: a context manager and decorator.
+
+        It counts one more on entry and one less on exit. Raises AttributeError if the child has no track(),
+        and what family[...] raises. Lock-free, but for the factory.
+        """
+        return child_of(self, values).track()
+
+    def time(self, /, *values: str | int) -> Any:
+        """Return time() of the child for these label values: a context manager and decorator.
+
+        It observes, in seconds, how long its block takes. Raises AttributeError if the child has no time(),
+        and what family[...] raises. Lock-free, but for the factory.
+        """
+        return child_of(self, values).time()
 
     def items(self, /) -> Iterator[tuple[_Labels, Any]]:
         """Return an iterator over the children that are there now, each with its label values: (tuple of str,
         child).
 
-        Lock-free.
+        They are those of one moment during the call, in the order in which they were made. Lock-free.
         """
-        return iter(list(load_value(self).items()))
+        return iter(list(load_value(self).children.items()))
 
     def remove(self, /, *values: str | int) -> None:
-        """Remove the child for these label values, under all their spellings. Returns None.
+        """Remove the child for these label values. Returns None.
 
-        Who has it can still use it; who asks for these labels from now on gets a new one. Raises KeyError if
-        there is none, TypeError and ValueError as family[...] does. Never waits with the GIL.
+        Code that holds the child can still use it; the next request for these labels makes a new one. An
+        operation that overlaps the removal counts in the removed child. Raises KeyError if there is none,
+        TypeError and ValueError as family[...] does. Lock-free.
         """
-        labels = as_labels(self, values)
+        labels = as_labels(names_of(self), values)
         while True:
-            version, children = current(self)
-            if labels not in children:
+            version, held = current(self)
+            if labels not in held.children:
                 raise KeyError(labels)
-            rest = {others: child for others, child in children.items() if others != labels}
-            if swap(self, version, rest):
+            if swap(self, version, without(held, [labels])):
                 return
 
     def clear(self, /) -> None:
-        """Remove all children. Returns None. Never waits with the GIL."""
-        exchange_value(self, {})
+        """Remove all children, those of one moment. Returns None. Lock-free."""
+        while True:
+            version, held = current(self)
+            if swap(self, version, without(held, held.children)):
+                return
 
     def __repr__(self, /) -> str:
-        names = names_of(self)
-        limit = [] if self._Family__limit is None else [f"limit={self._Family__limit}"]
+        names_of(self)
         visit = (id(self), get_ident())
         if visit in reprs_running:
             return f"{type(self).__name__}(...)"
         reprs_running.add(visit)
         try:
-            content = ", ".join([*map(repr, (self._Family__factory, *names)), *limit])
-            return f"{type(self).__name__}({content})"
+            return f"{type(self).__name__}({definition(self)}){contents(self)}"
         finally:
             reprs_running.discard(visit)

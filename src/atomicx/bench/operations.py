@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from mmap import mmap
 from typing import Any
 
 import atomicx
 
+from ..verify.spec.cells import CELLS
 from .harness import Case
 
 SUBJECT = "atomicx"
@@ -20,6 +21,16 @@ NO_CALL = ""  # no call of a method, so none to compare with
 WITH, WITH_NEW = "with an empty guard", "with a new empty guard"
 
 LARGE = 1 << 40
+
+# Each costs what another one costs: they are left out so that the tables stay readable.
+NOT_MEASURED = frozenset(
+    {
+        *("AtomicFloat.fetch_sub", "AtomicFloat.sub_fetch", "AtomicFloat.fetch_min"),
+        *("AtomicFloat.compare_exchange", "AtomicFloat.update", "AtomicFloat.fetch_update"),
+        *("AtomicInt.fetch_update", "AtomicBool.compare_exchange", "Counter.drain"),
+        *("AtomicRef.compare_exchange", "AtomicRef.update", "AtomicRef.fetch_update"),
+    }
+)
 
 
 def _cell(
@@ -234,9 +245,25 @@ def _shared() -> list[Case]:
     ]
 
 
+def of_the_table(known: list[Case]) -> Iterator[Case]:
+    """A case for each operation that has none yet: the first example of its row in the specification."""
+    labels = " ".join(case.label for case in known)
+    for model in CELLS:
+        for row in model.operations:
+            name = f"{model.name}.{row.name}"
+            plain = row.is_public and row.name.isidentifier() and row.atomic and not row.calls_arguments
+            if plain and name not in NOT_MEASURED and f"{name}(" not in labels:
+                given = ", ".join(map(repr, row.arguments[0]))
+                floor = (CALL, CALL_ONE, CALL_TWO)[len(row.arguments[0])]
+                job = f"{model.name.removeprefix('Atomic').lower()}.{row.name}"
+                make = getattr(atomicx, model.name)
+                yield _cell(job, f"{name}({given})", make, f"cell.{row.name}({given})", floor=floor)
+
+
 def own_cases() -> list[Case]:
     """Every operation of every type, one thread, local variables."""
-    return [*_int(), *_float(), *_bool(), *_ref(), *_counter(), *_metrics(), *_shared()]
+    cases = [*_int(), *_float(), *_bool(), *_ref(), *_counter(), *_metrics(), *_shared()]
+    return [*cases, *of_the_table(cases)]
 
 
 def own(label: str) -> Case:

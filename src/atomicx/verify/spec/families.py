@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .kinds import INT64_MAX, LABEL
-from .model import Arguments, Model, Parameter, Promise
+from .kinds import INT64_MAX, LABEL, OBJECT, exact
+from .model import Arguments, Model, Operation, Parameter, Promise
 from .rows import NO_ARGUMENTS, row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # Family, of AtomicInts, with two labels. The state is what items() gives, sorted, with the children's values.
 
@@ -15,6 +18,7 @@ _LABEL_NAMES = ("method", "status")
 _LABELS = [Parameter(name, LABEL, variadic=True) for name in _LABEL_NAMES]
 _KEYS: tuple[Arguments, ...] = (("GET", 200), ("GET", "404"), ("PUT", 200))
 _LIMIT = 3
+_ADDED, _STORED = 5, -7
 
 _Children = tuple[tuple[tuple[str, ...], int], ...]
 
@@ -30,6 +34,64 @@ def _child(children: _Children, *key: str) -> tuple[_Children, int]:
     if len(children) >= _LIMIT:
         raise ValueError("the family is full")
     return _with_child(children, key, 0), 0
+
+
+def _add(amount: int) -> Callable[..., tuple[_Children, None]]:
+    def step(children: _Children, *key: str) -> tuple[_Children, None]:
+        found, value = _child(children, *key)
+        return _with_child(found, key, exact(value + amount)), None
+
+    return step
+
+
+def _store(children: _Children, *key: str) -> tuple[_Children, None]:
+    found, _ = _child(children, *key)
+    return _with_child(found, key, _STORED), None
+
+
+def _add_in_place(family: Any, *key: Any) -> None:
+    family[key] += _ADDED
+
+
+_NO_OPERATION = "AttributeError"
+
+
+def _refuse(children: _Children, *key: str) -> tuple[_Children, str]:
+    """The children have no such operation; and what was not there is there now."""
+    return _child(children, *key)[0], _NO_OPERATION
+
+
+def _observe(family: Any, *key: Any) -> Any:
+    try:
+        return family.observe(0.5, *key)
+    except AttributeError:
+        return _NO_OPERATION
+
+
+def _time(family: Any, *key: Any) -> Any:
+    try:
+        return family.time(*key)
+    except AttributeError:
+        return _NO_OPERATION
+
+
+def _count_inside(family: Any, *key: Any) -> int:
+    with family.track(*key) as inside:
+        return int(inside.load())
+
+
+def _track(children: _Children, *key: str) -> tuple[_Children, int]:
+    found, value = _child(children, *key)
+    return found, exact(value + 1)
+
+
+def _delete(children: _Children, key: object) -> Any:
+    raise TypeError("a Family does not support item deletion: use remove()")
+
+
+def _counts(name: str, step: Callable[..., Any], written: Callable[..., Any] | None = None) -> Operation:
+    """The child is found or made, and then changed: two steps."""
+    return row(name, _LABELS, step, _KEYS, written, atomic=False)
 
 
 def _without_child(children: _Children, *key: str) -> tuple[_Children, None]:
@@ -61,6 +123,29 @@ FAMILY = Model(
             lambda family, *values: family[values].load(),
             atomic=False,
         ),
+        _counts(
+            "labels",
+            _child,
+            lambda family, method, status: family.labels(status=status, method=method).load(),
+        ),
+        _counts("inc", _add(1)),
+        _counts("dec", _add(-1)),
+        _counts("add", _add(_ADDED), lambda family, *key: family.add(_ADDED, *key)),
+        _counts("store", _store, lambda family, *key: family.store(_STORED, *key)),
+        _counts("observe", _refuse, _observe),
+        _counts("time", _refuse, _time),
+        _counts("track", _track, _count_inside),
+        _counts("__setitem__", _add(_ADDED), _add_in_place),
+        row("__delitem__", [Parameter("key", OBJECT)], _delete, (("GET",),), operator.delitem),
+        row(
+            "__contains__",
+            _LABELS,
+            lambda children, *key: (children, key in dict(children)),
+            _KEYS,
+            lambda family, *key: key in family,
+        ),
+        row("__len__", [], lambda children: (children, len(children)), NO_ARGUMENTS, len),
+        row("__bool__", [], lambda children: (children, True), NO_ARGUMENTS, bool),
         row("items", [], lambda children: (children, children), NO_ARGUMENTS, _children, atomic=False),
         row("remove", _LABELS, _without_child, _KEYS),
         row("clear", [], lambda children: ((), None), NO_ARGUMENTS),
@@ -72,6 +157,8 @@ FAMILY = Model(
             operator.attrgetter("label_names"),
         ),
         row("limit", [], lambda children: (children, _LIMIT), NO_ARGUMENTS, operator.attrgetter("limit")),
+        row("overflow", [], lambda children: (children, None), NO_ARGUMENTS, operator.attrgetter("overflow")),
+        # The children follow, in the order in which they were made: that is not in the state.
         row(
             "__repr__",
             [],
@@ -80,7 +167,7 @@ FAMILY = Model(
                 f"Family(<class 'atomicx.AtomicInt'>, 'method', 'status', limit={_LIMIT})",
             ),
             NO_ARGUMENTS,
-            repr,
+            lambda family: repr(family).partition(" {")[0],
         ),
     ),
     edge_states=(

@@ -96,9 +96,12 @@ def to_truth(argument: Any) -> bool:
 
 
 def to_label(argument: Any) -> str:
-    """A label value as text: an int is its decimal digits. Raises TypeError."""
+    """A label value as text: an int is its decimal digits. Raises TypeError, or ValueError for surrogates."""
     if isinstance(argument, str):
-        return str.__str__(argument)
+        text = str.__str__(argument)
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise ValueError("a label value must be encodable in UTF-8")
+        return text
     if isinstance(argument, int):
         return int.__repr__(argument)
     raise TypeError(f"a label value is a str or an int, not {type(argument).__name__!r}")
@@ -196,7 +199,7 @@ LABEL = ArgumentKind(
     "label",
     to_label,
     accepted=("GET", "", "200", "404", 200, 404, -1, True, 2**100),
-    refused=(None, 1.5, b"GET", (), [], object),
+    refused=(None, 1.5, b"GET", (), [], object, "\ud800", "a\U0001f600\udfff"),
 )
 
 # What update() and fetch_update() take. It is called with the state, and what it returns is converted.

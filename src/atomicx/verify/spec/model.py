@@ -112,6 +112,11 @@ class Operation:
         return not self.name.startswith("_")
 
     @property
+    def calls_arguments(self) -> bool:
+        """Whether it calls one of its arguments with the state."""
+        return any(parameter.kind.called for parameter in self.parameters or ())
+
+    @property
     def most(self) -> int:
         """How many arguments it takes at most."""
         return len(self.parameters or ())

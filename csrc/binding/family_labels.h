@@ -1,0 +1,110 @@
+/* family_labels.h: the label values of a Family: as callers write them, as they are searched, as they are
+ * kept.
+ *
+ * A child is kept under its labels: a tuple of exact str, an int by its decimal digits. What is searched is a
+ * query that only points to the characters, so that finding a child under labels that were made at run time
+ * makes no object, takes no reference, and calls nothing that could wait: neither str's own hash, which is
+ * cached in the object, nor its comparison is used. */
+#ifndef AX_FAMILY_LABELS_H
+#define AX_FAMILY_LABELS_H
+
+#include "cell.h"
+
+#include "ax_hash.h"
+
+/* As many label values are searched without memory. */
+#define MOST_PLAIN_LABELS 8
+
+/* One label value: two are equal if and only if kind, bytes and what data points to are. */
+typedef struct {
+    const void *data;
+    size_t bytes;
+    unsigned kind; /* bytes per character */
+} LabelView;
+
+/* A view of a str that is ready, also of a subclass: of what it holds, whatever it says of itself. */
+AX_INLINE LabelView label_view(PyObject *text)
+{
+    unsigned kind = (unsigned)PyUnicode_KIND(text);
+    return (LabelView){PyUnicode_DATA(text), (size_t)PyUnicode_GET_LENGTH(text) * kind, kind};
+}
+
+/* What is searched. */
+typedef struct {
+    const LabelView *views;
+    Py_ssize_t count;
+    uint64_t hash;
+} LabelQuery;
+
+/* Where a query of few labels lies, and the digits of its ints. */
+typedef struct {
+    LabelView views[MOST_PLAIN_LABELS];
+    char digits[MOST_PLAIN_LABELS][24];
+} LabelBuffer;
+
+/* Whether a view is equal to a str that is ready. */
+AX_INLINE bool label_is(const LabelView *view, PyObject *text)
+{
+    LabelView other = label_view(text);
+    return view->bytes == other.bytes && view->kind == other.kind &&
+           (view->data == other.data || memcmp(view->data, other.data, other.bytes) == 0);
+}
+
+/* Whether a LabelQuery is for these labels, a tuple of as many: what the table asks. Runs no Python code. */
+AX_INLINE bool labels_match(const void *searched, const void *labels)
+{
+    const LabelQuery *query = searched;
+    PyObject *const *texts = ((const PyTupleObject *)labels)->ob_item;
+    for (Py_ssize_t i = 0; i < query->count; i++) {
+        if (!label_is(&query->views[i], texts[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The decimal digits of an int, written to the end of a buffer; false if it is none, or does not fit in 64
+ * bits. A subclass counts by what it holds: True is 1, and a member of an enumeration its value. */
+bool label_digits(PyObject *number, char digits[24], LabelView *view);
+
+/* A query for values of str and int. False, without an exception: they are too many, too large, or of other
+ * types, and labels_new is to look at them. Runs no Python code. */
+AX_INLINE bool labels_view(const ax_hash_key *key, PyObject *const *values, Py_ssize_t count,
+                           LabelBuffer *buffer, LabelQuery *query)
+{
+    if (count > MOST_PLAIN_LABELS) {
+        return false;
+    }
+    uint64_t hash = ax_hash_begin(key);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        LabelView *view = &buffer->views[i];
+        if (PyUnicode_Check(values[i]) && ax_text_is_ready(values[i])) {
+            *view = label_view(values[i]);
+        } else if (!label_digits(values[i], buffer->digits[i], view)) {
+            return false;
+        }
+        hash = ax_hash_add(key, hash, view->data, view->bytes);
+    }
+    query->views = buffer->views;
+    query->count = count;
+    query->hash = ax_hash_end(key, hash);
+    return true;
+}
+
+/* The hash of labels that labels_new made. */
+uint64_t labels_hash(const ax_hash_key *key, PyObject *labels);
+
+/* A query for such labels, in views, of which there are enough. */
+void labels_view_all(const ax_hash_key *key, PyObject *labels, LabelView *views, LabelQuery *query);
+
+/* Whether UTF-8 can encode all of them: a label that it cannot is in no family. */
+bool labels_are_encodable(const LabelQuery *query);
+
+/* The label values as a tuple of exact str; NULL with TypeError, or with ValueError if they are not wanted
+ * many, or cannot be encoded in UTF-8. */
+PyObject *labels_new(PyObject *const *values, Py_ssize_t count, Py_ssize_t wanted);
+
+/* text as an exact str that UTF-8 can encode; NULL with ValueError, which calls it `what`. */
+PyObject *label_from_text(const char *what, PyObject *text);
+
+#endif

@@ -1,0 +1,196 @@
+/* ax_table.h: a table from keys to objects that many threads search and change without a lock.
+ *
+ * Purpose. One search of a hit costs a few loads, and writes nothing that threads share. Insert once, up to a
+ * limit; remove; clear; a snapshot; a count: each takes effect at one moment.
+ *
+ * How. A tree of immutable nodes under one root, which has the count. A node is an array of 2^w slots, indexed
+ * by the next w bits of the hash; a slot is empty, an entry, or a smaller tree. A change copies the nodes from
+ * the root to the place of the change, and swaps the root by one compare-and-swap. So the root that a thread
+ * reads is the whole table as it was at that moment. A node grows with what is beneath it, up to 2^AX_TABLE_WIDTH
+ * slots, and is then never split again: what is beneath a slot grows on its own. So no change moves more than
+ * one node's worth of entries: growth never pauses.
+ *
+ * Why it is right. The compare-and-swap of a change expects the root that the change was worked out from. It is
+ * done in a section (ax_epoch.h), so the memory of that root cannot have been freed and given to another root:
+ * the same address is the same table. What a search finds was in the table when it read the root. Hence the
+ * limit is exact, a key is there once, and nothing is found after clear() that was there before.
+ *
+ * What was replaced. The swapped-out root carries all that went with it: the copied nodes, the entry that was
+ * removed, or the whole tree. It is retired with the epoch after the swap, and released when no section can
+ * reach it any more, by whoever changes the table next, or by whoever looks (ax_table_collect). Nobody waits,
+ * and references are given back outside sections, when the table is whole: that may run any code. A change
+ * that no section overlaps has its memory back before it returns. Otherwise it waits for the sections that were
+ * there at the change, and for a next call.
+ *
+ * Memory. An entry takes 32 bytes, its place in the nodes 10 to 60. Retired is at most what was changed while
+ * the oldest section that is still open was open.
+ *
+ * What it rests on. ax_epoch.h, and: searching, comparing keys and using what was found happen in one section;
+ * whoever wants to use an object longer takes a reference in it.
+ *
+ * Forks. A change is one compare-and-swap: a child of a fork finds the table before it or after it, whatever
+ * other threads were doing. What such a thread had retired, or was about to release, stays allocated there.
+ *
+ * The object model: pointers to keys and values, of which the table knows what ax_table_model says. Keys that
+ * are equal have equal hashes; the hash's bits are taken from the lowest up, so they have to be well mixed.
+ *
+ * With AX_SERIALIZED nothing overlaps: no section costs anything, and what is replaced is freed at once. Code
+ * that release() runs may use the table.
+ *
+ * Progress: searching is wait-free; changes and snapshots are lock-free: a retry means that another thread's
+ * change succeeded.
+ */
+#ifndef AX_TABLE_H
+#define AX_TABLE_H
+
+#include "ax_epoch.h"
+
+/* Whether what is looked for is this key. In a section: it runs no Python code, raises nothing, and reads no
+ * memory but the query's, the key's and what they keep alive. */
+typedef bool (*ax_table_matches)(const void *query, const void *key);
+
+typedef struct {
+    ax_table_matches matches;
+    void (*keep)(void *object);       /* counts a reference to a live object; may be called in a section */
+    void (*release)(void *object);    /* gives one back; may run any code; never called in a section */
+    void *(*allocate)(size_t size);   /* aligned for any object, NULL if there is no memory; in sections: it */
+    void (*free)(void *block);        /*   neither collects nor raises. free takes no NULL */
+} ax_table_model;
+
+typedef struct {
+    uint64_t hash;  /* all fields are immutable */
+    void *key;      /* the table owns a reference */
+    void *value;    /* the table owns a reference */
+    uint64_t order; /* less than that of each entry that was inserted after it */
+} ax_table_entry;
+
+/* What a snapshot has of an entry. */
+typedef struct {
+    void *key, *value; /* the snapshot's owner has a reference to each */
+    uint64_t order;
+} ax_table_item;
+
+/* A slot of a node: 0 if it is empty; the address of an entry; or that of a node, plus its width, or plus
+ * AX_TABLE_CHAIN. Nodes and entries are at multiples of 16. */
+typedef uintptr_t ax_table_slot;
+
+enum { AX_TABLE_WIDTH = 8, AX_TABLE_CHAIN = 15 };
+
+typedef struct {
+    void *replaced;        /* owned by the change that took the node out of the tree: the next such node */
+    uint64_t count;        /* immutable: entries beneath */
+    ax_table_slot slots[]; /* immutable: 2^width of them; in a chain, count entries whose hashes are equal */
+} ax_table_node;
+
+typedef struct {
+    ax_pointer root;    /* atomic: the slot of the top node, before which a root's further fields are */
+    ax_pointer retired; /* atomic: a stack of roots that were swapped out */
+} ax_table;
+
+typedef enum {
+    AX_TABLE_ABSENT,    /* removal: there is no such key. insertion: never */
+    AX_TABLE_DONE,      /* inserted, removed */
+    AX_TABLE_PRESENT,   /* insertion: the key is there already */
+    AX_TABLE_FULL,      /* insertion: not there, and there were limit entries */
+    AX_TABLE_NO_MEMORY, /* nothing has changed */
+} ax_table_change;
+
+/* What is to be inserted. */
+typedef struct {
+    uint64_t hash;
+    const void *query; /* for matches() */
+    void *key, *value; /* borrowed: the table takes references of its own */
+    uint64_t limit;    /* entries at most, but for the exempt one; 0: any number */
+    bool exempt;       /* neither stopped by the limit nor counted for it; one entry at a time can be */
+} ax_table_addition;
+
+/* An empty table, which owns no memory. */
+void ax_table_init(ax_table *table);
+
+/* Only for a table that no other thread can see any more: releases everything. */
+void ax_table_free(ax_table *table, const ax_table_model *model);
+
+/* The entry of a chain; out of line, since full hashes hardly ever collide. */
+const ax_table_entry *ax_table_find_in_chain(ax_table_slot chain, uint64_t hash, const void *query,
+                                             ax_table_matches matches);
+
+/* In a section: the entry that matches in the table that had this root, or NULL. */
+AX_INLINE const ax_table_entry *ax_table_find_from(ax_table_slot root, uint64_t hash, const void *query,
+                                                   ax_table_matches matches)
+{
+    ax_table_slot slot = root;
+    uint64_t rest = hash;
+    unsigned width;
+    while ((width = (unsigned)slot & 15) - 1 < AX_TABLE_CHAIN - 1) {
+        const ax_table_node *node = (const ax_table_node *)(slot - width);
+        slot = node->slots[rest & ((UINT64_C(1) << width) - 1)];
+        rest >>= width;
+    }
+    if (width != 0) {
+        return ax_table_find_in_chain(slot, hash, query, matches);
+    }
+    const ax_table_entry *entry = (const ax_table_entry *)slot;
+    return entry != NULL && entry->hash == hash && matches(query, entry->key) ? entry : NULL;
+}
+
+/* In a section: the entry that matches, which lives until the section ends at least, or NULL. Linearization
+ * point: the load of the root. Wait-free. */
+AX_INLINE const ax_table_entry *ax_table_find(const ax_table *table, uint64_t hash, const void *query,
+                                              ax_table_matches matches)
+{
+    return ax_table_find_from((ax_table_slot)ax_pointer_load(&table->root), hash, query, matches);
+}
+
+/* In a section: as ax_table_find; and says of the same moment whether the entry is not there, and could not be
+ * inserted for the limit (0: any number). Linearization point: the load of the root. Wait-free. */
+const ax_table_entry *ax_table_find_or_full(const ax_table *table, uint64_t hash, const void *query,
+                                            ax_table_matches matches, uint64_t limit, bool *full);
+
+/* Outside sections. DONE: the entry is in the table. PRESENT: *found is the value that is there, with a
+ * reference for the caller. Linearization point: the compare-and-swap of the root; PRESENT and FULL: the load
+ * of the root. Lock-free. Releases retired objects, which may run any code, when it is done. */
+ax_table_change ax_table_insert(ax_table *table, const ax_table_model *model, uint64_t thread,
+                                const ax_table_addition *addition, void **found);
+
+/* Outside sections. DONE, ABSENT or NO_MEMORY. Linearization point: the compare-and-swap of the root; ABSENT: the
+ * load of the root. Lock-free. Releases retired objects, which may run any code, when it is done. */
+ax_table_change ax_table_remove(ax_table *table, const ax_table_model *model, uint64_t thread, uint64_t hash,
+                                const void *query);
+
+/* Outside sections. Needs no memory. Linearization point: the exchange of the root. Wait-free but for the
+ * release of what was there, which may run any code. */
+void ax_table_clear(ax_table *table, const ax_table_model *model);
+
+/* Outside sections. How many entries there are, the exempt one included. Linearization point: the load of the
+ * root. Lock-free. */
+uint64_t ax_table_count(const ax_table *table, uint64_t thread);
+
+/* The memory of the table's tree, in bytes, without keys and values. As ax_table_count. */
+size_t ax_table_bytes(const ax_table *table, uint64_t thread);
+
+/* Outside sections. How many entries there are at one moment; if that is at most capacity, puts each one into
+ * items, with references for the caller, and else nothing. Unsorted. Linearization point: the load of the root.
+ * Lock-free. */
+size_t ax_table_snapshot(const ax_table *table, const ax_table_model *model, uint64_t thread,
+                         ax_table_item *items, size_t capacity);
+
+/* Whether something is retired and not yet released: for a cheap look after a section. */
+AX_INLINE bool ax_table_has_retired(const ax_table *table)
+{
+#if AX_EPOCH_IS_NEEDED
+    return ax_pointer_load(&table->retired) != NULL;
+#else
+    (void)table;
+    return false;
+#endif
+}
+
+/* Outside sections. Releases what is retired and can no longer be in use: may run any code. Lock-free. */
+void ax_table_collect(ax_table *table, const ax_table_model *model);
+
+/* Calls visit for each reference that the table owns, those of retired entries included, until it returns
+ * other than zero, and returns that. Only while no thread changes the table, as in a traversal by the garbage
+ * collector. */
+int ax_table_visit(const ax_table *table, int (*visit)(void *object, void *argument), void *argument);
+
+#endif
