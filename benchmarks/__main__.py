@@ -20,6 +20,13 @@ INTERRUPTED = 130
 Command = Callable[[argparse.Namespace], int]
 
 
+def whole_seconds(text: str) -> int:
+    """What wrk takes, for argparse: it does not say what it makes of none, or of less."""
+    if not (text.isdecimal() and 0 < int(text) < 10**6):
+        raise argparse.ArgumentTypeError(f"expected a whole number of seconds above 0, got {text!r}")
+    return int(text)
+
+
 def run(options: argparse.Namespace) -> int:
     from .cases import cases
     from .footprint import footprint
@@ -177,7 +184,7 @@ def main() -> int:
     trying.add_argument("--only", default="", help="variants whose name contains this; writes no file")
 
     serving = command("services", services, "run the example services under wrk, and write a results file")
-    serving.add_argument("--seconds", type=int, default=3, help="whole seconds at each load")
+    serving.add_argument("--seconds", type=whole_seconds, default=3, help="whole seconds at each load")
     serving.add_argument("--output", type=Path, default=results.FOLDER, help="folder of the results files")
 
     quoting = command("quote", quote, "put the figures of the results files into the documents")

@@ -7,7 +7,10 @@ from _thread import allocate_lock
 from threading import Lock, RLock
 from typing import Any
 
-from atomicx.verify.schedules.explorer import assert_all_schedules, explore
+import pytest
+
+from atomicx import AtomicBool
+from atomicx.verify.schedules.explorer import assert_all_schedules, explore, replay
 
 
 class Box:
@@ -95,14 +98,68 @@ def test_a_reentrant_lock_is_one() -> None:
     assert_all_schedules(setup, [twice, twice], lambda state, _: state[1] == [0, 1])
 
 
-def test_a_thread_that_waits_in_a_loop_does_not_end() -> None:
+def test_threads_that_wait_for_each_other_in_loops_do_not_end() -> None:
     def spin(box: Box) -> None:
         while not box.value:
             pass
 
-    failure = explore(Box, [spin, add], most_steps=500).failure
+    failure = explore(Box, [spin, spin], most_steps=500).failure
     assert failure is not None
     assert "does not end within 500 steps" in failure.reason
+
+
+def test_a_thread_that_waits_in_a_loop_lets_the_others_go_on() -> None:
+    def spin(box: Box) -> int:
+        while not box.value:
+            pass
+        return box.value
+
+    exploration = explore(Box, [spin, add], lambda box, results: results == (1, None), most_steps=500)
+    assert exploration.ok, str(exploration)
+    assert not exploration.complete, "nobody tries each round"
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_a_lock_that_spins_is_judged_by_what_it_does(right: bool) -> None:
+    class Spinning:
+        def __init__(self) -> None:
+            self.value = 0
+            self.taken = AtomicBool()
+
+        def take(self) -> None:
+            if right:
+                while self.taken.test_and_set():
+                    pass
+            else:
+                while self.taken.load():
+                    pass
+                self.taken.store(True)
+
+    def locked(box: Spinning) -> None:
+        box.take()
+        box.value += 1
+        box.taken.clear()
+
+    exploration = explore(Spinning, [locked, locked], lambda box, _: box.value == 2)
+    assert exploration.ok == right, str(exploration)
+    assert exploration.executions < 2000
+
+
+def test_a_schedule_in_which_a_thread_yielded_can_be_replayed() -> None:
+    def spin(box: Box) -> int:
+        while not box.value:
+            pass
+        return box.value
+
+    def never(box: Box, _: Any) -> bool:
+        return False
+
+    failure = explore(Box, [spin, add], never, most_steps=500).failure
+    assert failure is not None
+    again = replay(Box, [spin, add], never, failure.schedule, most_steps=500)
+    assert again is not None
+    assert again.schedule == failure.schedule
+    assert again.steps == failure.steps
 
 
 def test_a_lock_from_before_hangs_and_is_reported() -> None:

@@ -179,6 +179,7 @@ class Explorer:
             [Branch(((thread, None),), 0, None) for thread in reversed(range(len(threads)))]
         ]
         executions = longest = 0
+        complete = True
         with self._running(len(threads), calls) as stepped:
             for stack in stacks:
                 while stack:
@@ -188,6 +189,7 @@ class Explorer:
                     execution = program.run(stepped, stack.pop())
                     executions += 1
                     longest = max(longest, len(execution.trail))
+                    complete = complete and not execution.spun
                     failure = program.failure(execution)
                     if failure is not None:
                         return Exploration(executions, False, preemptions, failure, longest)
@@ -196,7 +198,7 @@ class Explorer:
                             # The loop over the stacks comes to it when the present one is empty.
                             stacks.append([])
                         stacks[branch.preemptions].append(branch)
-        return Exploration(executions, True, preemptions, None, longest)
+        return Exploration(executions, complete, preemptions, None, longest)
 
     def replay(
         self,
@@ -273,8 +275,10 @@ def explore(
     `setup()` makes a fresh state, each thread is a function that is called with it, and when all have ended
     `check(state, results)` raises or returns False if something is wrong; its value is ignored otherwise. The
     results are in the order of the threads. An exception that a thread raises is its result if its type is in
-    `raises`, and a failure otherwise. So is a deadlock, a thread that makes more than `most_steps` steps, and
-    one whose next step does not come within `hang_seconds`, as when it waits for a lock that existed before.
+    `raises`, and a failure otherwise. So is a deadlock, a schedule of more than `most_steps` steps, and a
+    thread whose next step does not come within `hang_seconds`, as when it waits for a lock that existed
+    before. A thread that makes a great many steps on end may be waiting in a loop, so the others go on then;
+    not all rounds of that loop are interrupted, and the exploration is not complete.
 
     With a `model`, `setup()` makes an object of which the model is the specification, and each thread is a
     sequence of calls of its operations: `[("push", 1), ("pop",)]`. An exception is a call's result. The calls

@@ -24,6 +24,10 @@ from .locks import Block, explored_threads
 from .tracing import Tracer
 from .visibility import Scope
 
+# So many steps on end are made by no program small enough to be explored, unless it waits in a loop.
+PATIENCE = 1000
+ROUNDS = 8
+
 Stretch = tuple[int, "int | None"]
 Plan = tuple[Stretch, ...]
 Body = Callable[[Any], Any]
@@ -73,6 +77,8 @@ class Execution:
     results: dict[int, Any] = field(default_factory=dict)
     errors: dict[int, BaseException] = field(default_factory=dict)
     unwound_steps: int = 0
+    spun: bool = False
+    """A thread made so many steps on end that the others went on; not all that it left open is tried."""
     came_back: bool = False
     """It hung, and went on when the others had ended: it may have waited for what one of them held."""
     trouble: str | None = None
@@ -95,6 +101,10 @@ class Execution:
         """Which thread goes on, when one is about to make a step."""
         current = step.thread
         if self.position >= len(self.plan) - 1:
+            if self.steps >= self.patience:
+                others = [thread for thread in self.enabled() if thread != current]
+                if others:
+                    return self._yield(current, others)
             # Beyond the last preemption of the plan. To preempt a thread that made no step changes nothing.
             if self.steps and (self.bound is None or self.branch.preemptions < self.bound):
                 begun = (*self.segments, (current, self.steps))
@@ -111,6 +121,31 @@ class Execution:
             self.diverged = f"the last preemption was to come before {self.branch.before}, not {step}"
         self.segments.append((current, self.steps))
         return self._planned()
+
+    @property
+    def patience(self) -> int:
+        """How many steps on end a thread makes before it is taken to wait for another, in a loop."""
+        return min(PATIENCE, self.most_steps // 4)
+
+    def _yield(self, current: int, others: list[int]) -> int:
+        """Let another thread go on, as any scheduler does sooner or later. This is no preemption."""
+        self.spun = True
+        # The rounds of the loop are alike: to come into a few of them is enough.
+        visits: dict[tuple[CodeType, int], int] = {}
+        kept = []
+        begun = tuple(self.segments)
+        for branch in self.branches:
+            if branch.before is not None and branch.plan[: len(begun)] == begun:
+                place = branch.before.code, branch.before.offset
+                visits[place] = visits.get(place, 0) + 1
+                if visits[place] > ROUNDS:
+                    continue
+            kept.append(branch)
+        self.branches = kept
+        self.segments.append((current, self.steps))
+        self.position += 1
+        self.steps = 0
+        return next((thread for thread in others if thread > current), others[0])
 
     def after(self, current: int) -> int | None:
         """Which thread goes on, when one has ended or is blocked; None if none can."""
