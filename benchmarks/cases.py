@@ -6,7 +6,7 @@ from atomicx.bench.alternatives import LOCKED, peer_cases, standard_cases
 from atomicx.bench.harness import Case
 from atomicx.bench.operations import own_cases
 
-from . import client, outsider, striped
+from . import client, families, outsider, striped
 from .floor import NOTHING, floor_cases, floor_module, line_cases, looped
 
 # In globals and attributes too.
@@ -80,6 +80,7 @@ def cases() -> tuple[list[Case], dict[str, str]]:
     varied += [
         case.with_threads(crowd, shared=True) for crowd in CROWDS for case in loops if case.label in CROWDED
     ]
+    varied += families.family_cases()
     if not has_gil():
         varied += striped.striped_cases(striped.striped_module())
     return [*basic, *varied], absent

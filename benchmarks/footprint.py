@@ -56,7 +56,10 @@ print(json.dumps({"bytes": taken / count, "make_ns": made_ns / count, "inc_ns": 
 """
 
 FAMILY = """
-import json, sys, time, atomicx
+import json, resource, sys, time, atomicx
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
 count = 100_000
 family = atomicx.Family(atomicx.Counter, "path", "status")
 keys = [(f"/item/{index}", 200) for index in range(count)]
@@ -65,10 +68,24 @@ def nanoseconds(keys):
     for key in keys:
         family[key].inc()
     return (time.perf_counter_ns() - begin) / len(keys)
+def same_ten():
+    return min(nanoseconds(keys[:10] * 100) for _ in range(200))
 few = [nanoseconds(keys[:100]) for _ in range(50)][-1]
-made = nanoseconds(keys[100:])
+ten = same_ten()
+before = resident()
+longest = 0
+begin = time.perf_counter_ns()
+for key in keys[100:]:
+    start = time.perf_counter_ns()
+    family[key].inc()
+    longest = max(longest, time.perf_counter_ns() - start)
+made = (time.perf_counter_ns() - begin) / (count - 100)
+taken = (resident() - before) / (count - 100)
 found = nanoseconds(keys)
-print(json.dumps({"make_ns": made, "hit_among_100_ns": few, "hit_ns": found}))
+print(json.dumps({
+    "make_ns": made, "hit_among_100_ns": few, "hit_ns": found, "bytes": taken,
+    "longest_make_ns": longest, "same_ten_ratio": same_ten() / ten,
+}))
 """
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from atomicx.bench.alternatives import LOCKED
 from atomicx.bench.operations import SUBJECT
 
+from . import families
 from .client import INSTALLED, INSTALLED_FILES, STOCK, STOCK_FILES
 from .floor import NOTHING
 from .model import STRIPED
@@ -127,6 +128,27 @@ def _scales(what: str, name: str) -> Target:
     return Target(what, recorded(name, "throughput"), "x one thread", None, 1.8, at_least=True)
 
 
+def _family_scales(what: str, label: str) -> Target:
+    def figure(result: ResultsFile) -> float | None:
+        one, own = (
+            nanoseconds(result, f"{label}, {whose}, 2 threads, private objects")
+            for whose in (families.ONE, families.OWN)
+        )
+        return None if one is None or own is None else own / one
+
+    return Target(what, figure, "x the throughput", None, 0.95, at_least=True)
+
+
+def large_family(key: str, scale: float = 1) -> Figure:
+    """What the footprint says of the family of 100,000 children."""
+
+    def figure(result: ResultsFile) -> float | None:
+        found = result["footprint"].get("a_large_family", {}).get(key)
+        return None if found is None else found * scale
+
+    return figure
+
+
 TARGETS = (
     _of_floor("AtomicInt.inc()", 1.10),
     _of_floor("AtomicInt.dec()", 1.10),
@@ -159,6 +181,31 @@ TARGETS = (
         8,
         8,
     ),
+    Target(
+        "`family.inc(a, b)` with labels made at run time",
+        ratio("Family.inc(a, b)", NOTHING),
+        FLOOR,
+        2.6,
+        1.6,
+    ),
+    Target(
+        "the same with an int label, against that",
+        ratio("Family.inc(a, 200)", "Family.inc(a, b)"),
+        TIMES,
+        1.5,
+        1.5,
+    ),
+    _family_scales("`family.inc(a, b)`, two threads, one family against one each, loop in C", families.LOOP),
+    _family_scales("the same by Python code, with a bound `inc` for each thread", families.BOUND),
+    Target(
+        "ten labels in a family of 100,000 children against ten",
+        large_family("same_ten_ratio"),
+        TIMES,
+        1.2,
+        1.2,
+    ),
+    Target("the longest pause while it grows", large_family("longest_make_ns", 1e-6), "ms", 10, 10),
+    Target("memory for each of its children", large_family("bytes"), "bytes", None, None),
     _faster("a prometheus_client `Counter.inc()` after `install()`, against before", STOCK, INSTALLED, 2, 2),
     _faster("the same in its multiprocess mode", STOCK_FILES, INSTALLED_FILES, 5, 5),
     _faster(

@@ -295,6 +295,12 @@ class Child:
     def inc(self) -> None:
         pass
 
+    def observe(self, value: Any) -> None:
+        pass
+
+    def time(self) -> str:
+        return text()
+
 
 def family_extras() -> Iterator[tuple[Any, ...]]:
     for key in (same_key, same_key_otherwise, other_key):
@@ -377,14 +383,7 @@ def enter_by_labels(family: Any, key: tuple[Any, ...]) -> None:
 
 
 def observe_in_another(family: Any) -> None:
-    class Observer:
-        def observe(self, value: Any) -> None:
-            pass
-
-        def time(self) -> str:
-            return text()
-
-    other = type(family)(Observer, text())
+    other = type(family)(Child, text())
     other.observe(same_float(), same_integer())
     other.time(same_integer())
 

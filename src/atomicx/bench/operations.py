@@ -212,6 +212,22 @@ def _counter() -> list[Case]:
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
+def run_time(text: str) -> str:
+    """The same text as a str of its own, as labels have that come from a request."""
+    return "".join([text[:1], text[1:]])
+
+
+def labelled() -> dict[str, Any]:
+    """A family with a child, and its label values, made at run time."""
+    family = atomicx.Family(atomicx.Counter, "method", "status")
+    family.inc("GET", "200")
+    return {"cell": family, "method": run_time("GET"), "status": run_time("200")}
+
+
+def _family_case(operation: str, label: str, statement: str) -> Case:
+    return Case(SUBJECT, (f"family.{operation}",), label, (statement,), labelled, floor=CALL)
+
+
 def _metrics() -> list[Case]:
     def histogram() -> atomicx.Histogram:
         return atomicx.Histogram(BOUNDS)
@@ -224,6 +240,10 @@ def _metrics() -> list[Case]:
         _cell("histogram.snapshot", "Histogram.snapshot()", histogram, "cell.snapshot()", floor=CALL),
         _cell("histogram.time", "with Histogram.time()", histogram, "with cell.time(): pass", floor=WITH_NEW),
         _cell("family.inc", "Family[a, b].inc()", family, "cell['GET', 200].inc()", floor=CALL),
+        _family_case("inc", "Family.inc(a, b)", "cell.inc(method, status)"),
+        _family_case("inc_int", "Family.inc(a, 200)", "cell.inc(method, 200)"),
+        _family_case("add", "Family.add(1, a, b)", "cell.add(1, method, status)"),
+        _family_case("iadd", "Family[a, b] += 1", "cell[method, status] += 1"),
     ]
 
 
