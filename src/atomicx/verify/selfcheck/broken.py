@@ -120,12 +120,16 @@ class CheckThenActFamily:
 
 def control_of(access: Access, row: Operation, seed: int) -> tuple[str, Access, list[Encounter]]:
     """What is broken about the control of an operation, such cells, and the encounters in which it shows."""
-    if access.model.promise is Promise.CHILDREN and not row.atomic:
+    if access.model.promise is Promise.CHILDREN and row.name in ("__getitem__", "items"):
         family = Access(access.model, CheckThenActFamily)
-        return "looks first, and acts after", family, encounters(family, row, seed)
+        found = [each for each in encounters(family, row, seed) if not isinstance(each, Pair)]
+        return "looks first, and acts after", family, found
     changing = changes(access.model, row)
     cells = Broken(access, split if changing else torn)
     found = [each for each in encounters(cells, row, seed) if isinstance(each, Pair)]
     telling = [each for each in found if each.telling]
+    if changing and not telling:
+        # Of two values, as True and False, a lost write can leave one that may be there.
+        return "writes in two halves", Broken(access, torn), list(found)
     fault = "split: a read, then a write" if changing else "writes in two halves"
     return fault, cells, list(telling or found)

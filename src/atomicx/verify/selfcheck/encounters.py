@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
 
+from ..spec.families import FAMILY
 from ..spec.model import Arguments, Model, Operation, Promise
 from .access import OVERFLOW, Access
 from .inputs import listing, random_arguments
@@ -137,9 +138,18 @@ def _drawn(model: Model, first: Operation, second: Operation, dice: random.Rando
 
 
 def _arguments(row: Operation, state: Any, dice: random.Random) -> Arguments:
-    if row.arguments and dice.random() < (0.3 if row.most > 1 else 0.6):
+    names = {parameter.name for parameter in row.parameters or ()}
+    labels = any(parameter.variadic for parameter in row.parameters or ())
+    # A comparison is more telling with arguments that suit the state, and a label if the others have it, too.
+    share = 0.3 if names & {"expected", "limit"} else 0.9 if labels else 0.6
+    if row.arguments and dice.random() < share:
         return dice.choice(row.arguments)
     return random_arguments(row, state, dice)
+
+
+# They look a child up, and then count in it: two steps, but like one as long as nobody removes the child.
+COUNTED = ("__getitem__", "labels", "inc", "dec", "add", "store", "__setitem__")
+REMOVING = ("remove", "clear")
 
 
 @cache
@@ -148,7 +158,12 @@ def concurrent(access: Access) -> list[Operation]:
 
     Not those that no state makes a difference to, as `Histogram.bounds`.
     """
-    return [row for row in access.operations if row.atomic and row.arguments and _depends(access.model, row)]
+    of_family = COUNTED if access.model.promise is Promise.CHILDREN else ()
+    return [
+        row
+        for row in access.operations
+        if (row.atomic or row.name in of_family) and row.arguments and _depends(access.model, row)
+    ]
 
 
 def _depends(model: Model, row: Operation) -> bool:
@@ -173,6 +188,10 @@ _CHANGES: dict[tuple[int, str], tuple[Model, bool]] = {}
 def partners(access: Access, row: Operation) -> list[Operation]:
     """Every operation that changes something, and this one."""
     changing = [other for other in concurrent(access) if changes(access.model, other)]
+    if not row.atomic:
+        changing = [other for other in changing if other.name not in REMOVING]
+    elif row.name in REMOVING:
+        changing = [other for other in changing if other.atomic]
     return changing if row in changing else [*changing, row]
 
 
@@ -268,6 +287,28 @@ class Removing:
             return family.remove(*self.key)
         except Exception as error:
             return type(error)
+
+
+class Counting:
+    """Counts in a child, by the operation of this name; an error is the result, too."""
+
+    def __init__(self, name: str) -> None:
+        self.row = FAMILY[name]
+
+    def __call__(self, family: Any) -> Any:
+        try:
+            return self.row.call(family, _A)
+        except Exception as error:
+            return error
+
+    def wrong(self, first: Any, _: Any, __: dict[Any, Any], after: dict[Any, Any]) -> str | None:
+        """What is wrong, if a child is removed meanwhile: it is gone, or there is a new one that counted."""
+        if isinstance(first, Exception):
+            return f"{self.row.name} raises {type(first).__name__}: {first}"
+        ((_, expected),), _ = self.row.apply((), _A)
+        if _A not in after or after[_A].load() == expected:
+            return None
+        return f"a child holds {after[_A].load()} after it; expected: {expected}, or no child"
 
 
 def clearing(family: Any) -> Any:
@@ -370,5 +411,10 @@ FAMILY_ENCOUNTERS: tuple[FamilyEncounter, ...] = (
         listing,
         removing_and_getting,
         _listed,
+    ),
+    *(
+        FamilyEncounter((name, removing), f"{name} || {removing}", (_A,), counting, call, counting.wrong)
+        for name, counting in ((name, Counting(name)) for name in COUNTED[1:])
+        for removing, call in ((_REMOVE, Removing(*_A)), (_CLEAR, clearing))
     ),
 )

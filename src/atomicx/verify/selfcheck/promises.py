@@ -55,10 +55,11 @@ class Overlap:
         return (first, then_second, end), (then_first, second, other_end)
 
     @property
-    def lost(self) -> tuple[Outcome, Outcome]:
+    def lost(self) -> tuple[Outcome, ...]:
         """What comes of it if neither sees what the other writes, and the write of either is the last."""
         (one, first), (other, second), _, _ = self._steps
-        return (first, second, one), (first, second, other)
+        # What changes nothing writes nothing.
+        return tuple((first, second, end) for end in (one, other) if end is not self.state)
 
     @property
     def late(self) -> tuple[Outcome, Outcome]:
