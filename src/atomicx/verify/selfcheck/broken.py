@@ -122,8 +122,8 @@ def control_of(access: Access, row: Operation, seed: int) -> tuple[str, Access, 
     """What is broken about the control of an operation, such cells, and the encounters in which it shows."""
     if access.model.promise is Promise.CHILDREN and row.name in ("__getitem__", "items"):
         family = Access(access.model, CheckThenActFamily)
-        found = [each for each in encounters(family, row, seed) if not isinstance(each, Pair)]
-        return "looks first, and acts after", family, found
+        written = [each for each in encounters(family, row, seed) if not isinstance(each, Pair)]
+        return "looks first, and acts after", family, written
     changing = changes(access.model, row)
     cells = Broken(access, split if changing else torn)
     found = [each for each in encounters(cells, row, seed) if isinstance(each, Pair)]
