@@ -16,5 +16,7 @@ herd() {
 job core-explore "$python" tests/core/run.py explore --deep
 job core-self-test "$python" tests/core/run.py explore --self-test
 job core-threads "$python" tests/core/run.py threads
+job core-table "$python" tests/core/run.py table
+job core-sections "$python" tests/core/run.py sections
 job core-herd herd
 finish

@@ -55,7 +55,7 @@ def test_the_explorers_cache_loses_no_outcome(explorer: Path) -> None:
 
 def test_each_algorithm_has_programs_and_controls(explorer: Path) -> None:
     names = output_of(explorer, "--list", "--deep").splitlines()
-    for subject in ("int", "ref", "counter"):
+    for subject in ("int", "ref", "counter", "table"):
         assert any(name.startswith(f"{subject}: control: ") for name in names), subject
     assert sum(name.startswith("float: ") for name in names) >= 5
 
@@ -72,19 +72,29 @@ def test_a_failure_is_told_with_its_schedule(explorer: Path, tmp_path: Path) -> 
     assert re.search(r"thread 1: compare_exchange block \d", said), said
 
 
-def thread_sanitizer_works(folder: Path) -> bool:
+def sanitizer_works(folder: Path, name: str) -> bool:
     source = folder / "empty.c"
     source.write_text("int main(void) { return 0; }\n")
-    built = [*run.compiler(), "-fsanitize=thread", str(source), "-o", str(folder / "empty")]
+    built = [*run.compiler(), f"-fsanitize={name}", str(source), "-o", str(folder / "empty")]
     if subprocess.run(built, capture_output=True, check=False).returncode:
         return False
     return subprocess.run([folder / "empty"], capture_output=True, check=False).returncode == 0
 
 
 def test_threads_under_thread_sanitizer(compiler: None, tmp_path: Path) -> None:
-    if not thread_sanitizer_works(tmp_path):
+    if not sanitizer_works(tmp_path, "thread"):
         pytest.skip("this compiler's ThreadSanitizer is not installed, or does not run here")
     assert "the planted race was reported" in run.threads(run.CORE, tmp_path)
+
+
+def test_the_table_against_a_list(compiler: None, tmp_path: Path) -> None:
+    if not sanitizer_works(tmp_path, "address,undefined"):
+        pytest.skip("this compiler's AddressSanitizer is not installed, or does not run here")
+    assert run.table(run.CORE, tmp_path).count("every result is right") == 2 * run.TABLE_SEEDS
+
+
+def test_the_table_in_churn_and_in_forks(compiler: None, tmp_path: Path) -> None:
+    assert "memory was held up, as it has to be" in run.sections(run.CORE, tmp_path)
 
 
 def test_litmus_under_rc11() -> None:

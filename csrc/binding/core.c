@@ -5,17 +5,19 @@
 
 #include "ax_buckets.c"
 #include "ax_counter.c"
-#include "ax_epoch.c"
+#include "ax_section.c"
 #include "ax_stripe.c"
 #include "ax_table.c"
+#include "ax_tree.c"
 
 bool core_start(void)
 {
-#if AX_EPOCH_IS_NEEDED
-    static ax_word started; /* atomic: 1 once the system knows what to call. Two at once make it call that twice */
+#if AX_SECTIONS_OVERLAP
+    static ax_word
+        started; /* atomic: 1 once the system knows what to call. Two at once make it call that twice */
     if (ax_word_load(&started) == 0) {
-        ax_epoch_start(ax_cpu_count());
-        if (!ax_call_in_forked_children(ax_epoch_forget)) {
+        ax_sections_start(ax_cpu_count());
+        if (!ax_call_in_forked_children(ax_sections_forget)) {
             PyErr_NoMemory();
             return false;
         }

@@ -62,7 +62,7 @@ extern const ax_table_model family_model;
 /* The number of the thread, where sections need one. */
 AX_INLINE uint64_t section_thread(void)
 {
-    return AX_EPOCH_IS_NEEDED ? thread_number() : 0;
+    return AX_SECTIONS_OVERLAP ? thread_number() : 0;
 }
 
 /* Releases what was removed and could not be released then. May run any code: for after a section. */
@@ -75,16 +75,17 @@ AX_INLINE void family_collect(Family *family)
 
 /* In a section: the overflow child, if the labels have no child and the family is full; else theirs, or NULL.
  */
-const ax_table_entry *family_find_overflow(Family *family, const FamilyDefinition *definition,
-                                           const LabelQuery *query);
+const ax_table_entry *family_find_overflow(Family *family, ax_section *section,
+                                           const FamilyDefinition *definition, const LabelQuery *query);
 
 /* In a section: the child in which the labels count, or NULL: it is to be made. */
-AX_INLINE const ax_table_entry *family_find(Family *family, const FamilyDefinition *definition,
-                                            const LabelQuery *query)
+AX_INLINE const ax_table_entry *family_find(Family *family, ax_section *section,
+                                            const FamilyDefinition *definition, const LabelQuery *query)
 {
-    const ax_table_entry *entry = ax_table_find(&family->table, query->hash, query, labels_match);
-    return entry != NULL || definition->overflow == NULL ? entry
-                                                         : family_find_overflow(family, definition, query);
+    const ax_table_entry *entry = ax_table_find(&family->table, section, query->hash, query, labels_match);
+    return entry != NULL || definition->overflow == NULL
+               ? entry
+               : family_find_overflow(family, section, definition, query);
 }
 
 /* Labels of any kind, and a query for them. */

@@ -131,24 +131,24 @@ static void child_let_go(Family *family, PyObject *child, uint64_t hash)
 
 /* Finding */
 
-AX_NOINLINE const ax_table_entry *family_find_overflow(Family *family, const FamilyDefinition *definition,
-                                                       const LabelQuery *query)
+AX_NOINLINE const ax_table_entry *family_find_overflow(
+    Family *family, ax_section *section, const FamilyDefinition *definition, const LabelQuery *query)
 {
     bool full = false;
-    const ax_table_entry *entry =
-        ax_table_find_or_full(&family->table, query->hash, query, labels_match, definition->limit, &full);
+    const ax_table_entry *entry = ax_table_find_or_full(&family->table, section, query->hash, query,
+                                                        labels_match, definition->limit, &full);
     const LabelQuery *overflow = &definition->overflow_query;
     if (entry != NULL || !full || !labels_are_encodable(query)) {
         return entry;
     }
-    return ax_table_find(&family->table, overflow->hash, overflow, labels_match);
+    return ax_table_find(&family->table, section, overflow->hash, overflow, labels_match);
 }
 
 /* A new reference to the child in which the labels count, or NULL, without an exception. */
 AX_INLINE PyObject *child_find(Family *family, const FamilyDefinition *definition, const LabelQuery *query)
 {
     ax_section section = ax_section_enter(section_thread());
-    const ax_table_entry *entry = family_find(family, definition, query);
+    const ax_table_entry *entry = family_find(family, &section, definition, query);
     PyObject *child = entry == NULL ? NULL : Py_NewRef((PyObject *)entry->value);
     ax_section_leave(section);
     family_collect(family);
@@ -159,7 +159,7 @@ AX_INLINE PyObject *child_find(Family *family, const FamilyDefinition *definitio
 static PyObject *child_find_own(Family *family, const LabelQuery *query)
 {
     ax_section section = ax_section_enter(section_thread());
-    const ax_table_entry *entry = ax_table_find(&family->table, query->hash, query, labels_match);
+    const ax_table_entry *entry = ax_table_find(&family->table, &section, query->hash, query, labels_match);
     PyObject *child = entry == NULL ? NULL : Py_NewRef((PyObject *)entry->value);
     ax_section_leave(section);
     family_collect(family);
@@ -173,8 +173,8 @@ static int child_look_up(Family *family, const FamilyDefinition *definition, con
 {
     bool full = false;
     ax_section section = ax_section_enter(section_thread());
-    const ax_table_entry *entry = ax_table_find_or_full(&family->table, query->hash, query, labels_match,
-                                                        exempt ? 0 : definition->limit, &full);
+    const ax_table_entry *entry = ax_table_find_or_full(&family->table, &section, query->hash, query,
+                                                        labels_match, exempt ? 0 : definition->limit, &full);
     *child = entry == NULL ? NULL : Py_NewRef((PyObject *)entry->value);
     ax_section_leave(section);
     return entry != NULL ? 1 : full ? -1 : 0;
@@ -194,7 +194,7 @@ static int child_enter(Family *family, const FamilyDefinition *definition, const
         .exempt = exempt,
     };
     void *found = NULL;
-    if (AX_EPOCH_IS_NEEDED) {
+    if (AX_SECTIONS_OVERLAP) {
         child_note(family, child, query->hash); /* another thread may remove it before it is found there */
     }
     switch (ax_table_insert(&family->table, &family_model, section_thread(), &addition, &found)) {
@@ -303,7 +303,7 @@ PyObject *family_subscript(PyObject *self, PyObject *key)
 static bool has_child(Family *family, const LabelQuery *query, PyObject *child)
 {
     ax_section section = ax_section_enter(section_thread());
-    const ax_table_entry *entry = ax_table_find(&family->table, query->hash, query, labels_match);
+    const ax_table_entry *entry = ax_table_find(&family->table, &section, query->hash, query, labels_match);
     bool has = entry != NULL && (child == NULL || entry->value == child);
     ax_section_leave(section);
     family_collect(family);

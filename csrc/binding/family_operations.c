@@ -128,7 +128,7 @@ AX_INLINE ChildOutcome find_and_change(Family *family, const FamilyDefinition *d
 {
     ChildOutcome outcome = CHILD_ABSENT;
     ax_section section = ax_section_enter(section_thread());
-    const ax_table_entry *entry = family_find(family, definition, query);
+    const ax_table_entry *entry = family_find(family, &section, definition, query);
     if (entry != NULL) {
         outcome = child_change(family->state, entry->value, operation, amount);
         if (outcome == CHILD_TO_CALL) {

@@ -1,501 +1,245 @@
 /* ax_table.c: see ax_table.h. */
-#include "ax_table.h"
+#include "ax_tree.h"
 
-#include <assert.h>
-#include <string.h>
+/* What was taken out. */
 
-/* What a root has before its top node. */
+#if AX_SECTIONS_OVERLAP
+
+/* Lists have slots of nodes and entries; to that of a top node this is added, since its block begins before
+ * it. */
+enum { TOP = 8, LEAST_PATIENCE = 32 };
+
+_Static_assert(AX_TABLE_WIDTH < TOP - 1 && AX_TABLE_CHAIN == TOP + 7,
+               "the slots in lists must be told apart");
+
 typedef struct {
-    _Alignas(16) ax_table_slot next; /* owned by whoever swapped it out: the next retired root, or 0 */
-    uint64_t epoch;                  /* the same: what ax_epoch_now said after that */
-    const ax_table_entry *dropped;   /* the same: the entry that was removed, or NULL */
-    ax_table_slot subtree;           /* the same: all nodes from here down are replaced too, or 0 */
-    bool whole;                      /* the same: and their entries are gone */
-    const ax_table_entry *exempt;    /* immutable: the entry that is not counted for the limit, or NULL */
-    uint64_t inserted;               /* immutable: insertions so far, since the table was last empty */
-    size_t bytes;                    /* immutable: of the root, and of all nodes and entries beneath */
-} Root;
-
-enum {
-    HASH_BITS = 64,
-    MOST_LEVELS = HASH_BITS + 2, /* each takes a bit at least; a chain takes none */
-    FIRST_WIDTH = 2,             /* of a node for two entries */
-};
-
-/* A change that is being worked out. It writes only to memory that no other thread has seen. */
-typedef struct {
-    const ax_table_model *model;
-    size_t bytes;        /* what is made */
-    size_t bytes_gone;   /* what is replaced */
-    const ax_table_entry *added, *removed; /* one of them is NULL */
-    bool exempt;         /* what is added */
-    ax_table_node *path[MOST_LEVELS];      /* replaced, from the top down */
-    ax_table_node *made[MOST_LEVELS];      /* their copies */
-    int depth;
-    ax_table_slot subtree; /* the node below them that was rebuilt with all beneath, or 0 */
-    ax_table_slot rebuilt; /* what it was rebuilt as: whose nodes are all new */
-} Change;
-
-/* The root of every empty table, of width 1: never written, retired or freed. */
-static struct {
-    Root root;
-    void *replaced; /* from here on an ax_table_node */
+    ax_table_slot first, last; /* 0 if it is empty */
     uint64_t count;
-    ax_table_slot slots[2];
-} no_entries = {.root = {.bytes = sizeof no_entries}};
+} List;
 
-static ax_table_slot empty_root(void)
+static bool is_top(ax_table_slot item)
 {
-    return (ax_table_slot)&no_entries.replaced + 1;
+    return ax_tree_width(item) > TOP && ax_tree_width(item) != AX_TABLE_CHAIN;
 }
 
-static unsigned width_of(ax_table_slot slot)
+static ax_table_slot slot_of(ax_table_slot item)
 {
-    return (unsigned)slot & 15;
+    return is_top(item) ? item - TOP : item;
 }
 
-static ax_table_node *node_of(ax_table_slot slot)
+static bool is_whole(ax_table_slot item)
 {
-    return (ax_table_node *)(slot - width_of(slot));
+    return is_top(item) && ax_tree_root_of(slot_of(item))->whole;
 }
 
-static const ax_table_entry *entry_of(ax_table_slot slot)
+static ax_table_life *life_of(ax_table_slot item)
 {
-    return (const ax_table_entry *)slot;
+    ax_table_slot slot = slot_of(item);
+    return ax_tree_width(slot) == 0 ? &ax_tree_entry(slot)->life : &ax_tree_node(slot)->life;
 }
 
-static Root *root_of(ax_table_slot slot)
+static void list_add(List *list, ax_table_slot item)
 {
-    return (Root *)node_of(slot) - 1;
+    life_of(item)->next = list->first;
+    list->first = item;
+    list->last = list->last == 0 ? item : list->last;
+    list->count++;
 }
 
-static size_t slots_of(ax_table_slot slot)
+/* Puts a list that has items before what is there. Lock-free. */
+static void list_push(ax_pointer *head, const List *list)
 {
-    return width_of(slot) == AX_TABLE_CHAIN ? (size_t)node_of(slot)->count : (size_t)1 << width_of(slot);
+    void *found = ax_pointer_load(head);
+    do {
+        life_of(list->last)->next = (ax_table_slot)found;
+    } while (!ax_pointer_compare_exchange(head, &found, (void *)list->first));
 }
 
-static size_t node_bytes(size_t slots, bool top)
+static void discard(List *list, ax_table_slot item, uint64_t era)
 {
-    return (top ? sizeof(Root) : 0) + sizeof(ax_table_node) + slots * sizeof(ax_table_slot);
+    life_of(item)->retired = era;
+    list_add(list, item);
 }
 
-/* Blocks at multiples of 16, which an allocator of 32 bits need not give. */
-static void *block_new(const ax_table_model *model, size_t size)
+static void discard_nodes(List *list, ax_table_slot slot, bool top, uint64_t era)
 {
-    if (sizeof(void *) >= 8) {
-        void *block = model->allocate(size);
-        assert((uintptr_t)block % 16 == 0);
-        return block;
+    if (ax_tree_width(slot) != 0) {
+        for (size_t i = 0; i < ax_tree_slots(slot); i++) {
+            discard_nodes(list, ax_tree_node(slot)->slots[i], false, era);
+        }
+        discard(list, top ? slot + TOP : slot, era);
     }
-    unsigned char *given = model->allocate(size + 16);
-    if (given == NULL) {
-        return NULL;
+}
+
+/* Retires what a change replaced, after it was published. */
+static void change_retire(ax_table *table, const ax_tree_change *change)
+{
+    List list = {0, 0, 0};
+    uint64_t era = ax_era_next();
+    for (int i = 0; i < change->depth; i++) {
+        discard(&list, i == 0 ? change->path[i] + TOP : change->path[i], era);
     }
-    unsigned char *block = given + 16 - (uintptr_t)given % 16;
-    block[-1] = (unsigned char)(block - given);
-    return block;
-}
-
-static void block_free(const ax_table_model *model, void *block)
-{
-    model->free(sizeof(void *) >= 8 ? block : (unsigned char *)block - ((unsigned char *)block)[-1]);
-}
-
-/* A node of empty slots; NULL if there is no memory. The top node has its root before it. */
-static ax_table_node *node_new(Change *change, size_t slots, bool top)
-{
-    size_t size = node_bytes(slots, top);
-    char *block = block_new(change->model, size);
-    if (block == NULL) {
-        return NULL;
+    if (change->subtree != ax_tree_empty()) {
+        discard_nodes(&list, change->subtree, change->depth == 0, era);
     }
-    memset(block, 0, size);
-    change->bytes += size;
-    return (ax_table_node *)(void *)(block + (top ? sizeof(Root) : 0));
-}
-
-static void node_free(const ax_table_model *model, ax_table_node *node, bool top)
-{
-    block_free(model, top ? (void *)((Root *)node - 1) : (void *)node);
-}
-
-static ax_table_entry *entry_new(const ax_table_model *model, const ax_table_addition *addition)
-{
-    ax_table_entry *entry = block_new(model, sizeof *entry);
-    if (entry != NULL) {
-        model->keep(addition->key);
-        model->keep(addition->value);
-        *entry = (ax_table_entry){addition->hash, addition->key, addition->value, 0};
+    if (change->removed != NULL) {
+        discard(&list, (ax_table_slot)change->removed, era);
     }
-    return entry;
+    if (list.count != 0) {
+        list_push(&table->retired, &list);
+    }
+}
+
+/* Retires a tree that was swapped out, with all that is in it. */
+static void tree_retire(ax_table *table, const ax_table_model *model, ax_table_slot root)
+{
+    List list = {0, 0, 0};
+    (void)model;
+    ax_tree_root_of(root)->whole = true;
+    discard(&list, root + TOP, ax_era_next());
+    list_push(&table->retired, &list);
 }
 
 /* Runs any code. */
-static void entry_free(const ax_table_model *model, const ax_table_entry *entry)
+static void item_free(const ax_table_model *model, ax_table_slot item)
 {
-    void *key = entry->key, *value = entry->value;
-    block_free(model, (void *)(uintptr_t)entry);
-    model->release(value);
-    model->release(key);
-}
-
-/* Frees all nodes from a slot down, and the entries too if they are gone: then it runs any code. */
-static void tree_free(const ax_table_model *model, ax_table_slot slot, bool top, bool entries)
-{
-    if (width_of(slot) == 0) {
-        if (slot != 0 && entries) {
-            entry_free(model, entry_of(slot));
-        }
-        return;
-    }
-    ax_table_node *node = node_of(slot);
-    for (size_t i = 0; i < slots_of(slot); i++) {
-        tree_free(model, node->slots[i], false, entries);
-    }
-    node_free(model, node, top);
-}
-
-/* What the nodes take from a slot down. */
-static size_t tree_bytes(ax_table_slot slot, bool top)
-{
-    size_t bytes = 0;
-    if (width_of(slot) != 0) {
-        bytes = node_bytes(slots_of(slot), top);
-        for (size_t i = 0; i < slots_of(slot); i++) {
-            bytes += tree_bytes(node_of(slot)->slots[i], false);
-        }
-    }
-    return bytes;
-}
-
-const ax_table_entry *ax_table_find_in_chain(ax_table_slot chain, uint64_t hash, const void *query,
-                                             ax_table_matches matches)
-{
-    const ax_table_node *node = node_of(chain);
-    for (uint64_t i = 0; i < node->count; i++) {
-        const ax_table_entry *entry = entry_of(node->slots[i]);
-        if (entry->hash == hash && matches(query, entry->key)) {
-            return entry;
-        }
-    }
-    return NULL;
-}
-
-/* Changes. */
-
-static size_t index_at(uint64_t hash, unsigned bits, unsigned width)
-{
-    return bits >= HASH_BITS ? 0 : (size_t)(hash >> bits & ((UINT64_C(1) << width) - 1));
-}
-
-/* Whether a node is too small for so many entries beneath, or far too large. */
-static bool is_crowded(unsigned width, uint64_t count)
-{
-    return width < AX_TABLE_WIDTH && count > (UINT64_C(3) << width) / 4;
-}
-
-static bool is_sparse(unsigned width, uint64_t count)
-{
-    return width > FIRST_WIDTH && count < (UINT64_C(1) << width) / 8;
-}
-
-static unsigned width_for(uint64_t count)
-{
-    unsigned width = FIRST_WIDTH;
-    while (is_crowded(width, count)) {
-        width++;
-    }
-    return width;
-}
-
-/* Puts an entry beneath a slot all of whose nodes are new; false without memory, when it is not there. */
-static bool place(Change *change, ax_table_slot *slot, unsigned bits, const ax_table_entry *entry)
-{
-    if (*slot == 0) {
-        *slot = (ax_table_slot)entry;
-        return true;
-    }
-    unsigned width = width_of(*slot);
-    if (bits < HASH_BITS) {
-        if (width == 0) {
-            ax_table_node *node = node_new(change, (size_t)1 << FIRST_WIDTH, false);
-            if (node == NULL) {
-                return false;
-            }
-            const ax_table_entry *other = entry_of(*slot);
-            node->slots[index_at(other->hash, bits, FIRST_WIDTH)] = *slot;
-            node->count = 1;
-            width = FIRST_WIDTH;
-            *slot = (ax_table_slot)node + width;
-        }
-        ax_table_node *node = node_of(*slot);
-        node->count++;
-        return place(change, &node->slots[index_at(entry->hash, bits, width)], bits + width, entry);
-    }
-    size_t count = width == 0 ? 1 : (size_t)node_of(*slot)->count;
-    ax_table_node *chain = node_new(change, count + 1, false);
-    if (chain == NULL) {
-        return false;
-    }
-    if (width == 0) {
-        chain->slots[0] = *slot;
+    ax_table_slot slot = slot_of(item);
+    if (is_whole(item)) {
+        ax_tree_free(model, slot, true, true);
+    } else if (ax_tree_width(slot) == 0) {
+        ax_tree_entry_free(model, ax_tree_entry(slot));
     } else {
-        memcpy(chain->slots, node_of(*slot)->slots, count * sizeof *chain->slots);
-        change->bytes -= node_bytes(count, false);
-        node_free(change->model, node_of(*slot), false);
+        ax_tree_node_free(model, ax_tree_node(slot), is_top(item));
     }
-    chain->slots[count] = (ax_table_slot)entry;
-    chain->count = count + 1;
-    *slot = (ax_table_slot)chain + AX_TABLE_CHAIN;
-    return true;
 }
 
-/* Puts all entries that are beneath an old slot, but for the one that is removed, beneath a new one. */
-static bool place_all(Change *change, ax_table_slot *slot, unsigned bits, ax_table_slot old)
+static void list_free(const ax_table_model *model, ax_table_slot first)
 {
-    if (width_of(old) == 0) {
-        return old == 0 || entry_of(old) == change->removed || place(change, slot, bits, entry_of(old));
+    while (first != 0) {
+        ax_table_slot item = first;
+        first = life_of(item)->next;
+        item_free(model, item);
     }
-    for (size_t i = 0; i < slots_of(old); i++) {
-        if (!place_all(change, slot, bits, node_of(old)->slots[i])) {
-            return false;
-        }
-    }
-    return true;
 }
 
-/* How many entries there will be beneath a node or an entry on the way of the change. */
-static uint64_t count_after(const Change *change, ax_table_slot slot)
+/* Puts each item of a list to those that a section holds up, or to the others. The section that holds up the
+ * last of them is the guard. */
+static void list_part(ax_table_slot first, const ax_sections_view *view, List *held, List *over,
+                      const ax_section **guard)
 {
-    uint64_t count = width_of(slot) == 0 ? slot != 0 : node_of(slot)->count;
-    return count + (change->added != NULL) - (change->removed != NULL);
+    while (first != 0) {
+        ax_table_slot item = first;
+        const ax_table_life *life = life_of(item);
+        uint64_t made = is_whole(item) ? ax_tree_root_of(slot_of(item))->since : life->made;
+        const ax_section *section = ax_sections_protect(view, made, life->retired);
+        first = life->next;
+        list_add(section != NULL ? held : over, item);
+        *guard = section != NULL ? section : *guard;
+    }
 }
 
-static void replaced_by(Change *change, ax_table_slot old, bool top, ax_table_slot rebuilt)
+static bool guard_lasts(const ax_table *table)
 {
-    change->subtree = width_of(old) == 0 ? 0 : old;
-    change->bytes_gone += tree_bytes(old, top);
-    change->rebuilt = rebuilt;
+    ax_section guard = {ax_pointer_load(&table->guard), ax_word_load(&table->guard_era)};
+    return ax_section_lasts(&guard);
 }
 
-/* The same, of a slot all whose entries have one hash. */
-static bool rebuild_chain(Change *change, ax_table_slot old, size_t count)
+static void guard_set(ax_table *table, const ax_section *guard)
 {
-    ax_table_node *chain = node_new(change, count, false);
-    if (chain == NULL) {
-        return false;
-    }
-    const ax_table_slot *slots = width_of(old) == 0 ? &old : node_of(old)->slots;
-    for (size_t i = 0; i < (width_of(old) == 0 ? 1 : slots_of(old)); i++) {
-        if (entry_of(slots[i]) != change->removed) {
-            chain->slots[chain->count++] = slots[i];
-        }
-    }
-    if (change->added != NULL) {
-        chain->slots[chain->count++] = (ax_table_slot)change->added;
-    }
-    replaced_by(change, old, false, (ax_table_slot)chain + AX_TABLE_CHAIN);
-    return true;
+    (void)ax_pointer_exchange(&table->guard, guard->slot);
+    ax_word_store(&table->guard_era, guard->era);
 }
 
-/* Makes anew what is beneath an old slot at so many bits, with the entry that is added and without the one that
- * is removed. False without memory, when nothing is left of it. */
-static bool rebuild(Change *change, ax_table_slot old, unsigned bits, bool top)
+/* Whether all that is held is to be looked through: if the section that held up some of it is gone, or so
+ * much was added that the work is paid for. */
+static bool is_held_too_long(const ax_table *table)
 {
-    uint64_t count = count_after(change, old);
-    ax_table_slot slot = 0;
-    if (count > 1 && bits >= HASH_BITS) {
-        return rebuild_chain(change, old, (size_t)count);
-    }
-    if (top || count > 1) {
-        unsigned width = width_for(count);
-        ax_table_node *node = node_new(change, (size_t)1 << width, top);
-        if (node == NULL) {
-            return false;
-        }
-        slot = (ax_table_slot)node + width;
-    }
-    if (!place_all(change, &slot, bits, old) ||
-        (change->added != NULL && !place(change, &slot, bits, change->added))) {
-        tree_free(change->model, slot, top, false);
-        return false;
-    }
-    replaced_by(change, old, top, slot);
-    return true;
+    return ax_pointer_load(&table->held) != NULL &&
+           (!guard_lasts(table) || (int64_t)ax_word_load(&table->patience) <= 0);
 }
 
-/* Frees what was made for a change that did not happen. */
-static void change_undo(Change *change)
-{
-    for (int i = 0; i < change->depth; i++) {
-        node_free(change->model, change->made[i], i == 0);
-    }
-    tree_free(change->model, change->rebuilt, change->depth == 0, false);
-}
-
-/* Whether the way of the change leads through this node, so that a copy of it will do; else what is there is to
- * be made anew. */
-static bool is_copied(const Change *change, ax_table_slot slot, unsigned bits)
-{
-    unsigned width = width_of(slot);
-    uint64_t count = count_after(change, slot);
-    bool top = change->depth == 0;
-    return width != 0 && width != AX_TABLE_CHAIN && slot != empty_root() && (count > 1 || top) &&
-           !(bits + width < HASH_BITS && is_crowded(width, count)) && !is_sparse(width, count);
-}
-
-static ax_table_node *node_copy(Change *change, ax_table_slot slot)
-{
-    bool top = change->depth == 0;
-    ax_table_node *old = node_of(slot), *node = node_new(change, slots_of(slot), top);
-    if (node != NULL) {
-        memcpy(node->slots, old->slots, slots_of(slot) * sizeof *node->slots);
-        node->count = count_after(change, slot);
-        change->bytes_gone += node_bytes(slots_of(slot), top);
-        change->path[change->depth] = old;
-        change->made[change->depth++] = node;
-    }
-    return node;
-}
-
-/* Works a change out, in a section, from this root: the slot of the new one, or 0 without memory. */
-static ax_table_slot change_prepare(Change *change, ax_table_slot root)
-{
-    uint64_t hash = (change->added != NULL ? change->added : change->removed)->hash;
-    ax_table_slot slot = root, made_root = 0;
-    ax_table_slot *place_of_made = &made_root;
-    unsigned bits = 0;
-    if (change->removed != NULL && node_of(root)->count == 1) {
-        change->subtree = root;
-        return empty_root();
-    }
-    while (is_copied(change, slot, bits)) {
-        unsigned width = width_of(slot);
-        ax_table_node *node = node_copy(change, slot);
-        if (node == NULL) {
-            change_undo(change);
-            return 0;
-        }
-        *place_of_made = (ax_table_slot)node + width;
-        place_of_made = &node->slots[index_at(hash, bits, width)];
-        slot = *place_of_made;
-        bits += width;
-    }
-    if (!rebuild(change, slot, bits, change->depth == 0)) {
-        change_undo(change);
-        return 0;
-    }
-    *place_of_made = change->rebuilt;
-    Root *old = root_of(root), *new = root_of(made_root);
-    new->inserted = old->inserted + (change->added != NULL);
-    new->bytes = old->bytes + change->bytes - change->bytes_gone;
-    new->bytes += change->added != NULL ? sizeof(ax_table_entry) : 0;
-    new->bytes -= change->removed != NULL ? sizeof(ax_table_entry) : 0;
-    new->exempt = change->exempt ? change->added : old->exempt == change->removed ? NULL : old->exempt;
-    return made_root;
-}
-
-/* Retired roots. */
-
-/* Frees what a root that was swapped out took with it; runs any code if there are entries. */
-static void root_free(const ax_table_model *model, ax_table_slot slot)
-{
-    Root *root = root_of(slot);
-    const ax_table_entry *dropped = root->dropped;
-    bool whole = root->whole;
-    ax_table_slot subtree = root->subtree;
-    ax_table_node *node = node_of(slot)->replaced;
-    if (subtree != slot) {
-        node_free(model, node_of(slot), true);
-    }
-    while (node != NULL) {
-        ax_table_node *next = node->replaced;
-        node_free(model, node, false);
-        node = next;
-    }
-    tree_free(model, subtree, subtree == slot, whole);
-    if (dropped != NULL) {
-        entry_free(model, dropped);
-    }
-}
-
-/* Writes down, in the root that was swapped out, what the change replaced. */
-static void change_record(const Change *change, ax_table_slot old)
-{
-    Root *root = root_of(old);
-    ax_table_node *node = node_of(old);
-    if (old == empty_root()) {
-        return;
-    }
-    for (int i = 1; i < change->depth; i++) {
-        node->replaced = change->path[i];
-        node = change->path[i];
-    }
-    node->replaced = NULL;
-    root->dropped = change->removed;
-    root->subtree = change->subtree;
-    root->whole = false;
-}
-
-#if AX_EPOCH_IS_NEEDED
-
-/* Puts a list of retired roots on the stack. Lock-free. */
-static void retired_push(ax_table *table, ax_table_slot first, ax_table_slot last)
-{
-    void *head = ax_pointer_load(&table->retired);
-    do {
-        root_of(last)->next = (ax_table_slot)head;
-    } while (!ax_pointer_compare_exchange(&table->retired, &head, (void *)first));
-}
-
-/* Retires a root that was swapped out, or frees it at once where nothing overlaps. */
-static void root_retire(ax_table *table, const ax_table_model *model, ax_table_slot slot)
-{
-    if (slot != empty_root()) {
-        root_of(slot)->epoch = ax_epoch_now();
-        retired_push(table, slot, slot);
-    }
-    ax_table_collect(table, model);
-}
-
+/* In the end nothing is retired that was not looked at; and what is held is guarded by a section that was
+ * there after it was put back: whoever leaves that one looks again. */
 void ax_table_collect(ax_table *table, const ax_table_model *model)
 {
-    if (!ax_table_has_retired(table)) {
-        return;
+    for (;;) {
+        bool all = is_held_too_long(table);
+        if (!all && ax_pointer_load(&table->retired) == NULL) {
+            return;
+        }
+        List held = {0, 0, 0}, over = {0, 0, 0};
+        const ax_section *guard = NULL;
+        ax_sections_view view;
+        ax_table_slot fresh = (ax_table_slot)ax_pointer_exchange(&table->retired, NULL);
+        ax_table_slot old = all ? (ax_table_slot)ax_pointer_exchange(&table->held, NULL) : 0;
+        ax_sections_look(&view);
+        list_part(fresh, &view, &held, &over, &guard);
+        list_part(old, &view, &held, &over, &guard);
+        if (held.count != 0) {
+            if (all || !guard_lasts(table)) {
+                guard_set(table, guard);
+            }
+            list_push(&table->held, &held);
+        }
+        if (all) {
+            ax_word_store(&table->patience, held.count + LEAST_PATIENCE);
+        } else {
+            (void)ax_word_fetch_add(&table->patience, (uint64_t)0 - held.count);
+        }
+        list_free(model, over.first);
     }
-    for (int i = 0; i < 2 && ax_epoch_advance(); i++) {
-    }
-    ax_table_slot list = (ax_table_slot)ax_pointer_exchange(&table->retired, NULL);
-    ax_table_slot over = 0, kept = 0, last_kept = 0;
-    while (list != 0) {
-        ax_table_slot slot = list;
-        ax_table_slot *to = ax_epoch_is_over(root_of(slot)->epoch) ? &over : &kept;
-        list = root_of(slot)->next;
-        root_of(slot)->next = *to;
-        *to = slot;
-        last_kept = to == &kept && last_kept == 0 ? slot : last_kept;
-    }
-    if (kept != 0) {
-        retired_push(table, kept, last_kept);
-    }
-    while (over != 0) {
-        ax_table_slot slot = over;
-        over = root_of(slot)->next;
-        root_free(model, slot);
-    }
+}
+
+static void lists_init(ax_table *table)
+{
+    (void)ax_pointer_exchange(&table->retired, NULL);
+    (void)ax_pointer_exchange(&table->held, NULL);
+    (void)ax_pointer_exchange(&table->guard, NULL);
+    ax_word_store(&table->guard_era, 0);
+    ax_word_store(&table->patience, LEAST_PATIENCE);
+}
+
+static void lists_free(ax_table *table, const ax_table_model *model)
+{
+    list_free(model, (ax_table_slot)ax_pointer_exchange(&table->retired, NULL));
+    list_free(model, (ax_table_slot)ax_pointer_exchange(&table->held, NULL));
 }
 
 #else
 
-static void root_retire(ax_table *table, const ax_table_model *model, ax_table_slot slot)
+/* Nothing overlaps: what a change replaced is freed at once, and last what may run any code. */
+static void change_retire(ax_table *table, const ax_tree_change *change)
 {
     (void)table;
-    if (slot != empty_root()) {
-        root_free(model, slot);
+    for (int i = 0; i < change->depth; i++) {
+        ax_tree_node_free(change->model, ax_tree_node(change->path[i]), i == 0);
+    }
+    if (change->subtree != ax_tree_empty()) {
+        ax_tree_free(change->model, change->subtree, change->depth == 0, false);
+    }
+    if (change->removed != NULL) {
+        ax_tree_entry_free(change->model, (ax_table_entry *)(uintptr_t)change->removed);
     }
 }
 
+static void tree_retire(ax_table *table, const ax_table_model *model, ax_table_slot root)
+{
+    (void)table;
+    ax_tree_free(model, root, true, true);
+}
+
 void ax_table_collect(ax_table *table, const ax_table_model *model)
+{
+    (void)table;
+    (void)model;
+}
+
+static void lists_init(ax_table *table)
+{
+    (void)table;
+}
+
+static void lists_free(ax_table *table, const ax_table_model *model)
 {
     (void)table;
     (void)model;
@@ -507,130 +251,133 @@ void ax_table_collect(ax_table *table, const ax_table_model *model)
 
 void ax_table_init(ax_table *table)
 {
-    (void)ax_pointer_exchange(&table->root, (void *)empty_root());
-    (void)ax_pointer_exchange(&table->retired, NULL);
-}
-
-static bool swap_root(ax_table *table, ax_table_slot from, ax_table_slot to)
-{
-    void *expected = (void *)from;
-    return ax_pointer_compare_exchange(&table->root, &expected, (void *)to);
+    (void)ax_pointer_exchange(&table->root, (void *)ax_tree_empty());
+    lists_init(table);
 }
 
 /* Tries a change once, in a section, from this root: DONE, NO_MEMORY, or ABSENT if the root has changed. */
-static ax_table_change change_try(ax_table *table, Change *change, ax_table_slot root)
+static ax_table_change change_try(ax_table *table, ax_tree_change *change, ax_table_slot root)
 {
-    ax_table_slot made = change_prepare(change, root);
+    void *expected = (void *)root;
+#if AX_SECTIONS_OVERLAP
+    change->era = ax_era_now();
+#endif
+    ax_table_slot made = ax_tree_prepare(change, root);
     if (made == 0) {
         return AX_TABLE_NO_MEMORY;
     }
-    if (!swap_root(table, root, made)) {
-        change_undo(change);
+    if (!ax_pointer_compare_exchange(&table->root, &expected, (void *)made)) {
+        ax_tree_undo(change);
         return AX_TABLE_ABSENT;
     }
-    change_record(change, root);
     return AX_TABLE_DONE;
+}
+
+static ax_table_slot root_load(const ax_table *table, ax_section *section)
+{
+    return (ax_table_slot)ax_section_load(section, &table->root);
 }
 
 static bool is_full(ax_table_slot root, uint64_t limit)
 {
-    return limit != 0 && node_of(root)->count - (root_of(root)->exempt != NULL) >= limit;
+    return limit != 0 && ax_tree_node(root)->count - (ax_tree_root_of(root)->exempt != NULL) >= limit;
 }
 
-const ax_table_entry *ax_table_find_or_full(const ax_table *table, uint64_t hash, const void *query,
-                                            ax_table_matches matches, uint64_t limit, bool *full)
+const ax_table_entry *ax_table_find_or_full(const ax_table *table, ax_section *section, uint64_t hash,
+                                            const void *query, ax_table_matches matches, uint64_t limit,
+                                            bool *full)
 {
-    ax_table_slot root = (ax_table_slot)ax_pointer_load(&table->root);
+    ax_table_slot root = root_load(table, section);
     const ax_table_entry *entry = ax_table_find_from(root, hash, query, matches);
     *full = entry == NULL && is_full(root, limit);
     return entry;
 }
 
+/* Tries an insertion once, in a section: as ax_table_insert, or ABSENT if the root has changed. */
+static ax_table_change insert_try(ax_table *table, ax_section *section, const ax_table_addition *addition,
+                                  ax_tree_change *change, void **found)
+{
+    const ax_table_model *model = change->model;
+    ax_table_slot root = root_load(table, section);
+    const ax_table_entry *present = ax_table_find_from(root, addition->hash, addition->query, model->matches);
+    if (present != NULL) {
+        model->keep(present->value);
+        *found = present->value;
+        return AX_TABLE_PRESENT;
+    }
+    if (!addition->exempt && is_full(root, addition->limit)) {
+        return AX_TABLE_FULL;
+    }
+    return change_try(table, change, root);
+}
+
 ax_table_change ax_table_insert(ax_table *table, const ax_table_model *model, uint64_t thread,
                                 const ax_table_addition *addition, void **found)
 {
-    ax_table_entry *entry = entry_new(model, addition);
-    ax_table_change done = entry == NULL ? AX_TABLE_NO_MEMORY : AX_TABLE_ABSENT;
-    ax_table_slot root = 0;
-    while (done == AX_TABLE_ABSENT) {
+    ax_table_entry *entry = ax_tree_entry_new(model, addition);
+    if (entry == NULL) {
+        return AX_TABLE_NO_MEMORY;
+    }
+    for (;;) {
+        ax_tree_change change = {.model = model, .added = entry, .exempt = addition->exempt};
         ax_section section = ax_section_enter(thread);
-        root = (ax_table_slot)ax_pointer_load(&table->root);
-        const ax_table_entry *present =
-            ax_table_find_from(root, addition->hash, addition->query, model->matches);
-        if (present != NULL) {
-            model->keep(present->value);
-            *found = present->value;
-            done = AX_TABLE_PRESENT;
-        } else if (!addition->exempt && is_full(root, addition->limit)) {
-            done = AX_TABLE_FULL;
-        } else {
-            entry->order = root_of(root)->inserted;
-            Change change = {.model = model, .added = entry, .exempt = addition->exempt};
-            done = change_try(table, &change, root);
-        }
+        ax_table_change done = insert_try(table, &section, addition, &change, found);
         ax_section_leave(section);
+        if (done == AX_TABLE_DONE) {
+            change_retire(table, &change);
+        } else if (done != AX_TABLE_ABSENT) {
+            ax_tree_entry_free(model, entry); /* runs no code: the caller has references of its own */
+        }
+        if (done != AX_TABLE_ABSENT) {
+            ax_table_collect(table, model);
+            return done;
+        }
     }
-    if (done == AX_TABLE_DONE) {
-        root_retire(table, model, root);
-    } else if (entry != NULL) {
-        entry_free(model, entry); /* the caller has references of its own: nothing is freed but the entry */
-    }
-    return done;
 }
 
 ax_table_change ax_table_remove(ax_table *table, const ax_table_model *model, uint64_t thread, uint64_t hash,
                                 const void *query)
 {
-    ax_table_change done = AX_TABLE_ABSENT;
-    ax_table_slot root;
-    bool there;
-    do {
+    for (;;) {
+        ax_tree_change change = {.model = model};
         ax_section section = ax_section_enter(thread);
-        root = (ax_table_slot)ax_pointer_load(&table->root);
-        const ax_table_entry *entry = ax_table_find_from(root, hash, query, model->matches);
-        there = entry != NULL;
-        if (there) {
-            Change change = {.model = model, .removed = entry};
-            done = change_try(table, &change, root);
-        }
+        ax_table_slot root = root_load(table, &section);
+        change.removed = ax_table_find_from(root, hash, query, model->matches);
+        bool there = change.removed != NULL;
+        ax_table_change done = there ? change_try(table, &change, root) : AX_TABLE_ABSENT;
         ax_section_leave(section);
-    } while (there && done == AX_TABLE_ABSENT);
-    if (done == AX_TABLE_DONE) {
-        root_retire(table, model, root);
+        if (done == AX_TABLE_DONE) {
+            change_retire(table, &change);
+        }
+        if (done != AX_TABLE_ABSENT || !there) {
+            ax_table_collect(table, model);
+            return done;
+        }
     }
-    return done;
 }
 
 void ax_table_clear(ax_table *table, const ax_table_model *model)
 {
-    ax_table_slot slot = (ax_table_slot)ax_pointer_exchange(&table->root, (void *)empty_root());
-    if (slot != empty_root()) {
-        node_of(slot)->replaced = NULL;
-        root_of(slot)->dropped = NULL;
-        root_of(slot)->subtree = slot;
-        root_of(slot)->whole = true;
+    ax_table_slot root = (ax_table_slot)ax_pointer_exchange(&table->root, (void *)ax_tree_empty());
+    if (root != ax_tree_empty()) {
+        tree_retire(table, model, root);
     }
-    root_retire(table, model, slot);
+    ax_table_collect(table, model);
 }
 
 void ax_table_free(ax_table *table, const ax_table_model *model)
 {
-    ax_table_slot slot = (ax_table_slot)ax_pointer_exchange(&table->root, (void *)empty_root());
-    ax_table_slot list = (ax_table_slot)ax_pointer_exchange(&table->retired, NULL);
-    while (list != 0) {
-        ax_table_slot next = root_of(list)->next;
-        root_free(model, list);
-        list = next;
-    }
-    if (slot != empty_root()) {
-        tree_free(model, slot, true, true);
+    ax_table_slot root = (ax_table_slot)ax_pointer_exchange(&table->root, (void *)ax_tree_empty());
+    lists_free(table, model);
+    if (root != ax_tree_empty()) {
+        ax_tree_free(model, root, true, true);
     }
 }
 
 uint64_t ax_table_count(const ax_table *table, uint64_t thread)
 {
     ax_section section = ax_section_enter(thread);
-    uint64_t count = node_of((ax_table_slot)ax_pointer_load(&table->root))->count;
+    uint64_t count = ax_tree_node(root_load(table, &section))->count;
     ax_section_leave(section);
     return count;
 }
@@ -638,20 +385,20 @@ uint64_t ax_table_count(const ax_table *table, uint64_t thread)
 size_t ax_table_bytes(const ax_table *table, uint64_t thread)
 {
     ax_section section = ax_section_enter(thread);
-    ax_table_slot root = (ax_table_slot)ax_pointer_load(&table->root);
-    size_t bytes = root == empty_root() ? 0 : root_of(root)->bytes;
+    ax_table_slot root = root_load(table, &section);
+    size_t bytes = root == ax_tree_empty() ? 0 : ax_tree_root_of(root)->bytes;
     ax_section_leave(section);
     return bytes;
 }
 
 static ax_table_item *snapshot_take(const ax_table_model *model, ax_table_slot slot, ax_table_item *items)
 {
-    if (width_of(slot) != 0) {
-        for (size_t i = 0; i < slots_of(slot); i++) {
-            items = snapshot_take(model, node_of(slot)->slots[i], items);
+    if (ax_tree_width(slot) != 0) {
+        for (size_t i = 0; i < ax_tree_slots(slot); i++) {
+            items = snapshot_take(model, ax_tree_node(slot)->slots[i], items);
         }
     } else if (slot != 0) {
-        const ax_table_entry *entry = entry_of(slot);
+        const ax_table_entry *entry = ax_tree_entry(slot);
         model->keep(entry->key);
         model->keep(entry->value);
         *items++ = (ax_table_item){entry->key, entry->value, entry->order};
@@ -659,16 +406,17 @@ static ax_table_item *snapshot_take(const ax_table_model *model, ax_table_slot s
     return items;
 }
 
-size_t ax_table_snapshot(const ax_table *table, const ax_table_model *model, uint64_t thread,
-                         ax_table_item *items, size_t capacity)
+size_t ax_table_snapshot(ax_table *table, const ax_table_model *model, uint64_t thread, ax_table_item *items,
+                         size_t capacity)
 {
     ax_section section = ax_section_enter(thread);
-    ax_table_slot root = (ax_table_slot)ax_pointer_load(&table->root);
-    size_t count = (size_t)node_of(root)->count;
+    ax_table_slot root = root_load(table, &section);
+    size_t count = (size_t)ax_tree_node(root)->count;
     if (count <= capacity) {
         (void)snapshot_take(model, root, items);
     }
     ax_section_leave(section);
+    ax_table_collect(table, model);
     return count;
 }
 
@@ -680,27 +428,39 @@ static int entry_visit(const ax_table_entry *entry, int (*visit)(void *, void *)
 
 static int tree_visit(ax_table_slot slot, int (*visit)(void *, void *), void *argument)
 {
-    if (width_of(slot) == 0) {
-        return slot == 0 ? 0 : entry_visit(entry_of(slot), visit, argument);
+    if (ax_tree_width(slot) == 0) {
+        return slot == 0 ? 0 : entry_visit(ax_tree_entry(slot), visit, argument);
     }
     int stop = 0;
-    for (size_t i = 0; stop == 0 && i < slots_of(slot); i++) {
-        stop = tree_visit(node_of(slot)->slots[i], visit, argument);
+    for (size_t i = 0; stop == 0 && i < ax_tree_slots(slot); i++) {
+        stop = tree_visit(ax_tree_node(slot)->slots[i], visit, argument);
     }
     return stop;
 }
 
+#if AX_SECTIONS_OVERLAP
+static int list_visit(ax_table_slot item, int (*visit)(void *, void *), void *argument)
+{
+    int stop = 0;
+    for (; stop == 0 && item != 0; item = life_of(item)->next) {
+        if (is_whole(item) || ax_tree_width(item) == 0) {
+            stop = tree_visit(slot_of(item), visit, argument);
+        }
+    }
+    return stop;
+}
+#endif
+
 int ax_table_visit(const ax_table *table, int (*visit)(void *object, void *argument), void *argument)
 {
     int stop = tree_visit((ax_table_slot)ax_pointer_load(&table->root), visit, argument);
-    ax_table_slot list = (ax_table_slot)ax_pointer_load(&table->retired);
-    for (; stop == 0 && list != 0; list = root_of(list)->next) {
-        const Root *root = root_of(list);
-        if (root->whole) {
-            stop = tree_visit(list, visit, argument);
-        } else if (root->dropped != NULL) {
-            stop = entry_visit(root->dropped, visit, argument);
-        }
+#if AX_SECTIONS_OVERLAP
+    if (stop == 0) {
+        stop = list_visit((ax_table_slot)ax_pointer_load(&table->retired), visit, argument);
     }
+    if (stop == 0) {
+        stop = list_visit((ax_table_slot)ax_pointer_load(&table->held), visit, argument);
+    }
+#endif
     return stop;
 }

@@ -3,30 +3,32 @@
  * Purpose. One search of a hit costs a few loads, and writes nothing that threads share. Insert once, up to a
  * limit; remove; clear; a snapshot; a count: each takes effect at one moment.
  *
- * How. A tree of immutable nodes under one root, which has the count. A node is an array of 2^w slots, indexed
- * by the next w bits of the hash; a slot is empty, an entry, or a smaller tree. A change copies the nodes from
- * the root to the place of the change, and swaps the root by one compare-and-swap. So the root that a thread
- * reads is the whole table as it was at that moment. A node grows with what is beneath it, up to 2^AX_TABLE_WIDTH
- * slots, and is then never split again: what is beneath a slot grows on its own. So no change moves more than
- * one node's worth of entries: growth never pauses.
+ * How. A tree of immutable nodes under one root, which has the count. A node is an array of 2^w slots,
+ * indexed by the next w bits of the hash; a slot is empty, an entry, or a smaller tree. A change copies the
+ * nodes from the root to the place of the change, and swaps the root by one compare-and-swap. So the root
+ * that a thread reads is the whole table as it was at that moment. A node grows with what is beneath it, up
+ * to 2^AX_TABLE_WIDTH slots, and is then never split again: what is beneath a slot grows on its own. So no
+ * change moves more than one node's worth of entries: growth never pauses.
  *
- * Why it is right. The compare-and-swap of a change expects the root that the change was worked out from. It is
- * done in a section (ax_epoch.h), so the memory of that root cannot have been freed and given to another root:
- * the same address is the same table. What a search finds was in the table when it read the root. Hence the
- * limit is exact, a key is there once, and nothing is found after clear() that was there before.
+ * Why it is right. The compare-and-swap of a change expects the root that the change was worked out from. It
+ * is done in a section (ax_section.h), so the memory of that root cannot have been freed and given to another
+ * root: the same address is the same table. What a search finds was in the table when it read the root. Hence
+ * the limit is exact, a key is there once, and nothing is found after clear() that was there before.
  *
- * What was replaced. The swapped-out root carries all that went with it: the copied nodes, the entry that was
- * removed, or the whole tree. It is retired with the epoch after the swap, and released when no section can
- * reach it any more, by whoever changes the table next, or by whoever looks (ax_table_collect). Nobody waits,
- * and references are given back outside sections, when the table is whole: that may run any code. A change
- * that no section overlaps has its memory back before it returns. Otherwise it waits for the sections that were
- * there at the change, and for a next call.
+ * What was replaced: the copied nodes, the entry that was removed, or the whole tree. It is retired after the
+ * swap, and freed when no section can have found it (ax_table_collect). Nobody waits for that. A change that
+ * no section overlaps frees it before it returns. Otherwise whoever leaves the last such section does, if it
+ * looks (ax_table_has_retired) as every operation here does; or, if that was a section of another table, the
+ * next operation on this one. References are given back outside sections, when the table is whole: that may
+ * run any code.
  *
- * Memory. An entry takes 32 bytes, its place in the nodes 10 to 60. Retired is at most what was changed while
- * the oldest section that is still open was open.
+ * Memory. An entry takes 32 bytes, its place in the nodes about 30; where sections overlap 24 and 8 more.
+ * Each section that is open holds up, for as long as it lasts, at most what was in the table at one moment,
+ * and once more as much may not have been looked at since. So the process needs, beside what is alive, at
+ * most twice that for each thread that is in a section: usually none.
  *
- * What it rests on. ax_epoch.h, and: searching, comparing keys and using what was found happen in one section;
- * whoever wants to use an object longer takes a reference in it.
+ * What it rests on. ax_section.h, and: searching, comparing keys and using what was found happen in one
+ * section; whoever wants to use an object longer takes a reference there.
  *
  * Forks. A change is one compare-and-swap: a child of a fork finds the table before it or after it, whatever
  * other threads were doing. What such a thread had retired, or was about to release, stays allocated there.
@@ -37,13 +39,13 @@
  * With AX_SERIALIZED nothing overlaps: no section costs anything, and what is replaced is freed at once. Code
  * that release() runs may use the table.
  *
- * Progress: searching is wait-free; changes and snapshots are lock-free: a retry means that another thread's
- * change succeeded.
+ * Progress: lock-free. A retry means that another thread's change succeeded, in this table or (for the load
+ * of the root) in another one.
  */
 #ifndef AX_TABLE_H
 #define AX_TABLE_H
 
-#include "ax_epoch.h"
+#include "ax_section.h"
 
 /* Whether what is looked for is this key. In a section: it runs no Python code, raises nothing, and reads no
  * memory but the query's, the key's and what they keep alive. */
@@ -51,17 +53,30 @@ typedef bool (*ax_table_matches)(const void *query, const void *key);
 
 typedef struct {
     ax_table_matches matches;
-    void (*keep)(void *object);       /* counts a reference to a live object; may be called in a section */
-    void (*release)(void *object);    /* gives one back; may run any code; never called in a section */
-    void *(*allocate)(size_t size);   /* aligned for any object, NULL if there is no memory; in sections: it */
-    void (*free)(void *block);        /*   neither collects nor raises. free takes no NULL */
+    void (*keep)(void *object);     /* counts a reference to a live object; may be called in a section */
+    void (*release)(void *object);  /* gives one back; may run any code; never called in a section */
+    void *(*allocate)(size_t size); /* aligned for any object, NULL if there is no memory; in sections: it */
+    void (*free)(void *block);      /*   neither collects nor raises. free takes no NULL */
 } ax_table_model;
 
+#if AX_SECTIONS_OVERLAP
+/* When a node or an entry was in the table. */
 typedef struct {
-    uint64_t hash;  /* all fields are immutable */
+    uint64_t made;    /* immutable: the era */
+    uint64_t retired; /* owned by the change that took it out, then by who took it off the table's lists: the
+                         era */
+    uintptr_t next;   /* the same: an ax_table_slot, the next one in a list, or 0 */
+} ax_table_life;
+#endif
+
+typedef struct {
+    uint64_t hash;  /* all but the life: immutable */
     void *key;      /* the table owns a reference */
     void *value;    /* the table owns a reference */
     uint64_t order; /* less than that of each entry that was inserted after it */
+#if AX_SECTIONS_OVERLAP
+    ax_table_life life;
+#endif
 } ax_table_entry;
 
 /* What a snapshot has of an entry. */
@@ -74,17 +89,25 @@ typedef struct {
  * AX_TABLE_CHAIN. Nodes and entries are at multiples of 16. */
 typedef uintptr_t ax_table_slot;
 
-enum { AX_TABLE_WIDTH = 8, AX_TABLE_CHAIN = 15 };
+enum { AX_TABLE_WIDTH = 6, AX_TABLE_CHAIN = 15 };
 
 typedef struct {
-    void *replaced;        /* owned by the change that took the node out of the tree: the next such node */
-    uint64_t count;        /* immutable: entries beneath */
-    ax_table_slot slots[]; /* immutable: 2^width of them; in a chain, count entries whose hashes are equal */
+    uint64_t count; /* all but the life: immutable. Entries beneath */
+#if AX_SECTIONS_OVERLAP
+    ax_table_life life;
+#endif
+    ax_table_slot slots[]; /* 2^width of them; in a chain, count entries whose hashes are equal */
 } ax_table_node;
 
 typedef struct {
-    ax_pointer root;    /* atomic: the slot of the top node, before which a root's further fields are */
-    ax_pointer retired; /* atomic: a stack of roots that were swapped out */
+    ax_pointer root; /* atomic: the slot of the top node, before which a root's further fields are */
+#if AX_SECTIONS_OVERLAP
+    ax_pointer retired; /* atomic: a list of what was taken out */
+    ax_pointer held;    /* atomic: a list of that of it which sections were seen to hold up */
+    ax_pointer guard; /* atomic: the slot of one such section (NULL: one of the crowd), and its era; a pair */
+    ax_word guard_era; /*   that does not belong together does no harm */
+    ax_word patience;  /* atomic: how much more may be held before all that is held is looked through again */
+#endif
 } ax_table;
 
 typedef enum {
@@ -133,27 +156,28 @@ AX_INLINE const ax_table_entry *ax_table_find_from(ax_table_slot root, uint64_t 
     return entry != NULL && entry->hash == hash && matches(query, entry->key) ? entry : NULL;
 }
 
-/* In a section: the entry that matches, which lives until the section ends at least, or NULL. Linearization
- * point: the load of the root. Wait-free. */
-AX_INLINE const ax_table_entry *ax_table_find(const ax_table *table, uint64_t hash, const void *query,
-                                              ax_table_matches matches)
+/* In a section: the entry that matches, or NULL. It lives until the section ends, or searches again.
+ * Linearization point: the load of the root. Lock-free. */
+AX_INLINE const ax_table_entry *ax_table_find(const ax_table *table, ax_section *section, uint64_t hash,
+                                              const void *query, ax_table_matches matches)
 {
-    return ax_table_find_from((ax_table_slot)ax_pointer_load(&table->root), hash, query, matches);
+    return ax_table_find_from((ax_table_slot)ax_section_load(section, &table->root), hash, query, matches);
 }
 
-/* In a section: as ax_table_find; and says of the same moment whether the entry is not there, and could not be
- * inserted for the limit (0: any number). Linearization point: the load of the root. Wait-free. */
-const ax_table_entry *ax_table_find_or_full(const ax_table *table, uint64_t hash, const void *query,
-                                            ax_table_matches matches, uint64_t limit, bool *full);
+/* In a section: as ax_table_find; and says of the same moment whether the entry is not there, and could not
+ * be inserted for the limit (0: any number). Linearization point: the load of the root. Lock-free. */
+const ax_table_entry *ax_table_find_or_full(const ax_table *table, ax_section *section, uint64_t hash,
+                                            const void *query, ax_table_matches matches, uint64_t limit,
+                                            bool *full);
 
 /* Outside sections. DONE: the entry is in the table. PRESENT: *found is the value that is there, with a
  * reference for the caller. Linearization point: the compare-and-swap of the root; PRESENT and FULL: the load
- * of the root. Lock-free. Releases retired objects, which may run any code, when it is done. */
+ * of the root. Lock-free. Collects at its end, which may run any code. */
 ax_table_change ax_table_insert(ax_table *table, const ax_table_model *model, uint64_t thread,
                                 const ax_table_addition *addition, void **found);
 
-/* Outside sections. DONE, ABSENT or NO_MEMORY. Linearization point: the compare-and-swap of the root; ABSENT: the
- * load of the root. Lock-free. Releases retired objects, which may run any code, when it is done. */
+/* Outside sections. DONE, ABSENT or NO_MEMORY. Linearization point: the compare-and-swap of the root; ABSENT:
+ * the load of the root. Lock-free. Collects at its end, which may run any code. */
 ax_table_change ax_table_remove(ax_table *table, const ax_table_model *model, uint64_t thread, uint64_t hash,
                                 const void *query);
 
@@ -169,16 +193,16 @@ uint64_t ax_table_count(const ax_table *table, uint64_t thread);
 size_t ax_table_bytes(const ax_table *table, uint64_t thread);
 
 /* Outside sections. How many entries there are at one moment; if that is at most capacity, puts each one into
- * items, with references for the caller, and else nothing. Unsorted. Linearization point: the load of the root.
- * Lock-free. */
-size_t ax_table_snapshot(const ax_table *table, const ax_table_model *model, uint64_t thread,
-                         ax_table_item *items, size_t capacity);
+ * items, with references for the caller, and else nothing. Unsorted. Linearization point: the load of the
+ * root. Lock-free. Collects at its end, which may run any code. */
+size_t ax_table_snapshot(ax_table *table, const ax_table_model *model, uint64_t thread, ax_table_item *items,
+                         size_t capacity);
 
 /* Whether something is retired and not yet released: for a cheap look after a section. */
 AX_INLINE bool ax_table_has_retired(const ax_table *table)
 {
-#if AX_EPOCH_IS_NEEDED
-    return ax_pointer_load(&table->retired) != NULL;
+#if AX_SECTIONS_OVERLAP
+    return ax_pointer_load(&table->retired) != NULL || ax_pointer_load(&table->held) != NULL;
 #else
     (void)table;
     return false;

@@ -62,7 +62,7 @@ AX_INLINE bool ax_word_compare_exchange(ax_word *word, uint64_t *expected, uint6
 
 AX_INLINE uint64_t ax_pointer_bits(const void *address)
 {
-    return (uint64_t)(uintptr_t)address;
+    return explorer_address(address);
 }
 
 AX_INLINE void *ax_pointer_load(const ax_pointer *pointer)

@@ -251,6 +251,17 @@ uint64_t explorer_observe(uint64_t value)
     return value;
 }
 
+uint64_t explorer_address(const void *address)
+{
+    bool known = x.program != NULL && x.program->identify != NULL;
+    return known ? x.program->identify(address) : (uint64_t)(uintptr_t)address;
+}
+
+uint64_t explorer_history(void)
+{
+    return x.running < 0 ? 0 : mix(x.fibers[x.running].observed, (uint64_t)x.running);
+}
+
 void explorer_wrote(const void *word, uint64_t before, uint64_t after)
 {
     if (x.running >= 0) {

@@ -15,6 +15,10 @@
  * a collision of hashes (about one in a million for ten million states). `cache = false` turns it off; the
  * self-test of explore.c compares the outcomes of both.
  *
+ * Memory that is used again. A pointer is told by its value. Where plain memory behind it is freed and filled
+ * anew, the value does not tell what a thread found there. Such a program brings `identify`, whose answer
+ * does, and gives each block explorer_history() when it is allocated: what a thread writes follows from that.
+ *
  * Calls. A thread brackets each operation of the algorithm with explorer_invoke and explorer_return. A call
  * starts at its first atomic operation, ends with its last, and precedes another one if it ended before that
  * one started: no wider, no narrower.
@@ -42,11 +46,12 @@ typedef struct {
     void (*invoked)(int call); /* may be NULL: a call is about to take its first step */
     void (*stepped)(int call); /* may be NULL: a step was taken, of call or (-1) between calls */
     void (*finish)(void);      /* all threads are done: checks the whole execution */
-    const void *ghost;         /* plain memory that invoked and stepped write, or NULL */
-    size_t ghost_size;         /* in bytes */
-    bool cache;                /* cut off at states seen before */
-    int preemptions;           /* at most so many switches away from a thread that could go on; -1: any */
-    uint64_t max_executions;   /* the search is capped there */
+    uint64_t (*identify)(const void *address); /* may be NULL: tells contents apart at one address */
+    const void *ghost;                         /* plain memory that invoked and stepped write, or NULL */
+    size_t ghost_size;                         /* in bytes */
+    bool cache;                                /* cut off at states seen before */
+    int preemptions;         /* at most so many switches away from a thread that could go on; -1: any */
+    uint64_t max_executions; /* the search is capped there */
 } Explorer;
 
 /* What it found. */
@@ -81,5 +86,7 @@ void explorer_name(const void *word, const char *name); /* for the schedules of 
 void explorer_point(const char *operation, const void *word);
 uint64_t explorer_observe(uint64_t value);
 void explorer_wrote(const void *word, uint64_t before, uint64_t after);
+uint64_t explorer_address(const void *address); /* a pointer, to be observed */
+uint64_t explorer_history(void); /* the running thread's, as a hash; 0 outside explored threads */
 
 #endif

@@ -245,6 +245,11 @@ static void publish_by_or(void)
     (void)ax_word_fetch_or(&handoff.flag, 1);
 }
 
+static void publish_by_add(void)
+{
+    (void)ax_word_fetch_add(&handoff.flag, 1);
+}
+
 static void publish_pointer_by_exchange(void)
 {
     (void)ax_pointer_exchange(&handoff.pointer, &handoff.cargo);
@@ -264,6 +269,11 @@ static bool find_by_load(void)
 static bool find_by_or(void)
 {
     return ax_word_fetch_or(&handoff.flag, 0) != 0;
+}
+
+static bool find_by_add(void)
+{
+    return ax_word_fetch_add(&handoff.flag, 0) != 0;
 }
 
 static bool find_by_failed_swap(void)
@@ -291,7 +301,9 @@ static const struct {
     {publish_by_exchange, find_by_load},
     {publish_by_swap, find_by_load},
     {publish_by_or, find_by_load},
+    {publish_by_add, find_by_load},
     {publish_by_store, find_by_or},
+    {publish_by_store, find_by_add},
     {publish_by_store, find_by_failed_swap},
     {publish_pointer_by_exchange, find_pointer_by_load},
     {publish_pointer_by_swap, find_pointer_by_load},

@@ -2,6 +2,8 @@
 
     python tests/core/run.py explore [--deep] [--only TEXT] [--self-test]
     python tests/core/run.py threads          the core under ThreadSanitizer, and its planted race
+    python tests/core/run.py table            the table against a list, under AddressSanitizer
+    python tests/core/run.py sections         the table in churn, and in processes that fork
     python tests/core/run.py herd [OUTPUT]    the litmus tests under RC11, by herd7; or judges its output
     python tests/core/run.py machine [--flags FLAGS] [--under COMMAND]
                                               the backend and the core under threads, compiled by
@@ -26,7 +28,7 @@ LITMUS = HERE / "litmus"
 
 WARNINGS = "-Wall -Wextra -Wshadow -Wstrict-prototypes -Wno-missing-field-initializers"
 # Fibers jump between stacks, which the checks of _FORTIFY_SOURCE take for an error.
-EXPLORER_FLAGS = '-O1 -g -U_FORTIFY_SOURCE -DAX_ATOMIC_BACKEND="ax_atomic_explorer.h"'
+EXPLORER_FLAGS = '-O1 -g -U_FORTIFY_SOURCE -DAX_ATOMIC_BACKEND="ax_atomic_explorer.h" -DAX_SECTION_SLOTS=2'
 EXPLORER_SOURCES = [
     "tests/core/ex*.c",
     "tests/core/subject*.c",
@@ -34,6 +36,8 @@ EXPLORER_SOURCES = [
     "tests/core/memory.c",
 ]
 HAMMER_FLAGS = "-O1 -g -pthread -fsanitize=thread"
+TABLE_FLAGS = "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover"
+TABLE_SEEDS = 2
 MACHINE_FLAGS = "-O2 -pthread"
 HAMMER_SECONDS = 120
 RACE = "WARNING: ThreadSanitizer: data race"
@@ -66,8 +70,8 @@ def build_explorer(core: Path, folder: Path) -> Path:
     return compile_c(core, folder / "explore", [*sources, *core.glob("*.c")], EXPLORER_FLAGS)
 
 
-def build_hammer(core: Path, folder: Path) -> Path:
-    return compile_c(core, folder / "hammer", [HERE / "hammer.c", *core.glob("*.c")], HAMMER_FLAGS)
+def build_threads(core: Path, folder: Path, name: str, flags: str) -> Path:
+    return compile_c(core, folder / name, [HERE / f"{name}.c", *core.glob("*.c")], flags)
 
 
 def output_of(*command: str | Path) -> tuple[int, str]:
@@ -84,29 +88,62 @@ def output_of(*command: str | Path) -> tuple[int, str]:
 
 def threads(core: Path, folder: Path) -> str:
     """Runs the core under ThreadSanitizer. It must be silent there, and see the planted race."""
-    hammer = build_hammer(core, folder)
+    hammer = build_threads(core, folder, "hammer", HAMMER_FLAGS)
     _, planted = output_of(hammer, "--planted")
     if RACE not in planted:
         raise CheckFailed(
             f"ThreadSanitizer missed the planted race, so its silence means nothing:\n{planted}"
         )
-    status, said = output_of(hammer)
-    if status or RACE in said:
-        raise CheckFailed(f"status {status}:\n{said}")
-    return f"{said}the planted race was reported\n"
+    lines = ""
+    for program in (hammer, build_threads(core, folder, "table_threads", HAMMER_FLAGS)):
+        status, said = output_of(program)
+        if status or RACE in said:
+            raise CheckFailed(f"{program.name}, status {status}:\n{said}")
+        lines += said
+    return f"{lines}the planted race was reported\n"
+
+
+def table(core: Path, folder: Path) -> str:
+    """Runs the table against a list, with the GIL's promise and without."""
+    lines = ""
+    for serialized in (0, 1):
+        flags = f"{TABLE_FLAGS} -DAX_SERIALIZED={serialized}"
+        program = compile_c(core, folder / f"table{serialized}", [HERE / "table.c", *core.glob("*.c")], flags)
+        for seed in range(TABLE_SEEDS):
+            status, said = output_of(program, str(seed))
+            if status:
+                raise CheckFailed(f"{program.name}, status {status}:\n{said}")
+            lines += said
+    return lines
+
+
+def sections(core: Path, folder: Path) -> str:
+    """Runs the table in churn, and in processes that fork, where it must fail without its handler."""
+    lines = ""
+    program = build_threads(core, folder, "table_threads", MACHINE_FLAGS)
+    for mode in ("--churn", "--fork"):
+        status, said = output_of(program, mode)
+        if status:
+            raise CheckFailed(f"{program.name} {mode}, status {status}:\n{said}")
+        lines += said
+    status, said = output_of(program, "--fork-unforgotten")
+    if status != 1 or "sections of threads that do not exist held up memory" not in said:
+        raise CheckFailed(f"no fork found a thread in its section, status {status}:\n{said}")
+    return f"{lines}without ax_sections_forget, memory was held up, as it has to be\n"
 
 
 def machine(core: Path, folder: Path, flags: str, under: str) -> str:
     """Runs the backend and the core under threads, maybe another machine's; first split additions."""
     flags = f"{MACHINE_FLAGS} {flags}"
     backend = compile_c(core, folder / "backend", [HERE / "backend.c"], flags)
-    hammer = compile_c(core, folder / "hammer", [HERE / "hammer.c", *core.glob("*.c")], flags)
+    hammer = build_threads(core, folder, "hammer", flags)
+    table_threads = build_threads(core, folder, "table_threads", flags)
     emulator = shlex.split(under)
     status, said = output_of(*emulator, backend, "--split")
     if status != 1 or "a split addition was lost" not in said:
         raise CheckFailed(f"threads did not get between a load and a store, status {status}:\n{said}")
     lines = "a split addition was lost, as it has to be\n"
-    for program in (backend, hammer):
+    for program in (backend, hammer, table_threads):
         status, said = output_of(*emulator, program)
         if status or RACE in said:
             raise CheckFailed(f"{program.name}, status {status}:\n{said}")
@@ -140,7 +177,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("check", choices=["explore", "threads", "herd", "machine"])
+    parser.add_argument("check", choices=["explore", "threads", "table", "sections", "herd", "machine"])
     parser.add_argument("output", nargs="?", type=Path, help="herd: what herd7 printed, run elsewhere")
     parser.add_argument("--core", type=Path, default=CORE)
     parser.add_argument("--flags", default="", help="machine: further flags for the compiler")
@@ -153,8 +190,9 @@ def main() -> int:
                 return subprocess.run([explorer, *rest], check=False).returncode
             if rest:
                 parser.error(f"unknown arguments: {' '.join(rest)}")
-            if options.check == "threads":
-                print(threads(options.core, Path(folder)), end="")
+            checks = {"threads": threads, "table": table, "sections": sections}
+            if options.check in checks:
+                print(checks[options.check](options.core, Path(folder)), end="")
             elif options.check == "machine":
                 print(machine(options.core, Path(folder), options.flags, options.under), end="")
             else:

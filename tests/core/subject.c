@@ -109,6 +109,7 @@ void subject_explore(const Subject *subject, const Script *script, Explorer sear
     search.setup = setup;
     search.body = body;
     search.finish = finish;
+    search.identify = subject->identify;
     search.invoked = subject->invoked;
     search.stepped = subject->stepped;
     search.ghost = subject->ghost;

@@ -28,10 +28,10 @@ typedef struct {
     const char *name;
     Call threads[EXPLORER_THREADS][EXPLORER_CALLS];
     int64_t initial;
-    int64_t drained;   /* counter: what was counted and drained before */
-    Stage stage;       /* counter: where it starts */
-    size_t stripes;    /* counter: how many the system wants */
-    int blocks;        /* counter: how many blocks there are to allocate */
+    int64_t drained; /* counter: what was counted and drained before. table: how many slots are taken */
+    Stage stage;     /* counter: where it starts */
+    size_t stripes;  /* counter: how many the system wants. table: processors, 0: one stripe */
+    int blocks; /* counter: how many blocks there are to allocate. table: not 0 if something is held up */
     int preemptions;   /* 0: any number; else only schedules with at most so many */
     bool deep;         /* takes long */
     const char *fails; /* NULL, or a control: a part of the failure that must be found */
@@ -46,13 +46,15 @@ typedef struct {
     void (*finish)(const Script *script);
     void (*invoked)(int call);
     void (*stepped)(int call);
+    uint64_t (*identify)(const void *address); /* see explorer.h */
     const void *ghost;
     size_t ghost_size;
     const Script *scripts;
     size_t count;
 } Subject;
 
-extern const Subject int_subject, float_subject, ref_subject, counter_subject, buckets_subject, gate_subject;
+extern const Subject int_subject, float_subject, ref_subject, counter_subject, buckets_subject, gate_subject,
+    table_subject;
 bool int_pair(size_t index, Script *script); /* the scripts of all pairs of operations; false past the last */
 
 /* Around an operation, by the thread that does it. */

@@ -10,12 +10,27 @@ STAGES = "csrc/core/ax_counter.c"
 STRIPES = "csrc/core/ax_stripe.c"
 BUCKETS = "csrc/core/ax_buckets.h"
 HISTOGRAM = "csrc/core/ax_buckets.c"
+SECTION = "csrc/core/ax_section.h"
+SECTIONS = "csrc/core/ax_section.c"
+TABLE = "csrc/core/ax_table.c"
+TREE = "csrc/core/ax_tree.c"
 GNU = "csrc/core/ax_atomic_gnu.h"
+
+LIST_TEST = "tests/test_core.py::test_the_table_against_a_list"
+SECTIONS_TEST = "tests/test_core.py::test_the_table_in_churn_and_in_forks"
 
 
 def explored(name: str, file: str, old: str, new: str) -> Mutant:
     subject = name.split(" ")[0]  # the explorer's scripts are called the same
     return Mutant(name, file, old, new, "explorer", [subject])
+
+
+def listed(name: str, file: str, old: str, new: str) -> Mutant:
+    return Mutant(name, file, old, new, "pytest", [LIST_TEST])
+
+
+def churned(name: str, file: str, old: str, new: str) -> Mutant:
+    return Mutant(name, file, old, new, "pytest", [SECTIONS_TEST])
 
 
 def threaded(name: str, file: str, old: str, new: str) -> Mutant:
@@ -528,6 +543,268 @@ BUCKETED = [
 ]
 
 
+TABLES = [
+    explored(
+        "table: a section does not look at the era again",
+        SECTION,
+        "        if (era == section->era) {",
+        "        if (true) {",
+    ),
+    explored(
+        "table: a section that finds a new era does not publish it",
+        SECTION,
+        "            ax_word_store(section->slot, era);\n",
+        "",
+    ),
+    explored(
+        "table: a section takes the new era, and not the root again",
+        SECTION,
+        """            ax_word_store(section->slot, era);
+        }
+""",
+        """            ax_word_store(section->slot, era);
+        }
+        return found;
+""",
+    ),
+    churned(
+        "table: what is retired does not end the era",
+        SECTION,
+        "    return ax_word_fetch_add(&ax_process_sections.era, 1) + 1;",
+        "    return ax_era_now();",
+    ),
+    explored(
+        "table: a block is retired one era too early",
+        TABLE,
+        "    life_of(item)->retired = era;",
+        "    life_of(item)->retired = era - 1;",
+    ),
+    explored(
+        "table: a block counts as made one era too late",
+        TABLE,
+        "    change->era = ax_era_now();",
+        "    change->era = ax_era_now() + 1;",
+    ),
+    explored(
+        "table: a new node is as old as nothing is",
+        TREE,
+        "    node->life.made = change->era;\n",
+        "    node->life.made = UINT64_MAX;\n",
+    ),
+    explored(
+        "table: the last slot of a stripe is not looked at",
+        SECTIONS,
+        "        for (int j = 0; j < AX_SECTION_SLOTS; j++) {\n            ax_word *slot",
+        "        for (int j = 0; j < AX_SECTION_SLOTS - 1; j++) {\n            ax_word *slot",
+    ),
+    explored(
+        "table: the last stripe is not looked at",
+        SECTIONS,
+        """    for (uint64_t i = 0; i <= mask; i++) {
+        for (int j = 0; j < AX_SECTION_SLOTS; j++) {
+            ax_word""",
+        """    for (uint64_t i = 0; i < mask; i++) {
+        for (int j = 0; j < AX_SECTION_SLOTS; j++) {
+            ax_word""",
+    ),
+    explored(
+        "table: sections without a slot hold up nothing",
+        SECTIONS,
+        "    view->crowd = ax_word_load(&ax_process_sections.crowd) != 0;",
+        "    view->crowd = false;",
+    ),
+    explored(
+        "table: the slots are looked at before the lists are taken",
+        TABLE,
+        """        ax_table_slot fresh = (ax_table_slot)ax_pointer_exchange(&table->retired, NULL);
+        ax_table_slot old = all ? (ax_table_slot)ax_pointer_exchange(&table->held, NULL) : 0;
+        ax_sections_look(&view);
+""",
+        """        ax_sections_look(&view);
+        ax_table_slot fresh = (ax_table_slot)ax_pointer_exchange(&table->retired, NULL);
+        ax_table_slot old = all ? (ax_table_slot)ax_pointer_exchange(&table->held, NULL) : 0;
+""",
+    ),
+    explored(
+        "table: what is held is not looked at again when its section is gone",
+        TABLE,
+        "           (!guard_lasts(table) || (int64_t)ax_word_load(&table->patience) <= 0);",
+        "           (int64_t)ax_word_load(&table->patience) <= 0;",
+    ),
+    explored(
+        "table: the guard is another section's era",
+        TABLE,
+        "    ax_word_store(&table->guard_era, guard->era);",
+        "    ax_word_store(&table->guard_era, guard->era + 1);",
+    ),
+    explored(
+        "table: what others retired is lost when more is",
+        TABLE,
+        "        life_of(list->last)->next = (ax_table_slot)found;",
+        "        life_of(list->last)->next = 0;",
+    ),
+    explored(
+        "table: a removed entry is never released",
+        TABLE,
+        "        discard(&list, (ax_table_slot)change->removed, era);",
+        "        (void)list;",
+    ),
+    explored(
+        "table: a removed entry is freed at once",
+        TABLE,
+        "        discard(&list, (ax_table_slot)change->removed, era);",
+        "        ax_tree_entry_free(change->model, (ax_table_entry *)(uintptr_t)change->removed);",
+    ),
+    explored(
+        "table: a cleared tree is as young as its root",
+        TABLE,
+        "ax_tree_root_of(slot_of(item))->since : life->made",
+        "life->made : life->made",
+    ),
+    explored(
+        "table: clear is a load and a store",
+        TABLE,
+        """    ax_table_slot root = (ax_table_slot)ax_pointer_exchange(&table->root, (void *)ax_tree_empty());
+    if (root != ax_tree_empty()) {
+        tree_retire""",
+        """    ax_table_slot root = (ax_table_slot)ax_pointer_load(&table->root);
+    (void)ax_pointer_exchange(&table->root, (void *)ax_tree_empty());
+    if (root != ax_tree_empty()) {
+        tree_retire""",
+    ),
+    explored(
+        "table: a new root is stored, whatever is there",
+        TABLE,
+        "    if (!ax_pointer_compare_exchange(&table->root, &expected, (void *)made)) {",
+        "    (void)ax_pointer_exchange(&table->root, (void *)made);\n    if (expected == NULL) {",
+    ),
+    explored(
+        "table: an insertion's section ends before the swap",
+        TABLE,
+        "    return change_try(table, change, root);\n}",
+        """    ax_section_leave(*section);
+    ax_table_change done = change_try(table, change, root);
+    *section = ax_section_enter(0);
+    return done;
+}""",
+    ),
+    explored(
+        "table: a value that was there is kept after the section",
+        TABLE,
+        """        model->keep(present->value);
+        *found = present->value;
+""",
+        """        *found = present->value;
+        ax_section_leave(*section);
+        *section = ax_section_enter(0);
+        model->keep(*found);
+""",
+    ),
+    explored(
+        "table: the limit is off by one",
+        TABLE,
+        "(ax_tree_root_of(root)->exempt != NULL) >= limit;",
+        "(ax_tree_root_of(root)->exempt != NULL) > limit;",
+    ),
+    explored(
+        "table: the exempt entry takes a place",
+        TABLE,
+        " - (ax_tree_root_of(root)->exempt != NULL) >= limit;",
+        " >= limit;",
+    ),
+    explored(
+        "table: a removal that loses against another change gives up",
+        TABLE,
+        "        if (done != AX_TABLE_ABSENT || !there) {",
+        "        if (true) {",
+    ),
+    explored(
+        "table: a change that is tried again leaks what it made",
+        TABLE,
+        "        ax_tree_undo(change);\n        return AX_TABLE_ABSENT;",
+        "        return AX_TABLE_ABSENT;",
+    ),
+    explored(
+        "table: a snapshot keeps its objects after the section",
+        TABLE,
+        """        (void)snapshot_take(model, root, items);
+    }
+    ax_section_leave(section);
+""",
+        """        ax_section_leave(section);
+        (void)snapshot_take(model, root, items);
+        section = ax_section_enter(thread);
+    }
+    ax_section_leave(section);
+""",
+    ),
+    churned(
+        "table: sections of threads that do not exist are remembered",
+        SECTIONS,
+        "            ax_word_store(&ax_process_sections.stripes[i].slots[j], 0);\n",
+        "",
+    ),
+    churned(
+        "table: a section holds up all that is retired while it lasts",
+        SECTIONS,
+        "        if (made <= view->seen[i].era && view->seen[i].era <= retired) {",
+        "        if (made <= retired && view->seen[i].era <= retired) {",
+    ),
+    listed(
+        "table: a search stops at the first node of a chain",
+        TREE,
+        """        if (entry->hash == hash && matches(query, entry->key)) {
+            return entry;
+        }
+""",
+        "        return entry->hash == hash && matches(query, entry->key) ? entry : NULL;\n",
+    ),
+    listed(
+        "table: an entry is dropped where a node grows",
+        TREE,
+        "    for (size_t i = 0; i < ax_tree_slots(old); i++) {\n        if (!place_all",
+        "    for (size_t i = 1; i < ax_tree_slots(old); i++) {\n        if (!place_all",
+    ),
+    listed(
+        "table: the exempt entry stays exempt when it is removed",
+        TREE,
+        "old->exempt == change->removed ? NULL : old->exempt;",
+        "old->exempt;",
+    ),
+    listed(
+        "table: the nodes of a change without memory leak",
+        TREE,
+        """    if (!rebuild(change, slot, bits, change->depth == 0)) {
+        ax_tree_undo(change);""",
+        """    if (!rebuild(change, slot, bits, change->depth == 0)) {""",
+    ),
+    listed(
+        "table: a removal leaves empty nodes",
+        TREE,
+        " && (count > 1 || top) &&",
+        " &&",
+    ),
+    listed(
+        "table: nodes never get smaller",
+        TREE,
+        " && !is_sparse(width, count);",
+        ";",
+    ),
+    listed(
+        "table: insertions have no order",
+        TREE,
+        "    new->inserted = old->inserted + (change->added != NULL);",
+        "    new->inserted = old->inserted;",
+    ),
+    listed(
+        "table: the bytes of what was replaced are counted on",
+        TREE,
+        "    new->bytes = old->bytes + change->bytes - change->bytes_gone;",
+        "    new->bytes = old->bytes + change->bytes;",
+    ),
+]
+
+
 def without_order(operation: str) -> str:
     return operation.replace("SEQ_CST", "RELAXED")
 
@@ -544,10 +821,11 @@ WEAK_MEMORY = [
         "a word is exchanged": "__atomic_exchange_n(&word->bits, desired, __ATOMIC_SEQ_CST)",
         "a word is swapped": WORD_SWAP,
         "bits are set": "__atomic_fetch_or(&word->bits, mask, __ATOMIC_SEQ_CST)",
+        "a word is added to": "__atomic_fetch_add(&word->bits, delta, __ATOMIC_SEQ_CST)",
         "a pointer is loaded": "__atomic_load_n(&pointer->address, __ATOMIC_SEQ_CST)",
         "a pointer is exchanged": "__atomic_exchange_n(&pointer->address, desired, __ATOMIC_SEQ_CST)",
         "a pointer is swapped": POINTER_SWAP,
     }.items()
 ]
 
-MUTANTS = INTEGERS + FLOATS + REFERENCES + COUNTERS + BUCKETED + WEAK_MEMORY
+MUTANTS = INTEGERS + FLOATS + REFERENCES + COUNTERS + BUCKETED + TABLES + WEAK_MEMORY
