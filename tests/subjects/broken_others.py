@@ -247,6 +247,14 @@ class LastBound(LockHistogram):
         return len(self.bounds) if value == self.bounds[-1] else super()._bucket(value)
 
 
+class SecondBound(LockHistogram):
+    """Puts the second bound's value above it."""
+
+    def _bucket(self, value):
+        index = super()._bucket(value)
+        return index + 1 if len(self.bounds) > 1 and value == self.bounds[1] else index
+
+
 class SplitObserve(LockHistogram):
     def observe(self, value):
         value = double(value)

@@ -108,7 +108,7 @@ def test_a_schedule_convicts_and_is_drawn(verify):
 
 def test_a_split_operation_of_a_family_is_found(verify):
     status, text = verify("broken_others:TwoChildren", "--only", "family/__getitem__/explored")
-    assert status == 1 and "family['GET', '404'] || family['PUT', '404']" in text
+    assert status == 1 and "on a family that has" in text
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,8 @@ def test_what_was_found_before_a_crash_is_told(verify):
 
 def test_wrapping_by_design_is_not_convicted_only_if_it_says_so(verify):
     only = ("--only", "int/*/alone")
-    assert verify("correct:WrappingInt", *only)[0] == 1
+    status, text = verify("correct:WrappingInt", *only)
+    assert status == 1 and "say so with --wraps" in text
     status, text = verify("correct:WrappingInt", *only, "--wraps")
     assert status == 0, text
 

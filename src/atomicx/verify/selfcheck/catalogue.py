@@ -19,6 +19,7 @@ from ..litmus import Actor, Litmus
 from ..sampling.crew import Crew, gil_enabled
 from ..sampling.programs import Maker, Program
 from ..spec.cells import ATOMIC_BOOL, ATOMIC_FLOAT, ATOMIC_INT, ATOMIC_REF, COUNTER, FAMILY, HISTOGRAM
+from ..spec.counting import histogram
 from ..spec.model import Model
 from . import controls, hardware
 from .access import Access
@@ -49,6 +50,9 @@ REF = CellKind("ref", AtomicRef, ATOMIC_REF)
 COUNT = CellKind("counter", Counter, COUNTER)
 CHILDREN = CellKind("family", lambda state: FAMILY.make(atomicx, state), FAMILY)
 BUCKETS = CellKind("histogram", lambda state: HISTOGRAM.make(atomicx, state), HISTOGRAM)
+# The rows that are written by hand have one bound; more of them can be wrong in more ways.
+_MORE_BOUNDS = histogram((-1.0, 0.25, 0.5, 2.0, 5.0))
+MORE_BUCKETS = CellKind("histogram", lambda state: _MORE_BOUNDS.make(atomicx, state), _MORE_BOUNDS)
 _SPLITS = {kind.model.name: controls.split(kind.model) for kind in (INT, FLOAT, BOOL, REF, COUNT, BUCKETS)}
 _SPLITS.update({"SharedInt": _SPLITS["AtomicInt"], "SharedFloat": _SPLITS["AtomicFloat"]})
 

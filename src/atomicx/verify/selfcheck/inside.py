@@ -93,7 +93,7 @@ def _subject_trials(
         *rows_of(kind, access, seed, lambda: None),
         *(trial.row for trial in explored.values()),
     ]
-    chosen = chosen_rows(pattern, [*rows, *(row for row in ROWS if row.kind is kind)])
+    chosen = chosen_rows(pattern, [*rows, *(row for row in ROWS if row.kind.name == kind.name)])
     check = Alone(access, seed, lambda text: note(text, CALL_SECONDS), tell)
     controls: dict[str, Any] = {}
     trials: list[Any] = []
@@ -108,7 +108,8 @@ def _subject_trials(
 
 
 def _sampled(row: Row | PairsRow, subject: Subject, seed: int, controls: dict[str, Any]) -> Trial:
-    access: Access = subject.access
+    by_hand = isinstance(row, Row) and subject.narrow is not None
+    access: Access = subject.narrow if by_hand and subject.narrow is not None else subject.access
     names = {each.name for each in access.operations}
     lacking = sorted(row.needs - names)
     return Trial(

@@ -251,9 +251,19 @@ class Report:
         ]
         return [*lines, ""] if lines else []
 
+    def _looks_wrapped(self) -> bool:
+        if self.subject is None or self.subject.kind.name != "int" or self.subject.access.wraps:
+            return False
+        found = [trial.difference for trial in self.campaign.trials if isinstance(trial, AloneTrial)]
+        return any(each is not None and "raises OverflowError" in each.expected for each in found)
+
     def _advice(self) -> list[str]:
         verdict = self.campaign.verdict
         lines = [WHAT_TO_DO[verdict]] if verdict in WHAT_TO_DO and not self.campaign.interrupted else []
+        if self._looks_wrapped():
+            lines.append(
+                "What to do: if these integers wrap around at 64 bits by design, say so with --wraps."
+            )
         if verdict is Verdict.INCOMPLETE:
             lines.append(f"left out: {', '.join(self.campaign.left_out)}")
         return lines

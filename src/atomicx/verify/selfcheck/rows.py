@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from ..._terminal import UsageError
-from .catalogue import BOOL, BUCKETS, CHILDREN, COUNT, FLOAT, INT, REF, CellKind, Row
+from .catalogue import BOOL, CHILDREN, COUNT, FLOAT, INT, MORE_BUCKETS, REF, CellKind, Row
 from .catalogue import ROWS as ROWS_OF_THREADS
 from .explored import ExploredRow
 from .generated import AloneRow, PairsRow
@@ -17,7 +17,7 @@ from .shared_rows import ROWS as ROWS_OF_PROCESSES
 
 ROWS: Sequence[Row] = (*ROWS_OF_THREADS, *ROWS_OF_PROCESSES)
 """Those that are written by hand."""
-KINDS: Sequence[CellKind] = (INT, FLOAT, BOOL, REF, COUNT, BUCKETS, CHILDREN, SHARED_INT, SHARED_FLOAT)
+KINDS: Sequence[CellKind] = (INT, FLOAT, BOOL, REF, COUNT, MORE_BUCKETS, CHILDREN, SHARED_INT, SHARED_FLOAT)
 """The types whose rows are made of the specification."""
 
 AnyRow = Row | AloneRow | PairsRow

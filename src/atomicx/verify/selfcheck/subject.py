@@ -19,9 +19,9 @@ import atomicx
 from ..spec.kinds import INT64_MIN
 from ..spec.model import ITSELF, Model, Operation
 from .access import Access
-from .catalogue import BOOL, BUCKETS, CHILDREN, COUNT, FLOAT, INT, REF, CellKind
+from .catalogue import BOOL, BUCKETS, CHILDREN, COUNT, FLOAT, INT, MORE_BUCKETS, REF, CellKind
 
-KINDS = {kind.name: kind for kind in (INT, FLOAT, BOOL, REF, COUNT, BUCKETS, CHILDREN)}
+KINDS = {kind.name: kind for kind in (INT, FLOAT, BOOL, REF, COUNT, MORE_BUCKETS, CHILDREN)}
 
 # What others call the same operations.
 OTHER_NAMES: dict[str, tuple[str, ...]] = {
@@ -75,6 +75,8 @@ class Subject:
     kind: CellKind
     access: Access
     because: str
+    narrow: Access | None = None
+    """Of histograms: those with one bound, for the rows that are written by hand."""
     others: tuple[str, ...] = ()
     """Public methods that the specification does not know."""
 
@@ -121,7 +123,7 @@ def guessed(spelled: str, factory: Any) -> tuple[CellKind, str]:
     if has("observe"):
         if has("__getitem__") or has("labels") or has("items"):
             return CHILDREN, "it has observe() and children"
-        return BUCKETS, "it has observe()"
+        return MORE_BUCKETS, "it has observe()"
     if (has("labels") or has("items")) and (has("__getitem__") or has("labels")):
         return CHILDREN, "it has children by labels"
     if has("test_and_set"):
@@ -265,6 +267,9 @@ def _subject(spelled: str, factory: Any, kind: CellKind, because: str, wraps: bo
         unlimited=kind is CHILDREN and not _takes(factory, "limit"),
         wraps=wraps,
     )
+    narrow = None
+    if kind is MORE_BUCKETS:
+        narrow = replace(access, model=BUCKETS.model, make=_builder(spelled, factory, BUCKETS)[0])
     others = [
         name
         for name in dir(type(cell))
@@ -272,7 +277,7 @@ def _subject(spelled: str, factory: Any, kind: CellKind, because: str, wraps: bo
         and name not in (*names.values(), *rows, *NOT_COMPARED)
         and callable(getattr(type(cell), name, None))
     ]
-    return Subject(spelled, kind, access, because, tuple(others))
+    return Subject(spelled, kind, access, because, narrow, tuple(others))
 
 
 def _own_name(cell: Any, row: Operation) -> str | None:
@@ -348,15 +353,16 @@ def _holds(build: Build, state: Any, model: Model) -> bool:
 def _ways(factory: Any, kind: CellKind) -> Iterator[tuple[Build, bool]]:
     """The ways in which a constructor may be called, the usual one first."""
     model = kind.model
-    if kind is BUCKETS:
+    if model.name == "Histogram":
+        _, bounds = model["bounds"].apply(model.initial, ())
         yield from (
             (_filled(model, make), False)
             for make in (
-                lambda: factory((1.0,)),
-                lambda: factory([1.0]),
-                lambda: factory(1.0),
-                lambda: factory(bounds=(1.0,)),
-                lambda: factory(buckets=(1.0,)),
+                lambda: factory(bounds),
+                lambda: factory(list(bounds)),
+                lambda: factory(*bounds),
+                lambda: factory(bounds=bounds),
+                lambda: factory(buckets=bounds),
             )
         )
     elif kind is CHILDREN:
