@@ -18,6 +18,13 @@ def test_message_of_what_is_not_a_truth_value(backend: ModuleType, value: Any) -
     assert cell.load() is True
 
 
+def test_another_bool_is_told_by_its_module(backend: ModuleType) -> None:
+    """As numpy.bool: that "bool" is not accepted would tell nothing."""
+    other = type("bool", (), {"__module__": "numpy"})()
+    with pytest.raises(TypeError, match=r"^AtomicBool takes True or False, not 'numpy\.bool'$"):
+        backend.AtomicBool(other)
+
+
 def test_truth_of_a_value_is_not_asked(backend: ModuleType) -> None:
     class Loud:
         def __bool__(self) -> bool:

@@ -330,3 +330,68 @@ def test_a_type_whose_name_is_no_str(backend: ModuleType, model: Model) -> None:
 def test_a_flag_of_a_type_whose_name_is_no_str(backend: ModuleType) -> None:
     with pytest.raises(TypeError, match=r"takes True or False, not '?5"):
         backend.AtomicBool().store(Nameless("Mine", (), {})())
+
+
+# What f-strings show
+
+SHOWN = [("AtomicInt", 1234567), ("AtomicFloat", 1234.5), ("AtomicBool", True), ("Counter", 1234567)]
+
+
+@pytest.mark.parametrize(("name", "value"), SHOWN)
+def test_str_and_format_are_those_of_the_value(backend: ModuleType, name: str, value: Any) -> None:
+    cell = getattr(backend, name)(value)
+    assert str(cell) == f"{cell}" == "%s" % cell == str(value)  # noqa: UP031 - that is what is tested
+    assert f"{cell!r}" == f"{name}({value!r})"
+    for spec in ("", ">20", ",", "010.3f"):
+        assert format(cell, spec) == format(value, spec)
+    with pytest.raises(ValueError):
+        format(cell, "no such spec")
+    with pytest.raises(TypeError, match=r"^__format__\(\) argument must be str, not int$"):
+        cell.__format__(5)
+
+
+def test_the_value_is_read_once(backend: ModuleType) -> None:
+    class Read(backend.AtomicInt):  # type: ignore[misc, name-defined]
+        def load(self) -> int:
+            raise AssertionError("the value itself is shown, whatever load() is")
+
+    assert f"{Read(5):03d}{Read(6)!s}" == "0056"
+
+
+def test_a_reference_shows_itself(backend: ModuleType) -> None:
+    """To show the object would hide that there is a cell."""
+    assert str(backend.AtomicRef(5)) == f"{backend.AtomicRef(5)}" == "AtomicRef(5)"
+
+
+# Operands by name
+
+NAMED = [
+    *(
+        (name, method)
+        for name in ("AtomicInt", "AtomicFloat", "AtomicBool", "AtomicRef")
+        for method in ("compare_and_set", "compare_exchange")
+    ),
+    ("AtomicInt", "try_add"),
+]
+
+
+@pytest.mark.parametrize(("name", "method"), NAMED)
+def test_wrong_names(backend: ModuleType, name: str, method: str) -> None:
+    cell = getattr(backend, name)()
+    call, before = getattr(cell, method), cell.load()
+    first, second = ("delta", "limit") if method == "try_add" else ("expected", "desired")
+    value = True if name == "AtomicBool" else 1
+    for args, kwargs, message in [
+        ((), {}, "missing"),
+        ((value,), {}, rf"missing .*'{second}'"),
+        ((), {second: value}, rf"missing .*'{first}'"),
+        ((value,), {first: value}, rf"'{first}'"),
+        ((value, value), {second: value}, rf"'{second}'"),
+        ((value,), {"wanted": value}, r"unexpected keyword argument 'wanted'"),
+        ((value, value), {"": value}, r"unexpected keyword argument ''"),
+        ((value, value, value), {}, r"takes"),
+        ((value, value, value), {first: value}, r"multiple values|takes"),
+    ]:
+        with pytest.raises(TypeError, match=message):
+            call(*args, **kwargs)
+    assert cell.load() == before

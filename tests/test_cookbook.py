@@ -51,6 +51,24 @@ def work(names: Names) -> Callable[[], None]:
     return lambda: names.setdefault("seen", []).append(names["in_flight"].load())
 
 
+class SplitAdmission:
+    """admit() in two steps: it looks, and then it counts."""
+
+    def __init__(self, cell: Any, limit: int) -> None:
+        self.cell = cell
+        self.limit = limit
+
+    def __enter__(self) -> bool:
+        self.admitted = bool(self.cell.load() < self.limit)
+        if self.admitted:
+            self.cell.inc()
+        return self.admitted
+
+    def __exit__(self, *_: object) -> None:
+        if self.admitted:
+            self.cell.dec()
+
+
 RECIPES = [
     Recipe(
         "serial.fetch_add()",
@@ -66,9 +84,9 @@ RECIPES = [
         holds=lambda names, a, b: a != b,
     ),
     Recipe(
-        "not in_flight.try_add(1, LIMIT)",
-        "in_flight.load() >= LIMIT or in_flight.inc()",
-        given=lambda names: names["in_flight"].store(2),
+        "in_flight.admit(LIMIT)",
+        "split(in_flight, LIMIT)",
+        given=lambda names: names.update(split=SplitAdmission, taken=names["in_flight"].store(2)),
         a=lambda names: names["handle"](work(names)),
         holds=lambda names, a, b: max(names["seen"]) == 3 and names["in_flight"].load() == 2,
         preemptions=2,  # the first has to come back while the second is in flight

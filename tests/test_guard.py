@@ -202,8 +202,32 @@ def test_one_guard_decorates_many(backend: ModuleType) -> None:
 
 
 def test_what_is_no_function_is_refused(backend: ModuleType) -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=r"^expected a callable to decorate, got 'NoneType'$"):
         backend.AtomicInt().track()(None)
+
+
+@pytest.mark.parametrize("kind", [classmethod, staticmethod])
+def test_decorated_outside_of_a_classmethod_or_staticmethod(backend: ModuleType, kind: Any) -> None:
+    in_flight = backend.AtomicInt()
+
+    def count(*args: Any) -> tuple[Any, ...]:
+        return (*args, in_flight.load())
+
+    class Service:
+        method = in_flight.track()(kind(count))
+
+    assert isinstance(Service.__dict__["method"], kind)
+    expected = (Service, 7, 1) if kind is classmethod else (7, 1)
+    assert Service.method(7) == Service().method(7) == expected
+
+
+def test_help_shows_what_a_guard_does(backend: ModuleType) -> None:
+    guard = backend.AtomicInt().track()
+    for documented in (type(guard), type(guard).__call__, guard.__call__):
+        text = inspect.getdoc(documented)
+        assert text is not None
+        assert "generator function" in text
+    assert list(inspect.signature(guard).parameters) == ["function"]
 
 
 # As a decorator of coroutine functions
@@ -307,6 +331,19 @@ def test_decorated_coroutine_method_keeps_its_face(backend: ModuleType) -> None:
     assert in_flight.load() == 0
 
 
+def test_an_object_with_an_async_call(backend: ModuleType) -> None:
+    in_flight = backend.AtomicInt()
+
+    class Handler:
+        async def __call__(self, value: int) -> tuple[int, int]:
+            await asyncio.sleep(0)
+            return value, in_flight.load()
+
+    assert asyncio.run(in_flight.track()(Handler())(3)) == (3, 1)
+    assert asyncio.run(in_flight.track()(functools.partial(Handler(), 4))()) == (4, 1)
+    assert in_flight.load() == 0
+
+
 # The guard itself
 
 
@@ -341,3 +378,16 @@ def test_guard_is_weakly_referenceable_and_has_no_dict(backend: ModuleType) -> N
     guard = backend.AtomicInt().track()
     assert weakref.ref(guard)() is guard
     assert not hasattr(guard, "__dict__")
+
+
+def test_repr_shows_the_cell(backend: ModuleType) -> None:
+    class Gauge(backend.AtomicInt):  # type: ignore[misc, name-defined]
+        def __repr__(self) -> str:
+            return f"Gauge({self.guard!r})"
+
+    assert repr(backend.AtomicInt(5).track()) == "<Guard of AtomicInt(5)>"
+    gauge = Gauge()
+    gauge.guard = gauge.track()
+    assert repr(gauge.guard) == "<Guard of Gauge(<Guard of ...>)>"
+    gauge.guard = gauge.admit(3)
+    assert repr(gauge.guard) == "<Admission of Gauge(<Admission of ..., limit 3>), limit 3>"

@@ -27,7 +27,7 @@ TYPES = ["AtomicBool", "AtomicFloat", "AtomicInt", "AtomicRef", "Counter", "Fami
 SHARED = ["SharedFloat", "SharedInt"]
 # What a type must be given, where it must be given something.
 ARGUMENTS: dict[str, tuple[Any, ...]] = {"Family": (int, "label"), "Histogram": ([1.0],)}
-HELPERS = ["Guard", "Timer"]  # that no user makes
+HELPERS = ["Guard", "Timer", "Admission"]  # that no user makes
 ALL_TYPES = [*TYPES, *SHARED]
 WITH_HELPERS = [*ALL_TYPES, *HELPERS]
 # How a class statement differs from a type made in C; and what the twin's cells keep.
@@ -150,7 +150,7 @@ def test_refusal_to_pickle_and_copy(core: ModuleType, name: str) -> None:
 
 
 def helpers(module: ModuleType) -> list[Any]:
-    return [module.AtomicInt().track(), module.Histogram([1.0]).time()]
+    return [module.AtomicInt().track(), module.Histogram([1.0]).time(), module.AtomicInt().admit(1)]
 
 
 @pytest.mark.parametrize("index", range(len(HELPERS)), ids=HELPERS)

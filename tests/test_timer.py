@@ -10,6 +10,7 @@ import gc
 import inspect
 import threading
 import time
+import tracemalloc
 import weakref
 from collections.abc import Callable
 from types import ModuleType
@@ -199,6 +200,121 @@ def test_an_entry_may_be_left_in_another_context(backend: ModuleType) -> None:
     contextvars.copy_context().run(timer.leave, entry)
 
 
+def test_an_exit_takes_no_entry_of_another_context(backend: ModuleType) -> None:
+    """Neither the one that was there first, nor one that came later; and it changes nothing."""
+    timer = Recorded(new(backend))
+    one, other, third = (contextvars.copy_context() for _ in range(3))
+    first = one.run(timer.enter)
+    second = other.run(timer.enter)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=r"^the timer was not entered in this context, but in others$"):
+            third.run(timer.timer.__exit__, None, None, None)
+    one.run(timer.leave, first)
+    other.run(timer.leave, second)
+    assert count(timer.histogram) == 0
+
+
+def test_a_generator_that_another_thread_finishes(backend: ModuleType) -> None:
+    """Its exit takes the entry of no other thread."""
+    timer = Recorded(new(backend))
+    entered, leave = threading.Event(), threading.Event()
+    failures: list[BaseException] = []
+
+    def inside() -> None:
+        try:
+            entry = timer.enter()
+            entered.set()
+            leave.wait()
+            timer.leave(entry)
+        except BaseException as failure:
+            failures.append(failure)
+
+    def pages() -> Any:
+        with timer.timer:
+            yield
+
+    def finish() -> None:
+        with pytest.raises(RuntimeError, match="not entered in this context"):
+            generator.close()
+
+    thread = threading.Thread(target=inside)
+    thread.start()
+    entered.wait()
+    generator = pages()
+    next(generator)
+    finisher = threading.Thread(target=finish)
+    finisher.start()
+    finisher.join()
+    assert count(timer.histogram) == 0
+    leave.set()
+    thread.join()
+    assert not failures, failures
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["in another place", "in the first place"])
+def test_the_only_entry_may_be_left_in_another_thread(backend: ModuleType, first: bool) -> None:
+    timer = Recorded(new(backend))
+    one, other = contextvars.copy_context(), contextvars.copy_context()
+    entries = [(one, one.run(timer.enter)), (other, other.run(timer.enter))]
+    context, entry = entries.pop(first)
+    context.run(timer.leave, entry)
+    ((_, left),) = entries
+    thread = threading.Thread(target=timer.leave, args=(left,))
+    thread.start()
+    thread.join()
+    for context in (one, other):
+        with pytest.raises(RuntimeError, match=r"^the timer was not entered$"):
+            context.run(timer.timer.__exit__)
+
+
+def test_a_task_does_not_end_one_of_several_entries_of_who_made_it(backend: ModuleType) -> None:
+    timer = Recorded(new(backend))
+    outer = timer.enter()
+    inner = timer.enter()
+    child = contextvars.copy_context()
+    with pytest.raises(RuntimeError, match="not entered in this context"):
+        child.run(timer.timer.__exit__)
+    timer.leave(inner)
+    timer.leave(outer)
+
+
+def test_many_entries_at_once(backend: ModuleType) -> None:
+    timer = Recorded(new(backend))
+    contexts = [contextvars.copy_context() for _ in range(40)]
+    entries = [context.run(timer.enter) for context in contexts]
+    for context, entry in reversed(list(zip(contexts, entries, strict=True))[::2]):
+        context.run(timer.leave, entry)
+    for context, entry in list(zip(contexts, entries, strict=True))[1::2]:
+        context.run(timer.leave, entry)
+    with pytest.raises(RuntimeError):
+        timer.timer.__exit__()
+
+
+def test_overlapping_entries_of_two_timers_keep_nothing(backend: ModuleType) -> None:
+    """Blocks that overlap and do not nest, in one context: what was left is gone, however long it goes on."""
+    one, other = new(backend).time(), new(backend).time()
+    entered = one.__enter__, other.__enter__
+    left = one.__exit__, other.__exit__
+
+    def overlap(rounds: int) -> None:
+        for _ in range(rounds):
+            entered[1]()
+            left[0]()
+            entered[0]()
+            left[1]()
+
+    entered[0](), entered[1](), entered[0]()
+    overlap(100)
+    gc.collect()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    overlap(2000)
+    gc.collect()
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert grown < 10_000, f"{grown} bytes after 2,000 rounds"
+
+
 def test_two_timers_do_not_mix(backend: ModuleType) -> None:
     one, other = Recorded(new(backend)), Recorded(new(backend))
     entries = [one.enter(), other.enter(), one.enter(), other.enter()]
@@ -272,6 +388,16 @@ def test_threads_race_for_one_timer(backend: ModuleType) -> None:
     assert snapshot.sum >= 0
     with pytest.raises(RuntimeError):
         timer.__exit__(None, None, None)
+
+
+def test_repr_and_help(backend: ModuleType) -> None:
+    histogram = backend.Histogram([0.5])
+    histogram.observe(0.25)
+    timer = histogram.time()
+    assert repr(timer) == "<Timer of Histogram((0.5,), count=1, sum=0.25)>"
+    for documented in (type(timer), timer.__call__):
+        assert "generator function" in (inspect.getdoc(documented) or "")
+    assert list(inspect.signature(timer).parameters) == ["function"]
 
 
 # As a decorator

@@ -138,6 +138,29 @@ static inline uint64_t ax_thread_number(void)
     return PyThreadState_GetID(state);
 }
 
+/* A number for the thread's current context (contextvars): no other context has it as long as this one lives.
+ * 0: the thread has none yet. The field is public, and the same in all versions. */
+static inline uint64_t ax_context_number(void)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    return (uint64_t)(uintptr_t)PyThreadState_GetUnchecked()->context;
+#else
+    return (uint64_t)(uintptr_t)PyThreadState_Get()->context;
+#endif
+}
+
+/* Gives the thread a context, and returns its number; 0 with MemoryError. To copy what is not there makes it.
+ */
+static inline uint64_t ax_context_begin(void)
+{
+    PyObject *copy = PyContext_CopyCurrent();
+    if (copy == NULL) {
+        return 0;
+    }
+    Py_DECREF(copy);
+    return ax_context_number();
+}
+
 /* A method of another calling convention than METH_NOARGS and METH_O, as PyMethodDef wants it. */
 #define AX_METHOD(function) ((PyCFunction)(void (*)(void))(function))
 
@@ -236,16 +259,6 @@ static inline bool ax_text_prepare(PyObject *text)
 #else
     (void)text;
     return true;
-#endif
-}
-
-/* A new reference to an item that the list is known to have; NULL with an exception if it has not. */
-static inline PyObject *ax_list_get(PyObject *list, Py_ssize_t index)
-{
-#if PY_VERSION_HEX >= 0x030D0000
-    return PyList_GetItemRef(list, index);
-#else
-    return Py_XNewRef(PyList_GetItem(list, index));
 #endif
 }
 

@@ -66,6 +66,76 @@ PyObject *cell_repr(PyObject *self, PyObject *content)
     return repr;
 }
 
+PyObject *cell_str(PyObject *content)
+{
+    PyObject *text = content == NULL ? NULL : PyObject_Str(content);
+    Py_XDECREF(content);
+    return text;
+}
+
+PyObject *cell_format(PyObject *content, PyObject *spec)
+{
+    PyObject *text = NULL;
+    if (content != NULL && !PyUnicode_Check(spec)) {
+        PyErr_Format(PyExc_TypeError, "__format__() argument must be str, not %.200s",
+                     Py_TYPE(spec)->tp_name);
+    } else if (content != NULL) {
+        text = PyObject_Format(content, spec);
+    }
+    Py_XDECREF(content);
+    return text;
+}
+
+/* The place in the pair of the argument with this name, or -1 if neither has it. */
+static int place_by_name(const pair_method *method, PyObject *name)
+{
+    if (PyUnicode_CompareWithASCIIString(name, method->first) == 0) {
+        return 0;
+    }
+    return PyUnicode_CompareWithASCIIString(name, method->second) == 0 ? 1 : -1;
+}
+
+/* Puts the arguments given by name into the pair; false with TypeError. */
+static bool place_names(const pair_method *method, PyObject *const *named, PyObject *kwnames, PyObject **pair)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(kwnames); i++) {
+        PyObject *name = PyTuple_GET_ITEM(kwnames, i);
+        int place = place_by_name(method, name);
+        if (place < 0) {
+            PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", method->name, name);
+            return false;
+        }
+        if (pair[place] != NULL) {
+            PyErr_Format(PyExc_TypeError, "argument for %s() given by name ('%U') and position (%d)",
+                         method->name, name, place + 1);
+            return false;
+        }
+        pair[place] = named[i];
+    }
+    return true;
+}
+
+PyObject *call_with_pair(const pair_method *method, PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                         PyObject *kwnames)
+{
+    PyObject *pair[2] = {nargs > 0 ? args[0] : NULL, nargs > 1 ? args[1] : NULL};
+    if (nargs > 2) {
+        (void)arity_error(method->name, nargs + (kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames)), 2, 2);
+        return NULL;
+    }
+    if (kwnames != NULL && !place_names(method, args + nargs, kwnames, pair)) {
+        return NULL;
+    }
+    for (int place = 0; place < 2; place++) {
+        if (pair[place] == NULL) {
+            PyErr_Format(PyExc_TypeError, "%s() missing required argument '%s' (pos %d)", method->name,
+                         place == 0 ? method->first : method->second, place + 1);
+            return NULL;
+        }
+    }
+    return method->method(self, pair);
+}
+
 int cell_init_argument(const char *type, PyObject *args, PyObject *kwargs, PyObject **value)
 {
     if (kwargs != NULL && PyDict_GET_SIZE(kwargs) != 0) {

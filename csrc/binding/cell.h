@@ -31,6 +31,33 @@ PyObject *cell_repr(PyObject *self, PyObject *content);
  * a TypeError. */
 int cell_init_argument(const char *type, PyObject *args, PyObject *kwargs, PyObject **value);
 
+/* `str(cell)` and `format(cell, spec)`: those of content, the value read once (stolen; NULL: an exception is
+ * set). Both may run any Python code, which finds the cell left. */
+PyObject *cell_str(PyObject *content);
+PyObject *cell_format(PyObject *content, PyObject *spec);
+
+#define DOC_CELL_FORMAT \
+    "__format__($self, format_spec, /)\n--\n\nReturn the value, read once and formatted as format_spec " \
+    "says."
+
+/* A method of two operands: what it does with them in order, and what it and they are called. */
+typedef struct {
+    PyObject *(*method)(PyObject *self, PyObject *const *pair);
+    const char *name, *first, *second;
+} pair_method;
+
+/* Calls such a method with what was given by position and by name; NULL with TypeError, or what the method
+ * raised. A method whose operands were given by position, and are of the usual types, does without. */
+PyObject *call_with_pair(const pair_method *method, PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                         PyObject *kwnames);
+
+AX_INLINE bool is_pair(Py_ssize_t nargs, PyObject *kwnames)
+{
+    return nargs == 2 && kwnames == NULL;
+}
+
+#define AX_PAIR METH_FASTCALL | METH_KEYWORDS
+
 /* Sets the TypeError of a METH_FASTCALL method that takes from least to most arguments; returns false. */
 bool arity_error(const char *method, Py_ssize_t given, Py_ssize_t least, Py_ssize_t most);
 

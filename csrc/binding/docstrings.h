@@ -2,6 +2,44 @@
 #ifndef AX_DOCSTRINGS_H
 #define AX_DOCSTRINGS_H
 
+#define DOC_Admission \
+    "Admits up to a limit: counts one more until its block ends, or nothing.\n" \
+    "\n" \
+    "`with cell.admit(limit) as admitted:` runs the block in any case; admitted says whether it was counted. It\n" \
+    "may be entered again after its block has ended, by any thread, but not while it is entered: each use at a\n" \
+    "time takes an admission of its own. It is not a decorator, since a function could not tell whether it was\n" \
+    "admitted. It keeps its cell alive. That of a shared cell does nothing in a process that did not enter it,\n" \
+    "such as a child that was forked inside the block."
+
+#define DOC_Admission___call__ \
+    "__call__($self, /, *args, **kwargs)\n" \
+    "--\n" \
+    "\n" \
+    "Raise TypeError: admit() does not decorate functions."
+
+#define DOC_Admission___enter__ \
+    "__enter__($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Add one to the cell unless that would pass the limit. Returns whether it did.\n" \
+    "\n" \
+    "Raises RuntimeError if it is entered already, ValueError if the cell was released. Lock-free."
+
+#define DOC_Admission___exit__ \
+    "__exit__($self, /, *exc_info)\n" \
+    "--\n" \
+    "\n" \
+    "Subtract one from the cell if the entry has added it. Returns None: an exception passes on.\n" \
+    "\n" \
+    "Raises RuntimeError if it is not entered, OverflowError if the result does not fit in 64 bits,\n" \
+    "ValueError if the cell was released. Lock-free."
+
+#define DOC_Admission___reduce__ \
+    "__reduce__($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Raise TypeError, from pickle, copy and deepcopy: a copy would be another cell."
+
 #define DOC_AtomicBool \
     "AtomicBool(value=False, /)\n" \
     "--\n" \
@@ -31,7 +69,7 @@
     "Wait-free. C11: atomic_flag_clear."
 
 #define DOC_AtomicBool_compare_and_set \
-    "compare_and_set($self, expected, desired, /)\n" \
+    "compare_and_set($self, /, expected, desired)\n" \
     "--\n" \
     "\n" \
     "Replace the value by desired if it is expected. Returns whether it did.\n" \
@@ -39,7 +77,7 @@
     "Raises TypeError unless both are True or False. Lock-free. Java: compareAndSet."
 
 #define DOC_AtomicBool_compare_exchange \
-    "compare_exchange($self, expected, desired, /)\n" \
+    "compare_exchange($self, /, expected, desired)\n" \
     "--\n" \
     "\n" \
     "Replace the value by desired if it is expected. Returns the witness: the value found.\n" \
@@ -121,7 +159,7 @@
     "Raises TypeError if delta is no real number. Lock-free."
 
 #define DOC_AtomicFloat_compare_and_set \
-    "compare_and_set($self, expected, desired, /)\n" \
+    "compare_and_set($self, /, expected, desired)\n" \
     "--\n" \
     "\n" \
     "Replace the value by desired if it has the bits of expected. Returns whether it did.\n" \
@@ -129,7 +167,7 @@
     "Raises TypeError if an argument is no real number. Lock-free. Java: compareAndSet."
 
 #define DOC_AtomicFloat_compare_exchange \
-    "compare_exchange($self, expected, desired, /)\n" \
+    "compare_exchange($self, /, expected, desired)\n" \
     "--\n" \
     "\n" \
     "Replace the value by desired if it has the bits of expected. Returns the witness: the value found.\n" \
@@ -271,6 +309,20 @@
     "Raises TypeError if delta is no integer, OverflowError if delta or the result does not fit in 64\n" \
     "bits. Lock-free. Java: addAndGet."
 
+#define DOC_AtomicInt_admit \
+    "admit($self, limit, /)\n" \
+    "--\n" \
+    "\n" \
+    "Return a guard that admits up to limit: `with cell.admit(limit) as admitted:`.\n" \
+    "\n" \
+    "If the value is less than limit, admitted is True and one more is counted until the block ends,\n" \
+    "whatever happens in it. Otherwise admitted is False, and nothing was counted: return, or reject the\n" \
+    "request. Each call makes one guard. It can be entered again after its block has ended; entering it\n" \
+    "before that is a RuntimeError, and so is leaving it without an entry. It is not a decorator.\n" \
+    "\n" \
+    "Raises TypeError if limit is no integer, OverflowError if it does not fit in 64 bits. Wait-free;\n" \
+    "entering and leaving are lock-free, as try_add(1, limit) and dec() are."
+
 #define DOC_AtomicInt_advance \
     "advance($self, candidate, /)\n" \
     "--\n" \
@@ -284,7 +336,7 @@
     "64 bits. Lock-free."
 
 #define DOC_AtomicInt_compare_and_set \
-    "compare_and_set($self, expected, desired, /)\n" \
+    "compare_and_set($self, /, expected, desired)\n" \
     "--\n" \
     "\n" \
     "Replace the value by desired if it equals expected. Returns whether it did.\n" \
@@ -293,7 +345,7 @@
     "Lock-free. Java: compareAndSet."
 
 #define DOC_AtomicInt_compare_exchange \
-    "compare_exchange($self, expected, desired, /)\n" \
+    "compare_exchange($self, /, expected, desired)\n" \
     "--\n" \
     "\n" \
     "Replace the value by desired if it equals expected. Returns the witness: the value found.\n" \
@@ -446,12 +498,14 @@
     "\n" \
     "Return a guard that counts what is in flight: one up on entry, one down on exit.\n" \
     "\n" \
-    "The guard is a context manager (`with cell.track():`) and a decorator (`@cell.track()`), for coroutine\n" \
-    "functions too. The exit counts down whatever happened in between. One guard may be entered many times,\n" \
-    "also while it is entered, and by many threads."
+    "The guard is a context manager (`with cell.track():`) and a decorator (`@cell.track()`). The exit\n" \
+    "counts down whatever happened in between. It decorates functions, coroutine functions, which count\n" \
+    "until they end, and generator functions and async generator functions, which count from their first\n" \
+    "step until they finish, are closed or are collected. One guard may be entered many times, also while\n" \
+    "it is entered, and by many threads. Wait-free."
 
 #define DOC_AtomicInt_try_add \
-    "try_add($self, delta, limit, /)\n" \
+    "try_add($self, /, delta, limit)\n" \
     "--\n" \
     "\n" \
     "Add delta unless the result would pass limit. Returns whether it did.\n" \
@@ -503,7 +557,7 @@
     "Raise TypeError, from pickle, copy and deepcopy: a copy would be another cell."
 
 #define DOC_AtomicRef_compare_and_set \
-    "compare_and_set($self, expected, desired, /)\n" \
+    "compare_and_set($self, /, expected, desired)\n" \
     "--\n" \
     "\n" \
     "Replace the object by desired if it is expected. Returns whether it did.\n" \
@@ -511,7 +565,7 @@
     "Lock-free. Java: compareAndSet."
 
 #define DOC_AtomicRef_compare_exchange \
-    "compare_exchange($self, expected, desired, /)\n" \
+    "compare_exchange($self, /, expected, desired)\n" \
     "--\n" \
     "\n" \
     "Replace the object by desired if it is expected. Returns the witness: the object found.\n" \
@@ -789,16 +843,23 @@
     "The label value that stands for all that do not fit into the limit, or None."
 
 #define DOC_Guard \
-    "What AtomicInt.track() returns: a context manager and a decorator. It keeps its cell alive."
+    "Counts what is in flight: one up on entry, one down on exit: `with cell.track():`.\n" \
+    "\n" \
+    "It is a context manager, and a decorator of functions, coroutine functions, generator functions and async\n" \
+    "generator functions. It may be entered many times, also while it is entered, and by many threads. It keeps\n" \
+    "its cell alive. The guard of a shared cell does nothing in a process that did not enter it, such as a\n" \
+    "child that was forked inside the block."
 
 #define DOC_Guard___call__ \
     "__call__($self, function, /)\n" \
     "--\n" \
     "\n" \
-    "Return function, wrapped so that each call of it, or each awaited call, runs inside the guard.\n" \
+    "Return function, wrapped so that each call of it runs inside the guard.\n" \
     "\n" \
-    "A generator function is inside only while it makes its generator. Raises TypeError if function cannot\n" \
-    "be called."
+    "A coroutine function is inside while its coroutine runs; a generator function or async generator\n" \
+    "function from the first step until the generator finishes, is closed or is collected. What is returned\n" \
+    "is of the same kind, and keeps name, docstring and signature. Raises TypeError if function cannot be\n" \
+    "called."
 
 #define DOC_Guard___enter__ \
     "__enter__($self, /)\n" \
@@ -806,7 +867,8 @@
     "\n" \
     "Add one to the cell. Returns the cell.\n" \
     "\n" \
-    "Raises OverflowError if the result does not fit in 64 bits. Lock-free."
+    "Raises OverflowError if the result does not fit in 64 bits, ValueError if the cell was released.\n" \
+    "Lock-free."
 
 #define DOC_Guard___exit__ \
     "__exit__($self, /, *exc_info)\n" \
@@ -814,7 +876,8 @@
     "\n" \
     "Subtract one from the cell. Returns None: an exception passes on.\n" \
     "\n" \
-    "Raises OverflowError if the result does not fit in 64 bits. Lock-free."
+    "Raises OverflowError if the result does not fit in 64 bits, ValueError if the cell was released.\n" \
+    "Lock-free."
 
 #define DOC_Guard___reduce__ \
     "__reduce__($self, /)\n" \
@@ -872,7 +935,7 @@
     "snapshot($self, /)\n" \
     "--\n" \
     "\n" \
-    "Return all that was observed and not drained, as a named tuple (counts, sum).\n" \
+    "Return all that was observed and not drained, as a HistogramSnapshot: a named tuple (counts, sum).\n" \
     "\n" \
     "The counts are whole; the sum may lag behind them by observations that are under way. Lock-free."
 
@@ -882,9 +945,11 @@
     "\n" \
     "Return a timer: a context manager and decorator that observes how long its block took, in seconds.\n" \
     "\n" \
-    "It observes also when the block raises, and takes the clock of time.perf_counter(). As a decorator it\n" \
-    "takes functions, and coroutine functions, which it times until they end. One timer can be entered many\n" \
-    "times, in itself and by many threads and tasks at once. Never waits."
+    "It observes also when the block raises, and takes the clock of time.perf_counter(). It decorates\n" \
+    "functions, coroutine functions, which it times until they end, and generator functions and async\n" \
+    "generator functions, which it times from the first step until they finish, are closed or are\n" \
+    "collected. One timer can be entered many times, in itself and by many threads and tasks at once.\n" \
+    "Wait-free."
 
 #define DOC_Histogram_bounds \
     "The bounds of the buckets, a tuple of floats."
@@ -960,20 +1025,27 @@
     "on the cell's account. The value stays in the buffer. To release again does nothing."
 
 #define DOC_Timer \
-    "What Histogram.time() returns: a context manager and a decorator. It keeps its histogram alive.\n" \
+    "Observes in its histogram how long its blocks take, in seconds: `with histogram.time():`.\n" \
     "\n" \
-    "Each exit ends the innermost entry of its own context (contextvars): of its thread, or of its asyncio\n" \
-    "task. A generator that is suspended inside shares the context of its caller, so that its exit may end an\n" \
-    "entry of the caller's with the same timer; give it a timer of its own."
+    "It is a context manager, and a decorator of functions, coroutine functions, generator functions and async\n" \
+    "generator functions. It observes also when the block raises. It may be entered many times, also while it\n" \
+    "is entered, and by many threads and tasks. It keeps its histogram alive.\n" \
+    "\n" \
+    "Each exit ends the newest entry of its own context (contextvars), which is that of its thread or asyncio\n" \
+    "task. A context without an entry may end the only one there is, so that a generator can be finished\n" \
+    "elsewhere. A generator shares the context of its caller: if both use one timer, each may end an entry of\n" \
+    "the other's. Give every block a timer of its own, as a decorator does for each call."
 
 #define DOC_Timer___call__ \
     "__call__($self, function, /)\n" \
     "--\n" \
     "\n" \
-    "Return function, wrapped so that each call of it, or each awaited call, is measured.\n" \
+    "Return function, wrapped so that each call of it is measured, by a timer of its own.\n" \
     "\n" \
-    "A generator function is measured only while it makes its generator. Raises TypeError if function\n" \
-    "cannot be called."
+    "A coroutine function is measured while its coroutine runs; a generator function or async generator\n" \
+    "function from the first step until the generator finishes, is closed or is collected. What is returned\n" \
+    "is of the same kind, and keeps name, docstring and signature. Raises TypeError if function cannot be\n" \
+    "called."
 
 #define DOC_Timer___enter__ \
     "__enter__($self, /)\n" \
@@ -981,7 +1053,7 @@
     "\n" \
     "Begin to measure. Returns the histogram.\n" \
     "\n" \
-    "Raises MemoryError if there is no memory for one more entry at a time. Never waits."
+    "Raises MemoryError if there is no memory for one more entry at a time. Lock-free."
 
 #define DOC_Timer___exit__ \
     "__exit__($self, /, *exc_info)\n" \
@@ -989,7 +1061,8 @@
     "\n" \
     "Observe the seconds since the entry. Returns None: an exception passes on.\n" \
     "\n" \
-    "Raises RuntimeError if there was no entry. Never waits."
+    "Raises RuntimeError if the context has no entry, unless there is exactly one elsewhere, which is then\n" \
+    "ended; an exit that raises changes nothing. Lock-free."
 
 #define DOC_Timer___reduce__ \
     "__reduce__($self, /)\n" \

@@ -108,37 +108,73 @@ static PyObject *float_exchange(PyObject *self, PyObject *argument)
     return float_answer(answer, done, previous);
 }
 
-/* True with *expected and *desired set, for the two methods that follow. */
-static bool float_expected_desired(const char *method, PyObject *const *args, Py_ssize_t nargs,
-                                   double *expected, double *desired)
+/* Two operands of which most are floats, and need no call. */
+AX_INLINE bool float_read_pair(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, double *first,
+                               double *second)
 {
-    return check_arity(method, nargs, 2, 2) && as_double(args[0], expected) && as_double(args[1], desired);
+    if (!is_pair(nargs, kwnames) || !PyFloat_CheckExact(args[0]) || !PyFloat_CheckExact(args[1])) {
+        return false;
+    }
+    *first = PyFloat_AS_DOUBLE(args[0]);
+    *second = PyFloat_AS_DOUBLE(args[1]);
+    return true;
 }
 
-static PyObject *float_compare_and_set(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+AX_INLINE PyObject *float_swap_answer(PyObject *self, double expected, double desired)
+{
+    bool swapped;
+    return float_swap(self, &expected, desired, &swapped) ? bool_object(swapped) : NULL;
+}
+
+static PyObject *float_compare_and_set_pair(PyObject *self, PyObject *const *pair)
 {
     double expected, desired;
-    bool swapped;
-    if (!float_expected_desired("compare_and_set", args, nargs, &expected, &desired) ||
-        !float_swap(self, &expected, desired, &swapped)) {
-        return NULL;
-    }
-    return bool_object(swapped);
+    return as_double(pair[0], &expected) && as_double(pair[1], &desired)
+               ? float_swap_answer(self, expected, desired)
+               : NULL;
 }
 
-static PyObject *float_compare_exchange(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+static const pair_method float_compare_and_set_method = {float_compare_and_set_pair, "compare_and_set",
+                                                         "expected", "desired"};
+
+static PyObject *float_compare_and_set(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                                       PyObject *kwnames)
 {
-    double witness, desired;
+    double expected, desired;
+    return float_read_pair(args, nargs, kwnames, &expected, &desired)
+               ? float_swap_answer(self, expected, desired)
+               : call_with_pair(&float_compare_and_set_method, self, args, nargs, kwnames);
+}
+
+AX_INLINE PyObject *float_exchange_answer(PyObject *self, double witness, double desired)
+{
     bool swapped;
-    if (!float_expected_desired("compare_exchange", args, nargs, &witness, &desired)) {
-        return NULL;
-    }
     PyObject *answer = prepare_float();
     if (answer == NULL) {
         return NULL;
     }
     bool done = float_swap(self, &witness, desired, &swapped);
     return float_answer(answer, done, witness);
+}
+
+static PyObject *float_compare_exchange_pair(PyObject *self, PyObject *const *pair)
+{
+    double witness, desired;
+    return as_double(pair[0], &witness) && as_double(pair[1], &desired)
+               ? float_exchange_answer(self, witness, desired)
+               : NULL;
+}
+
+static const pair_method float_compare_exchange_method = {float_compare_exchange_pair, "compare_exchange",
+                                                          "expected", "desired"};
+
+static PyObject *float_compare_exchange(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                                        PyObject *kwnames)
+{
+    double witness, desired;
+    return float_read_pair(args, nargs, kwnames, &witness, &desired)
+               ? float_exchange_answer(self, witness, desired)
+               : call_with_pair(&float_compare_exchange_method, self, args, nargs, kwnames);
 }
 
 /* The operations that apply a step: they differ in the step and in what they return. */
@@ -295,6 +331,16 @@ static PyObject *float_float(PyObject *self)
     return float_load(self, NULL);
 }
 
+static PyObject *float_str(PyObject *self)
+{
+    return cell_str(float_load(self, NULL));
+}
+
+static PyObject *float_format(PyObject *self, PyObject *spec)
+{
+    return cell_format(float_load(self, NULL), spec);
+}
+
 static int float_bool(PyObject *self)
 {
     double value;
@@ -308,8 +354,8 @@ static int float_bool(PyObject *self)
     {"load", float_load, METH_NOARGS, DOC_AtomicFloat_load}, \
     {"store", float_store, METH_O, DOC_AtomicFloat_store}, \
     {"exchange", float_exchange, METH_O, DOC_AtomicFloat_exchange}, \
-    {"compare_and_set", AX_METHOD(float_compare_and_set), METH_FASTCALL, DOC_AtomicFloat_compare_and_set}, \
-    {"compare_exchange", AX_METHOD(float_compare_exchange), METH_FASTCALL, DOC_AtomicFloat_compare_exchange}, \
+    {"compare_and_set", AX_METHOD(float_compare_and_set), AX_PAIR, DOC_AtomicFloat_compare_and_set}, \
+    {"compare_exchange", AX_METHOD(float_compare_exchange), AX_PAIR, DOC_AtomicFloat_compare_exchange}, \
     {"add", float_add, METH_O, DOC_AtomicFloat_add}, \
     {"fetch_add", float_fetch_add, METH_O, DOC_AtomicFloat_fetch_add}, \
     {"fetch_sub", float_fetch_sub, METH_O, DOC_AtomicFloat_fetch_sub}, \
@@ -318,11 +364,13 @@ static int float_bool(PyObject *self)
     {"fetch_max", float_fetch_max, METH_O, DOC_AtomicFloat_fetch_max}, \
     {"fetch_min", float_fetch_min, METH_O, DOC_AtomicFloat_fetch_min}, \
     {"update", float_update, METH_O, DOC_AtomicFloat_update}, \
-    {"fetch_update", float_fetch_update, METH_O, DOC_AtomicFloat_fetch_update},
+    {"fetch_update", float_fetch_update, METH_O, DOC_AtomicFloat_fetch_update}, \
+    {"__format__", float_format, METH_O, DOC_CELL_FORMAT},
 
 #define FLOAT_SLOTS \
     {Py_nb_float, float_float}, \
     {Py_nb_bool, float_bool}, \
+    {Py_tp_str, float_str}, \
     {Py_nb_inplace_add, float_iadd}, \
     {Py_nb_inplace_subtract, float_isub},
 

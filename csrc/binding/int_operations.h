@@ -6,6 +6,10 @@
  *                                                     ValueError: the cell has no word (any more).
  *   void cell_leave(PyObject *self)                   may run Python code: nothing is held, nothing is raised
  *
+ * and by CELL_DEALLOC the type's tp_dealloc, by CELL_IS_SHARED whether other processes have the word too, and
+ * by CELL_OWN_WORD(self) the word if it is this process's alone and lives as long as the cell; otherwise
+ * NULL.
+ *
  * Operands are converted before a cell is entered, and nothing runs Python code between enter and leave. What
  * hands out an int allocates there, which runs none.
  */
@@ -106,44 +110,72 @@ static PyObject *int_store(PyObject *self, PyObject *argument)
     Py_RETURN_NONE;
 }
 
-/* True with *expected and *desired set, for the two methods that follow. */
-static bool int_expected_desired(const char *method, PyObject *const *args, Py_ssize_t nargs,
-                                 int64_t *expected, int64_t *desired)
+/* Two operands of which most are small ints, and need no call. */
+AX_INLINE bool int_read_pair(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, int64_t *first,
+                             int64_t *second)
 {
-    return check_arity(method, nargs, 2, 2) && as_int64(args[0], expected) && as_int64(args[1], desired);
+    return is_pair(nargs, kwnames) && ax_long_read(args[0], first) && ax_long_read(args[1], second);
 }
 
-static PyObject *int_compare_and_set(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+AX_INLINE PyObject *int_swap_answer(PyObject *self, int64_t expected, int64_t desired)
+{
+    bool swapped;
+    return int_swap(self, &expected, desired, &swapped) ? bool_object(swapped) : NULL;
+}
+
+static PyObject *int_compare_and_set_pair(PyObject *self, PyObject *const *pair)
 {
     int64_t expected, desired;
-    bool swapped;
-    if (!int_expected_desired("compare_and_set", args, nargs, &expected, &desired) ||
-        !int_swap(self, &expected, desired, &swapped)) {
-        return NULL;
-    }
-    return bool_object(swapped);
+    return as_int64(pair[0], &expected) && as_int64(pair[1], &desired)
+               ? int_swap_answer(self, expected, desired)
+               : NULL;
 }
 
-static PyObject *int_compare_exchange(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+static const pair_method int_compare_and_set_method = {int_compare_and_set_pair, "compare_and_set",
+                                                       "expected", "desired"};
+
+static PyObject *int_compare_and_set(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                                     PyObject *kwnames)
+{
+    int64_t expected, desired;
+    return int_read_pair(args, nargs, kwnames, &expected, &desired)
+               ? int_swap_answer(self, expected, desired)
+               : call_with_pair(&int_compare_and_set_method, self, args, nargs, kwnames);
+}
+
+/* The witness, if it is not the expected value: no more is changed, so it may be made now. NULL with
+ * MemoryError. Otherwise a new reference to expected, an int. */
+AX_INLINE PyObject *int_exchange_answer(PyObject *self, PyObject *expected, int64_t witness, int64_t desired)
+{
+    bool swapped;
+    if (!int_swap(self, &witness, desired, &swapped)) {
+        return NULL;
+    }
+    return swapped ? Py_NewRef(expected) : int_from(witness);
+}
+
+static PyObject *int_compare_exchange_pair(PyObject *self, PyObject *const *pair)
 {
     int64_t witness, desired;
-    bool swapped;
-    if (!int_expected_desired("compare_exchange", args, nargs, &witness, &desired)) {
+    if (!as_int64(pair[0], &witness) || !as_int64(pair[1], &desired)) {
         return NULL;
     }
-    PyObject *answer = int_from(witness); /* the witness if it swaps */
-    if (answer == NULL) {
-        return NULL;
-    }
-    if (!int_swap(self, &witness, desired, &swapped)) {
-        Py_DECREF(answer);
-        return NULL;
-    }
-    if (!swapped) {
-        Py_DECREF(answer);
-        answer = int_from(witness);
-    }
+    PyObject *expected = int_from(witness); /* what was given may be a subclass of int, or no int at all */
+    PyObject *answer = expected == NULL ? NULL : int_exchange_answer(self, expected, witness, desired);
+    Py_XDECREF(expected);
     return answer;
+}
+
+static const pair_method int_compare_exchange_method = {int_compare_exchange_pair, "compare_exchange",
+                                                        "expected", "desired"};
+
+static PyObject *int_compare_exchange(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                                      PyObject *kwnames)
+{
+    int64_t witness, desired;
+    return int_read_pair(args, nargs, kwnames, &witness, &desired)
+               ? int_exchange_answer(self, args[0], witness, desired)
+               : call_with_pair(&int_compare_exchange_method, self, args, nargs, kwnames);
 }
 
 /* The operations that apply a step. Each is one call of int_apply or int_apply_with, specialised by inlining;
@@ -289,17 +321,32 @@ static PyObject *int_advance(PyObject *self, PyObject *argument)
     return int_apply_result(self, ax_int_step_advance, argument);
 }
 
-static PyObject *int_try_add(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+AX_INLINE PyObject *int_try_add_answer(PyObject *self, int64_t delta, int64_t limit)
 {
-    int64_t delta, limit;
     ax_word *word;
-    if (!check_arity("try_add", nargs, 2, 2) || !as_int64(args[0], &delta) || !as_int64(args[1], &limit) ||
-        !cell_enter(self, &word)) {
+    if (!cell_enter(self, &word)) {
         return NULL;
     }
     bool added = ax_int_try_add(word, delta, limit);
     cell_leave(self);
     return bool_object(added);
+}
+
+static PyObject *int_try_add_pair(PyObject *self, PyObject *const *pair)
+{
+    int64_t delta, limit;
+    return as_int64(pair[0], &delta) && as_int64(pair[1], &limit) ? int_try_add_answer(self, delta, limit)
+                                                                  : NULL;
+}
+
+static const pair_method int_try_add_method = {int_try_add_pair, "try_add", "delta", "limit"};
+
+static PyObject *int_try_add(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    int64_t delta, limit;
+    return int_read_pair(args, nargs, kwnames, &delta, &limit)
+               ? int_try_add_answer(self, delta, limit)
+               : call_with_pair(&int_try_add_method, self, args, nargs, kwnames);
 }
 
 typedef struct {
@@ -397,8 +444,27 @@ static bool int_count(PyObject *self, int64_t delta)
 
 static PyObject *int_track(PyObject *self, PyObject *Py_UNUSED(unused))
 {
-    ModuleState *state = module_state(Py_TYPE(self));
-    return state == NULL ? NULL : guard_new(state, self, int_count);
+    ModuleState *state = module_state(Py_TYPE(self), CELL_DEALLOC);
+    return state == NULL ? NULL : guard_new(state, self, CELL_OWN_WORD(self), int_count);
+}
+
+/* How an admission does. */
+static bool int_try_count(PyObject *self, int64_t limit, bool *admitted)
+{
+    ax_word *word;
+    if (!cell_enter(self, &word)) {
+        return false;
+    }
+    *admitted = ax_int_try_add(word, 1, limit);
+    cell_leave(self);
+    return true;
+}
+
+static PyObject *int_admit(PyObject *self, PyObject *argument)
+{
+    int64_t limit;
+    ModuleState *state = as_int64(argument, &limit) ? module_state(Py_TYPE(self), CELL_DEALLOC) : NULL;
+    return state == NULL ? NULL : admission_new(state, self, int_try_count, int_count, limit, CELL_IS_SHARED);
 }
 
 static PyObject *int_iadd(PyObject *self, PyObject *argument)
@@ -431,6 +497,16 @@ static PyObject *int_int(PyObject *self)
     return int_load(self, NULL);
 }
 
+static PyObject *int_str(PyObject *self)
+{
+    return cell_str(int_load(self, NULL));
+}
+
+static PyObject *int_format(PyObject *self, PyObject *spec)
+{
+    return cell_format(int_load(self, NULL), spec);
+}
+
 static int int_bool(PyObject *self)
 {
     int64_t value;
@@ -444,8 +520,8 @@ static int int_bool(PyObject *self)
     {"load", int_load, METH_NOARGS, DOC_AtomicInt_load}, \
     {"store", int_store, METH_O, DOC_AtomicInt_store}, \
     {"exchange", int_exchange, METH_O, DOC_AtomicInt_exchange}, \
-    {"compare_and_set", AX_METHOD(int_compare_and_set), METH_FASTCALL, DOC_AtomicInt_compare_and_set}, \
-    {"compare_exchange", AX_METHOD(int_compare_exchange), METH_FASTCALL, DOC_AtomicInt_compare_exchange}, \
+    {"compare_and_set", AX_METHOD(int_compare_and_set), AX_PAIR, DOC_AtomicInt_compare_and_set}, \
+    {"compare_exchange", AX_METHOD(int_compare_exchange), AX_PAIR, DOC_AtomicInt_compare_exchange}, \
     {"inc", int_inc, METH_NOARGS, DOC_AtomicInt_inc}, \
     {"dec", int_dec, METH_NOARGS, DOC_AtomicInt_dec}, \
     {"add", int_add, METH_O, DOC_AtomicInt_add}, \
@@ -458,16 +534,19 @@ static int int_bool(PyObject *self)
     {"fetch_min", int_fetch_min, METH_O, DOC_AtomicInt_fetch_min}, \
     {"add_fetch", AX_METHOD(int_add_fetch), METH_FASTCALL, DOC_AtomicInt_add_fetch}, \
     {"sub_fetch", AX_METHOD(int_sub_fetch), METH_FASTCALL, DOC_AtomicInt_sub_fetch}, \
-    {"try_add", AX_METHOD(int_try_add), METH_FASTCALL, DOC_AtomicInt_try_add}, \
+    {"try_add", AX_METHOD(int_try_add), AX_PAIR, DOC_AtomicInt_try_add}, \
     {"fetch_inc_mod", int_fetch_inc_mod, METH_O, DOC_AtomicInt_fetch_inc_mod}, \
     {"advance", int_advance, METH_O, DOC_AtomicInt_advance}, \
     {"update", int_update, METH_O, DOC_AtomicInt_update}, \
     {"fetch_update", int_fetch_update, METH_O, DOC_AtomicInt_fetch_update}, \
-    {"track", int_track, METH_NOARGS, DOC_AtomicInt_track},
+    {"track", int_track, METH_NOARGS, DOC_AtomicInt_track}, \
+    {"admit", int_admit, METH_O, DOC_AtomicInt_admit}, \
+    {"__format__", int_format, METH_O, DOC_CELL_FORMAT},
 
 #define INT_SLOTS \
     {Py_nb_int, int_int}, \
     {Py_nb_bool, int_bool}, \
+    {Py_tp_str, int_str}, \
     {Py_nb_inplace_add, int_iadd}, \
     {Py_nb_inplace_subtract, int_isub}, \
     {Py_nb_inplace_and, int_iand}, \

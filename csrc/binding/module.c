@@ -3,6 +3,7 @@
 
 #include "c_api.h"
 #include "docstrings.h"
+#include "forks.h"
 #include "types.h"
 
 /* The public types, in the order of the documentation. */
@@ -97,13 +98,12 @@ static bool families_init(PyObject *module, ModuleState *state)
 static bool state_init(PyObject *module, ModuleState *state)
 {
     state->guard = add_type(module, &guard_spec);
-    state->timer = state->guard == NULL ? NULL : add_type(module, &timer_spec);
-    state->entries = state->timer == NULL ? NULL : PyContextVar_New("atomicx.timers", NULL);
-    PyObject *snapshot =
-        state->entries == NULL ? NULL : import_from("atomicx._snapshot", "HistogramSnapshot");
+    state->admission = state->guard == NULL ? NULL : add_type(module, &admission_spec);
+    state->timer = state->admission == NULL ? NULL : add_type(module, &timer_spec);
+    PyObject *snapshot = state->timer == NULL ? NULL : import_from("atomicx._snapshot", "HistogramSnapshot");
     if (snapshot != NULL &&
         !(PyType_Check(snapshot) && PyType_IsSubtype((PyTypeObject *)snapshot, &PyTuple_Type))) {
-        PyErr_SetString(PyExc_TypeError, "HistogramSnapshot is no tuple");
+        PyErr_SetString(PyExc_TypeError, "HistogramSnapshot is not a tuple");
         Py_CLEAR(snapshot);
     }
     state->snapshot = (PyTypeObject *)snapshot;
@@ -123,8 +123,8 @@ static int module_exec(PyObject *module)
         Py_DECREF(type);
     }
     ModuleState *state = state_of(module);
-    if (!state_init(module, state) || !c_api_init(module, state) || !families_init(module, state) ||
-        publish_function(module, "enable_deferred_refcount") < 0) {
+    if (!forks_watch() || !state_init(module, state) || !c_api_init(module, state) ||
+        !families_init(module, state) || publish_function(module, "enable_deferred_refcount") < 0) {
         return -1;
     }
     if (PyModule_AddStringConstant(module, "build", AX_BUILD) < 0) {
@@ -137,9 +137,9 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
 {
     ModuleState *state = state_of(module);
     Py_VISIT(state->guard);
+    Py_VISIT(state->admission);
     Py_VISIT(state->timer);
     Py_VISIT(state->snapshot);
-    Py_VISIT(state->entries);
     Py_VISIT(state->integer);
     Py_VISIT(state->counter);
     Py_VISIT(state->floating);
@@ -154,9 +154,9 @@ static void module_free(void *module)
 {
     ModuleState *state = state_of(module);
     Py_CLEAR(state->guard);
+    Py_CLEAR(state->admission);
     Py_CLEAR(state->timer);
     Py_CLEAR(state->snapshot);
-    Py_CLEAR(state->entries);
     Py_CLEAR(state->integer);
     Py_CLEAR(state->counter);
     Py_CLEAR(state->floating);
@@ -184,7 +184,7 @@ static struct PyModuleDef module_definition = {
     .m_free = module_free,
 };
 
-ModuleState *module_state(PyTypeObject *type)
+ModuleState *module_state_of_derived(PyTypeObject *type)
 {
     PyObject *module = ax_module_of(type, &module_definition);
     return module == NULL ? NULL : state_of(module);

@@ -32,6 +32,10 @@ void shared_give_back(PyObject *self);
 /* Sets ValueError: the cell holds no buffer. */
 void shared_no_buffer(void);
 
+#define CELL_IS_SHARED true
+#define CELL_OWN_WORD(self) NULL
+#define CELL_DEALLOC shared_dealloc
+
 /* What int_operations.h and float_operations.h ask for. */
 AX_INLINE bool cell_enter(PyObject *self, ax_word **word)
 {

@@ -128,6 +128,16 @@ static PyObject *counter_repr(PyObject *self)
     return cell_repr(self, counter_int(self));
 }
 
+static PyObject *counter_str(PyObject *self)
+{
+    return cell_str(counter_int(self));
+}
+
+static PyObject *counter_format(PyObject *self, PyObject *spec)
+{
+    return cell_format(counter_int(self), spec);
+}
+
 static PyObject *counter_sizeof(PyObject *self, PyObject *Py_UNUSED(unused))
 {
     return cell_sizeof(self, ax_stripes_bytes(&counter_of(self)->stripes));
@@ -138,6 +148,7 @@ static PyMethodDef counter_methods[] = {
     {"add", counter_add, METH_O, DOC_Counter_add},
     {"load", counter_load, METH_NOARGS, DOC_Counter_load},
     {"drain", counter_drain, METH_NOARGS, DOC_Counter_drain},
+    {"__format__", counter_format, METH_O, DOC_CELL_FORMAT},
     {"__reduce__", cell_reduce, METH_NOARGS, DOC_Counter___reduce__},
     {"__sizeof__", counter_sizeof, METH_NOARGS, DOC_CELL_SIZEOF},
     {NULL, NULL, 0, NULL},
@@ -155,6 +166,7 @@ static PyType_Slot counter_slots[] = {
     {Py_tp_dealloc, counter_dealloc},
     {Py_tp_traverse, cell_traverse},
     {Py_tp_repr, counter_repr},
+    {Py_tp_str, counter_str},
     {Py_tp_methods, counter_methods},
     {Py_tp_members, counter_members},
     {Py_nb_int, counter_int},

@@ -25,7 +25,7 @@ PyObject *family_described(const FamilyDefinition *definition)
 
 static PyObject *family_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
 {
-    ModuleState *state = module_state(type);
+    ModuleState *state = module_state_of_derived(type);
     PyObject *self =
         state == NULL ? NULL : type->tp_alloc(type, 0); /* zeroed: no definition, nothing noted */
     if (self != NULL) {

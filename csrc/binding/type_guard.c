@@ -1,33 +1,59 @@
-/* type_guard.c: Guard, which AtomicInt.track() and SharedInt.track() return. */
+/* type_guard.c: Guard, which track() of a cell returns.
+ *
+ * A guard of a cell of this process remembers nothing between entry and exit. A forked child has a copy of
+ * the cell, with all that was counted in it, and counts down there what its parent counted up.
+ *
+ * A shared cell is not copied by a fork: what the parent counted up, only the parent may count down. So the
+ * guard of such a cell remembers how often it was entered, and in which process (fork_number). In another
+ * process it was not entered, and the exit does nothing.
+ */
 #include "cell.h"
 
 #include <stddef.h>
 
+#include "ax_int.h"
 #include "docstrings.h"
+#include "forks.h"
 #include "types.h"
 
 typedef struct {
     PyObject_HEAD
-    PyObject *cell;     /* an AtomicInt or a SharedInt, owned; immutable after creation */
-    guard_count count;  /* adds to it; immutable after creation */
+    PyObject *cell;     /* owned; immutable after creation, as all until weakrefs */
+    ax_word *word;      /* the word of a cell of this process, atomic; NULL: the cell is shared */
+    guard_count count;  /* adds to a shared cell */
+    uint64_t maker;     /* of a shared cell: the fork_number() where the guard was made */
     PyObject *weakrefs; /* owned by the interpreter */
+    ax_word
+        entries; /* atomic; of a shared cell: how often it is entered, and the fork_number() where that was */
 } Guard;
 
-static PyObject *cell_of(PyObject *self)
+enum { ENTRIES_BITS = 32 };
+
+#define ENTRIES_MASK ((UINT64_C(1) << ENTRIES_BITS) - 1)
+
+static Guard *guard_of(PyObject *self)
 {
-    return ((Guard *)self)->cell;
+    return (Guard *)self;
 }
 
-PyObject *guard_new(ModuleState *state, PyObject *cell, guard_count count)
+PyObject *guard_new(ModuleState *state, PyObject *cell, ax_word *word, guard_count count)
 {
     Guard *guard = PyObject_GC_New(Guard, state->guard);
     if (guard == NULL) {
         return NULL;
     }
     guard->cell = Py_NewRef(cell);
-    guard->count = count;
+    guard->word = word;
     guard->weakrefs = NULL;
-    PyObject_GC_Track(guard);
+    if (word == NULL) {
+        guard->count = count;
+        guard->maker = fork_number();
+        ax_word_store(&guard->entries, 0);
+    }
+    /* A cell that the collector does not know refers to no object, so no cycle leads through its guard. */
+    if (PyObject_IS_GC(cell)) {
+        PyObject_GC_Track(guard);
+    }
     return (PyObject *)guard;
 }
 
@@ -35,31 +61,89 @@ PyObject *guard_new(ModuleState *state, PyObject *cell, guard_count count)
  * some other object that can be cleared. */
 static int guard_traverse(PyObject *self, visitproc visit, void *arg)
 {
-    Py_VISIT(cell_of(self));
+    Py_VISIT(guard_of(self)->cell);
     return cell_traverse(self, visit, arg);
 }
 
 static void guard_dealloc(PyObject *self)
 {
-    cell_begin_dealloc(self);
-    Py_DECREF(cell_of(self));
-    cell_end_dealloc(self);
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    if (guard_of(self)->weakrefs != NULL) {
+        PyObject_ClearWeakRefs(self);
+    }
+    Py_DECREF(guard_of(self)->cell);
+    PyObject_GC_Del(self);
+    Py_DECREF(type);
 }
 
-/* Adds 1 or takes it away; false with an exception. */
-static bool guard_apply(PyObject *self, int64_t delta)
+/* One entry more in this process. Those of another one, which are there after a fork, do not count. */
+static void entries_add(Guard *guard)
 {
-    return ((Guard *)self)->count(cell_of(self), delta);
+    uint64_t here = fork_number() << ENTRIES_BITS;
+    uint64_t found = ax_word_load(&guard->entries), wanted;
+    do {
+        wanted = (found & ~ENTRIES_MASK) == here ? found + 1 : here + 1;
+    } while (!ax_word_compare_exchange(&guard->entries, &found, wanted));
+}
+
+/* Takes an entry of this process away. False: there is none, and the guard comes from another process. */
+static bool entries_take(Guard *guard)
+{
+    uint64_t here = fork_number() << ENTRIES_BITS;
+    uint64_t found = ax_word_load(&guard->entries);
+    do {
+        if (found <= here || found > here + ENTRIES_MASK) {
+            return guard->maker == fork_number(); /* an exit without an entry counts down, as everywhere */
+        }
+    } while (!ax_word_compare_exchange(&guard->entries, &found, found - 1));
+    return true;
+}
+
+/* Adds to the word of a cell of this process; false with OverflowError. */
+AX_INLINE bool add_to_word(ax_word *word, ax_int_step step)
+{
+    int64_t previous, result;
+    if (!ax_int_apply(word, step, 1, &previous, &result)) {
+        (void)result_overflow();
+        return false;
+    }
+    return true;
+}
+
+AX_NOINLINE static PyObject *guard_enter_shared(Guard *guard)
+{
+    if (!guard->count(guard->cell, 1)) {
+        return NULL;
+    }
+    entries_add(guard);
+    return Py_NewRef(guard->cell);
 }
 
 static PyObject *guard_enter(PyObject *self, PyObject *Py_UNUSED(unused))
 {
-    return guard_apply(self, 1) ? Py_NewRef(cell_of(self)) : NULL;
+    Guard *guard = guard_of(self);
+    if (guard->word == NULL) {
+        return guard_enter_shared(guard);
+    }
+    return add_to_word(guard->word, ax_int_step_add) ? Py_NewRef(guard->cell) : NULL;
+}
+
+AX_NOINLINE static PyObject *guard_exit_shared(Guard *guard)
+{
+    if (entries_take(guard) && !guard->count(guard->cell, -1)) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
 }
 
 static PyObject *guard_exit(PyObject *self, PyObject *const *Py_UNUSED(args), Py_ssize_t Py_UNUSED(nargs))
 {
-    if (!guard_apply(self, -1)) {
+    Guard *guard = guard_of(self);
+    if (guard->word == NULL) {
+        return guard_exit_shared(guard);
+    }
+    if (!add_to_word(guard->word, ax_int_step_sub)) {
         return NULL;
     }
     Py_RETURN_NONE;
@@ -89,9 +173,27 @@ static PyObject *guard_call(PyObject *self, PyObject *args, PyObject *kwargs)
     return decorate("wrap", self, args, kwargs);
 }
 
+PyObject *repr_of(PyObject *self, const char *type, PyObject *cell, const char *tail)
+{
+    int entered = Py_ReprEnter(self);
+    if (entered != 0) {
+        return entered < 0 ? NULL : PyUnicode_FromFormat("<%s of ...%s>", type, tail);
+    }
+    PyObject *repr = PyUnicode_FromFormat("<%s of %R%s>", type, cell, tail);
+    Py_ReprLeave(self);
+    return repr;
+}
+
+static PyObject *guard_repr(PyObject *self)
+{
+    return repr_of(self, "Guard", guard_of(self)->cell, "");
+}
+
+/* __call__ is there twice, so that help() has its docstring and parameters. */
 static PyMethodDef guard_methods[] = {
     {"__enter__", guard_enter, METH_NOARGS, DOC_Guard___enter__},
     {"__exit__", AX_METHOD(guard_exit), METH_FASTCALL, DOC_Guard___exit__},
+    {"__call__", AX_METHOD(guard_call), METH_VARARGS | METH_KEYWORDS | METH_COEXIST, DOC_Guard___call__},
     {"__reduce__", cell_reduce, METH_NOARGS, DOC_Guard___reduce__},
     {NULL, NULL, 0, NULL},
 };
@@ -102,13 +204,10 @@ static PyMemberDef guard_members[] = {
 };
 
 static PyType_Slot guard_slots[] = {
-    {Py_tp_doc, (void *)DOC_Guard},
-    {Py_tp_dealloc, guard_dealloc},
-    {Py_tp_traverse, guard_traverse},
-    {Py_tp_call, guard_call},
-    {Py_tp_methods, guard_methods},
-    {Py_tp_members, guard_members},
-    {0, NULL},
+    {Py_tp_doc, (void *)DOC_Guard},   {Py_tp_dealloc, guard_dealloc},
+    {Py_tp_traverse, guard_traverse}, {Py_tp_call, guard_call},
+    {Py_tp_repr, guard_repr},         {Py_tp_methods, guard_methods},
+    {Py_tp_members, guard_members},   {0, NULL},
 };
 
 PyType_Spec guard_spec = {

@@ -119,9 +119,11 @@ AX_INLINE void buckets_observe(ax_buckets *buckets, double value)
     }
 }
 
-void histogram_record(PyObject *self, double value)
+/* How a timer observes: the buckets were there when it was made. */
+static bool histogram_record(PyObject *self, double seconds)
 {
-    buckets_observe(ax_pointer_load(&((HistogramCell *)self)->buckets), value);
+    buckets_observe(ax_pointer_load(&((HistogramCell *)self)->buckets), seconds);
+    return true;
 }
 
 bool histogram_try_record(PyObject *self, double value)
@@ -168,7 +170,7 @@ static PyObject *histogram_time(PyObject *self, PyTypeObject *definer, PyObject 
                                 Py_ssize_t nargs, PyObject *kwnames)
 {
     ModuleState *state = state_for("time", definer, nargs, kwnames);
-    return state == NULL || buckets_of(self) == NULL ? NULL : timer_new(state, self);
+    return state == NULL || buckets_of(self) == NULL ? NULL : timer_new(state, self, histogram_record, false);
 }
 
 /* Puts the count of a bucket into a tuple that nobody else has. */
@@ -194,14 +196,43 @@ static PyObject *counts_new(const ax_buckets *buckets)
     return counts;
 }
 
-/* A HistogramSnapshot, without the call of a Python function; NULL with MemoryError. */
-static PyObject *snapshot_new(ModuleState *state, PyObject *counts, PyObject *sum)
+/* Without a call of a Python function: a tuple, and its bounds in the __dict__. */
+PyObject *snapshot_new(ModuleState *state, PyObject *counts, PyObject *sum, PyObject *bounds)
 {
     PyObject *pair = PyTuple_Pack(2, counts, sum);
     PyObject *args = pair == NULL ? NULL : PyTuple_Pack(1, pair);
     PyObject *snapshot = args == NULL ? NULL : PyTuple_Type.tp_new(state->snapshot, args, NULL);
+    PyObject *attributes = snapshot == NULL ? NULL : PyObject_GenericGetDict(snapshot, NULL);
+    if (attributes == NULL || PyDict_SetItemString(attributes, "bounds", bounds) < 0) {
+        Py_CLEAR(snapshot);
+    }
+    Py_XDECREF(attributes);
     Py_XDECREF(args);
     Py_XDECREF(pair);
+    return snapshot;
+}
+
+/* A tuple of the bounds; NULL with MemoryError. */
+static PyObject *bounds_new(const ax_buckets *buckets)
+{
+    PyObject *bounds = PyTuple_New((Py_ssize_t)buckets->count - 1);
+    for (Py_ssize_t i = 0; bounds != NULL && i < (Py_ssize_t)buckets->count - 1; i++) {
+        PyObject *bound = PyFloat_FromDouble(buckets->bounds[i]);
+        if (bound == NULL) {
+            Py_CLEAR(bounds);
+        } else {
+            PyTuple_SET_ITEM(bounds, i, bound);
+        }
+    }
+    return bounds;
+}
+
+/* A snapshot of this histogram; NULL with MemoryError. */
+static PyObject *snapshot_of(ModuleState *state, const ax_buckets *buckets, PyObject *counts, PyObject *sum)
+{
+    PyObject *bounds = bounds_new(buckets);
+    PyObject *snapshot = bounds == NULL ? NULL : snapshot_new(state, counts, sum, bounds);
+    Py_XDECREF(bounds);
     return snapshot;
 }
 
@@ -221,7 +252,7 @@ static PyObject *histogram_snapshot(PyObject *self, PyTypeObject *definer, PyObj
         filled = put_count(counts, i, ax_buckets_load(buckets, i));
     }
     if (filled) {
-        snapshot = snapshot_new(state, counts, sum);
+        snapshot = snapshot_of(state, buckets, counts, sum);
     }
     Py_XDECREF(counts);
     Py_XDECREF(sum);
@@ -257,7 +288,7 @@ static PyObject *histogram_drain(PyObject *self, PyTypeObject *definer, PyObject
     /* All that is handed out is there before anything is taken. */
     PyObject *sum = prepare_float();
     PyObject *counts = sum == NULL ? NULL : counts_new(buckets);
-    PyObject *snapshot = counts == NULL ? NULL : snapshot_new(state, counts, sum);
+    PyObject *snapshot = counts == NULL ? NULL : snapshot_of(state, buckets, counts, sum);
     if (snapshot != NULL && !drain_into(buckets, counts, sum)) {
         Py_CLEAR(snapshot);
     }
@@ -269,26 +300,26 @@ static PyObject *histogram_drain(PyObject *self, PyTypeObject *definer, PyObject
 static PyObject *histogram_bounds(PyObject *self, void *Py_UNUSED(closure))
 {
     ax_buckets *buckets = buckets_of(self);
-    if (buckets == NULL) {
-        return NULL;
-    }
-    PyObject *bounds = PyTuple_New((Py_ssize_t)buckets->count - 1);
-    for (Py_ssize_t i = 0; bounds != NULL && i < (Py_ssize_t)buckets->count - 1; i++) {
-        PyObject *bound = PyFloat_FromDouble(buckets->bounds[i]);
-        if (bound == NULL) {
-            Py_CLEAR(bounds);
-        } else {
-            PyTuple_SET_ITEM(bounds, i, bound);
-        }
-    }
-    return bounds;
+    return buckets == NULL ? NULL : bounds_new(buckets);
 }
 
 static PyObject *histogram_repr(PyObject *self)
 {
-    PyObject *bounds = histogram_bounds(self, NULL);
-    PyObject *content = bounds == NULL ? NULL : PyObject_Repr(bounds);
+    ax_buckets *buckets = buckets_of(self);
+    if (buckets == NULL) {
+        return NULL;
+    }
+    PyObject *sum = PyFloat_FromDouble(ax_buckets_sum(buckets));
+    PyObject *bounds = sum == NULL ? NULL : bounds_new(buckets);
+    uint64_t count = 0;
+    for (size_t i = 0; i < buckets->count; i++) {
+        count += ax_buckets_load(buckets, i);
+    }
+    PyObject *content = bounds == NULL ? NULL
+                                       : PyUnicode_FromFormat("%R, count=%llu, sum=%R", bounds,
+                                                              (unsigned long long)count, sum);
     Py_XDECREF(bounds);
+    Py_XDECREF(sum);
     return cell_repr(self, content);
 }
 

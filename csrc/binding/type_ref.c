@@ -95,25 +95,39 @@ static bool ref_swap(PyObject *self, PyObject *expected, PyObject *desired)
     return swapped;
 }
 
-static PyObject *ref_compare_and_set(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+static PyObject *ref_compare_and_set_pair(PyObject *self, PyObject *const *pair)
 {
-    if (!check_arity("compare_and_set", nargs, 2, 2)) {
-        return NULL;
-    }
-    return bool_object(ref_swap(self, args[0], args[1]));
+    return bool_object(ref_swap(self, pair[0], pair[1]));
 }
 
-static PyObject *ref_compare_exchange(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+static const pair_method ref_compare_and_set_method = {ref_compare_and_set_pair, "compare_and_set",
+                                                       "expected", "desired"};
+
+static PyObject *ref_compare_and_set(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                                     PyObject *kwnames)
 {
-    if (!check_arity("compare_exchange", nargs, 2, 2)) {
-        return NULL;
-    }
-    PyObject *expected = args[0], *desired = Py_NewRef(args[1]);
+    return is_pair(nargs, kwnames) ? ref_compare_and_set_pair(self, args)
+                                   : call_with_pair(&ref_compare_and_set_method, self, args, nargs, kwnames);
+}
+
+static PyObject *ref_compare_exchange_pair(PyObject *self, PyObject *const *pair)
+{
+    PyObject *expected = pair[0], *desired = Py_NewRef(pair[1]);
     PyObject *witness = ax_ref_compare_exchange(slot_of(self), expected, desired);
     if (witness != expected) {
         Py_DECREF(desired);
     }
     return witness;
+}
+
+static const pair_method ref_compare_exchange_method = {ref_compare_exchange_pair, "compare_exchange",
+                                                        "expected", "desired"};
+
+static PyObject *ref_compare_exchange(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                                      PyObject *kwnames)
+{
+    return is_pair(nargs, kwnames) ? ref_compare_exchange_pair(self, args)
+                                   : call_with_pair(&ref_compare_exchange_method, self, args, nargs, kwnames);
 }
 
 /* Replaces the object by function(object), until no other change came in between. Holds nothing but
@@ -176,8 +190,8 @@ static PyMethodDef ref_methods[] = {
     {"load", ref_load, METH_NOARGS, DOC_AtomicRef_load},
     {"store", ref_store, METH_O, DOC_AtomicRef_store},
     {"exchange", ref_exchange, METH_O, DOC_AtomicRef_exchange},
-    {"compare_and_set", AX_METHOD(ref_compare_and_set), METH_FASTCALL, DOC_AtomicRef_compare_and_set},
-    {"compare_exchange", AX_METHOD(ref_compare_exchange), METH_FASTCALL, DOC_AtomicRef_compare_exchange},
+    {"compare_and_set", AX_METHOD(ref_compare_and_set), AX_PAIR, DOC_AtomicRef_compare_and_set},
+    {"compare_exchange", AX_METHOD(ref_compare_exchange), AX_PAIR, DOC_AtomicRef_compare_exchange},
     {"update", ref_update, METH_O, DOC_AtomicRef_update},
     {"fetch_update", ref_fetch_update, METH_O, DOC_AtomicRef_fetch_update},
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, DOC_AtomicRef___class_getitem__},

@@ -16,6 +16,7 @@ extern PyType_Spec family_spec;       /* type_family.c */
 extern PyType_Spec shared_int_spec;   /* type_shared_int.c */
 extern PyType_Spec shared_float_spec; /* type_shared_float.c */
 extern PyType_Spec guard_spec;        /* type_guard.c */
+extern PyType_Spec admission_spec;    /* type_admission.c */
 extern PyType_Spec timer_spec;        /* type_timer.c */
 
 /* The operations that a Family hands on to its children, and their names. */
@@ -32,9 +33,9 @@ typedef enum {
  * freed. */
 typedef struct {
     PyTypeObject *guard;
+    PyTypeObject *admission;
     PyTypeObject *timer;
     PyTypeObject *snapshot;                 /* HistogramSnapshot, a named tuple */
-    PyObject *entries;                      /* a context variable: the entries of timers that are shared */
     PyTypeObject *integer;                  /* AtomicInt */
     PyTypeObject *counter;                  /* Counter */
     PyTypeObject *floating;                 /* AtomicFloat */
@@ -45,7 +46,14 @@ typedef struct {
 } ModuleState;
 
 /* The state of the module that made type, or a type that it derives from; NULL with TypeError. */
-ModuleState *module_state(PyTypeObject *type);
+ModuleState *module_state_of_derived(PyTypeObject *type);
+
+/* The same, without a search if type is the module's own type whose tp_dealloc this is: types that derive
+ * from it have another one, or find theirs by the search. */
+AX_INLINE ModuleState *module_state(PyTypeObject *type, destructor dealloc)
+{
+    return type->tp_dealloc == dealloc ? PyType_GetModuleState(type) : module_state_of_derived(type);
+}
 
 /* Prepares the core's state of the process, before anything is made; false with MemoryError. */
 bool core_start(void);
@@ -53,14 +61,33 @@ bool core_start(void);
 /* Adds delta to a cell; false with an exception, and nothing changed. */
 typedef bool (*guard_count)(PyObject *cell, int64_t delta);
 
-/* A new guard of a cell that count counts in; NULL with an exception set. */
-PyObject *guard_new(ModuleState *state, PyObject *cell, guard_count count);
+/* Adds one to a cell unless that would pass limit, and says whether it did; false with an exception, and
+ * nothing changed. */
+typedef bool (*guard_try)(PyObject *cell, int64_t limit, bool *admitted);
 
-/* A new timer of a Histogram; NULL with an exception set. */
-PyObject *timer_new(ModuleState *state, PyObject *histogram);
+/* A new guard of a cell; NULL with an exception set. The cell of this process alone has its word, which lives
+ * as long as the cell; of a shared one word is NULL, and count counts: then the guard does nothing in a
+ * process that did not enter it. */
+PyObject *guard_new(ModuleState *state, PyObject *cell, ax_word *word, guard_count count);
 
-/* Observes value, no NaN, in a Histogram that has its bounds. */
-void histogram_record(PyObject *histogram, double value);
+/* The guard that admit(limit) of a cell returns. The same, and try_count admits. */
+PyObject *admission_new(ModuleState *state, PyObject *cell, guard_try try_count, guard_count count,
+                        int64_t limit, bool shared);
+
+/* Observes the seconds that a block took; false with an exception. */
+typedef bool (*timer_record)(PyObject *histogram, double seconds);
+
+/* A new timer of a histogram in which record observes; NULL with an exception set. `shared`: the histogram is
+ * other processes' too, so the timer does nothing in a process that did not enter it. */
+PyObject *timer_new(ModuleState *state, PyObject *histogram, timer_record record, bool shared);
+
+/* A HistogramSnapshot of counts (a tuple of int), sum (a float) and bounds (a tuple of float); NULL with
+ * MemoryError. */
+PyObject *snapshot_new(ModuleState *state, PyObject *counts, PyObject *sum, PyObject *bounds);
+
+/* `<Guard of cell>`, or with a tail after the cell: the repr of what has to do with a cell. Guards against
+ * recursion. */
+PyObject *repr_of(PyObject *self, const char *type, PyObject *cell, const char *tail);
 
 /* Observes value in a Histogram; false, and nothing changed, if value is NaN, or if it has no bounds yet.
  * Sets no exception, runs no Python code. */

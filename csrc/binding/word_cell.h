@@ -15,6 +15,10 @@ static inline ax_word *word_of(PyObject *self)
     return &((WordCell *)self)->value;
 }
 
+#define CELL_IS_SHARED false
+#define CELL_OWN_WORD(self) word_of(self)
+#define CELL_DEALLOC cell_dealloc
+
 /* What int_operations.h and float_operations.h ask for. The word lives as long as the cell, and who calls an
  * operation holds that: so there is nothing to do, and nothing is left of these when they are inlined. */
 AX_INLINE bool cell_enter(PyObject *self, ax_word **word)

@@ -1,63 +1,135 @@
 """What makes a guard or a timer a decorator; both backends import it when one is first used as such."""
 
+# What is decorated may be anything, and so may what it returns.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
-from functools import wraps
-from inspect import iscoroutinefunction
+from functools import partial, wraps
+from inspect import CO_ITERABLE_COROUTINE, isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+from sys import get_asyncgen_hooks, set_asyncgen_hooks
+from types import coroutine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncGenerator, Callable, Generator
     from contextlib import AbstractContextManager
     from typing import Any
 
 
-def is_coroutine_function(function: Callable[..., Any]) -> bool:
-    """Whether function is one; TypeError if it cannot be called."""
-    if not callable(function):
-        raise TypeError(f"what is decorated is a function, not {type(function).__name__!r}")
-    # An object with `async def __call__` makes coroutines too, and must be inside until they end.
-    return iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__)
+def wrap(guard: AbstractContextManager[object], function: Any) -> Any:
+    """Return a function that calls function inside guard.
 
-
-def wrap(guard: AbstractContextManager[object], function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that calls function inside guard; a coroutine function if function is one.
-
-    Raises TypeError if function cannot be called.
+    What it returns is of the same kind as function: a coroutine function, which is inside until the coroutine
+    ends; a generator function or an async generator function, which is inside from the first step until the
+    generator finishes, is closed or is collected; or else a plain function. A classmethod or a staticmethod
+    stays one. Raises TypeError if function is none of these and cannot be called.
     """
-    if is_coroutine_function(function):
-
-        @wraps(function)
-        async def guarded_coroutine(*args: Any, **kwargs: Any) -> Any:
-            with guard:
-                return await function(*args, **kwargs)
-
-        return guarded_coroutine
-
-    @wraps(function)
-    def guarded(*args: Any, **kwargs: Any) -> Any:
-        with guard:
-            return function(*args, **kwargs)
-
-    return guarded
+    return decorated(guard, False, function)
 
 
-def wrap_each(
-    make: Callable[[], AbstractContextManager[object]], function: Callable[..., Any]
-) -> Callable[..., Any]:
+def wrap_each(make: Callable[[], AbstractContextManager[object]], function: Any) -> Any:
     """The same, but each call is inside a context manager of its own, which make() gives."""
-    if is_coroutine_function(function):
+    return decorated(make, True, function)
 
-        @wraps(function)
-        async def guarded_coroutine(*args: Any, **kwargs: Any) -> Any:
-            with make():
-                return await function(*args, **kwargs)
 
-        return guarded_coroutine
+def decorated(guard: Any, each: bool, function: Any) -> Any:
+    """What both do: guard is entered by all calls, or, if each, guard() is."""
+    if isinstance(function, (classmethod, staticmethod)):
+        return type(function)(decorated(guard, each, function.__func__))
+    if not callable(function):
+        raise TypeError(f"expected a callable to decorate, got {type(function).__name__!r}")
+    if is_a(iscoroutinefunction, function):
+        return around_coroutines(guard, each, function)
+    if is_a(isasyncgenfunction, function):
+        return around_async_generators(guard, each, function)
+    if is_a(isgeneratorfunction, function):
+        return around_generators(guard, each, function)
 
     @wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        with make():
+        with guard() if each else guard:
             return function(*args, **kwargs)
 
     return guarded
+
+
+def is_a(kind: Callable[[Any], bool], function: Callable[..., Any]) -> bool:
+    """Whether function is of this kind, or an object whose __call__ is."""
+    function = without_partial(function)
+    return kind(function) or kind(type(function).__call__)
+
+
+def around_coroutines(guard: Any, each: bool, function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    async def guarded(*args: Any, **kwargs: Any) -> Any:
+        with guard() if each else guard:
+            return await function(*args, **kwargs)
+
+    return guarded
+
+
+def around_generators(guard: Any, each: bool, function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    def guarded(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        with guard() if each else guard:
+            return (yield from function(*args, **kwargs))
+
+    # What types.coroutine() has marked makes generators that can be awaited.
+    return coroutine(guarded) if flags_of(function) & CO_ITERABLE_COROUTINE else guarded
+
+
+def without_partial(function: Any) -> Any:
+    while isinstance(function, partial):
+        function = function.func
+    return function
+
+
+def flags_of(function: Any) -> int:
+    """The flags of the code that function runs; 0 if it has none."""
+    function = without_partial(function)
+    code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
+    flags: int = getattr(code, "co_flags", 0)
+    return flags
+
+
+def around_async_generators(guard: Any, each: bool, function: Callable[..., Any]) -> Callable[..., Any]:
+    """What `yield from` would do, which async generators do not have."""
+
+    @wraps(function)
+    async def guarded(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        with guard() if each else guard:
+            inner = function(*args, **kwargs)
+            step = first_step(inner)
+            try:
+                while True:
+                    try:
+                        value = await step
+                    except StopAsyncIteration:
+                        return
+                    finally:
+                        step = None  # it may hold an exception, whose traceback holds this frame
+                    try:
+                        sent = yield value
+                    except BaseException as thrown:  # GeneratorExit too: inner has to obey it
+                        step = inner.athrow(thrown)
+                    else:
+                        step = inner.asend(sent)
+            finally:
+                await inner.aclose()  # does nothing, unless an interruption came between two steps
+
+    return guarded
+
+
+def first_step(generator: AsyncGenerator[Any, Any]) -> Any:
+    """Begin an async generator that lives and dies with the one that runs it.
+
+    The event loop must not know of it: at its shutdown it would close both at once, and report an error about
+    the one that is being closed already.
+    """
+    hooks = get_asyncgen_hooks()
+    set_asyncgen_hooks(None, None)
+    try:
+        return generator.asend(None)
+    finally:
+        set_asyncgen_hooks(*hooks)

@@ -6,7 +6,7 @@ Imported with the package, so without the future annotations: they would be one 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Any, NamedTuple
+    from typing import Any, NamedTuple, SupportsFloat, SupportsIndex
 
     from typing_extensions import Self
 
@@ -20,28 +20,18 @@ else:
         """What collections.namedtuple makes of the two fields. To import that would take longer than to
         import all of atomicx."""
 
-        __slots__ = ()
         _fields = ("counts", "sum")
         _field_defaults = {}  # noqa: RUF012 - as every named tuple has it
         __match_args__ = _fields
-
-        def __new__(_cls, counts: tuple[int, ...], sum: float) -> "Self":
-            return tuple.__new__(_cls, (counts, sum))
+        __slots__ = ()
 
         @classmethod
         def _make(cls, iterable: "Iterable[Any]") -> "Self":
-            return cls(*iterable)
+            counts, total = iterable
+            return cls(counts, total)
 
         def _asdict(self) -> "dict[str, Any]":
             return dict(zip(self._fields, self, strict=True))
-
-        def _replace(self, /, **fields: "Any") -> "Self":
-            return type(self)(**{**self._asdict(), **fields})
-
-        __replace__ = _replace
-
-        def __getnewargs__(self) -> "tuple[Any, ...]":
-            return tuple(self)
 
         def __repr__(self) -> str:
             return f"{type(self).__name__}(counts={self[0]!r}, sum={self[1]!r})"
@@ -50,12 +40,102 @@ else:
         sum = property(lambda self: self[1], doc="The sum of the values observed.")
 
 
+# Prometheus takes counts that differ by no more than this share for the same: sums of rates are not exact.
+_SAME_COUNT = 1e-12
+
+
 class HistogramSnapshot(_Fields):
     """What a Histogram has counted: a named tuple (counts, sum).
 
     counts[i] is the number of observations with bounds[i-1] < value <= bounds[i]; there is one more entry,
     for those above the last bound. They are not cumulative. sum is the sum of the values observed, in the
-    order in which they happened to be added up."""
+    order in which they happened to be added up.
 
-    __slots__ = ()
+    The attributes bounds and count, and quantile(q), are no fields: a snapshot unpacks into two, and is equal
+    to any tuple of the same counts and sum.
+    """
+
     __module__ = "atomicx"
+
+    if TYPE_CHECKING:
+
+        def __new__(cls, counts: tuple[int, ...], sum: float, bounds: Iterable[float] = ()) -> Self: ...
+
+    else:
+
+        def __new__(cls, counts, sum, bounds=()):
+            # In the __dict__, since a tuple has no room for slots.
+            snapshot = tuple.__new__(cls, (counts, sum))
+            snapshot.__dict__["bounds"] = tuple(bounds)
+            return snapshot
+
+        def _replace(self, /, **fields):
+            """Return a copy with these fields replaced, and the same bounds."""
+            unknown = [name for name in fields if name not in self._fields]
+            if unknown:
+                raise TypeError(f"Got unexpected field names: {unknown!r}")
+            return type(self)(**{**self._asdict(), **fields}, bounds=self.bounds)
+
+        __replace__ = _replace
+
+    def __getnewargs__(self) -> "tuple[Any, ...]":
+        return (*self, self.bounds)
+
+    @property
+    def bounds(self) -> "tuple[float, ...]":
+        """The bounds of the buckets, one fewer than counts; empty if the snapshot was made without them."""
+        bounds: tuple[float, ...] = self.__dict__.get("bounds", ())
+        return bounds
+
+    # Not the method of tuples, which would count how often a value is a field.
+    @property
+    def count(self) -> int:  # type: ignore[override]
+        """The number of all observations."""
+        return sum(self.counts)
+
+    def quantile(self, q: "SupportsFloat | SupportsIndex", /) -> float:
+        """Return the value below which the share q of the observations lies, as far as buckets can tell.
+
+        It is what Prometheus' histogram_quantile() gives: within a bucket the observations are taken to lie
+        evenly, the first one begins at 0 if its bound is positive, and is that bound otherwise; above the
+        last bound it is the last bound. NaN if nothing was observed, or if the first bucket is empty and q is
+        0.
+
+        Raises TypeError if q is not a real number, ValueError if it is not in [0, 1] or if the snapshot has
+        no bounds.
+        """
+        from math import fsum
+
+        share = fsum((q,))  # what float() makes of it, but takes no str
+        if not 0.0 <= share <= 1.0:
+            raise ValueError(f"q must be in [0, 1], not {share!r}")
+        bounds = self.bounds
+        if len(bounds) != len(self.counts) - 1 or not bounds:
+            raise ValueError("this snapshot has no bounds")
+        cumulative = _cumulative(self.counts)
+        if cumulative[-1] == 0:
+            return float("nan")
+        rank = share * cumulative[-1]
+        bucket = next((i for i, count in enumerate(cumulative[:-1]) if count >= rank), len(bounds))
+        if bucket == len(bounds):
+            return bounds[-1]
+        if bucket == 0 and bounds[0] <= 0:
+            return bounds[0]
+        start, before = (bounds[bucket - 1], cumulative[bucket - 1]) if bucket else (0.0, 0.0)
+        inside = cumulative[bucket] - before
+        if inside == 0:
+            return float("nan")
+        return start + (bounds[bucket] - start) * ((rank - before) / inside)
+
+
+def _cumulative(counts: "Iterable[int]") -> "list[float]":
+    """The cumulative counts as Prometheus has them: floats, in which tiny differences are none."""
+    total, known = 0, 0.0
+    cumulative: list[float] = []
+    for count in counts:
+        total += count
+        current = float(total)
+        if not cumulative or (current != known and abs(current - known) / current > _SAME_COUNT):
+            known = current
+        cumulative.append(known)
+    return cumulative

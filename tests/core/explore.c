@@ -15,7 +15,7 @@
 
 static const Subject *const subjects[] = {
     &int_subject,     &float_subject, &ref_subject,   &counter_subject,
-    &buckets_subject, &gate_subject,  &table_subject,
+    &buckets_subject, &gate_subject,  &table_subject, &entries_subject,
 };
 
 enum { SUBJECTS = sizeof subjects / sizeof *subjects };

@@ -54,14 +54,14 @@ typedef struct {
 } Subject;
 
 extern const Subject int_subject, float_subject, ref_subject, counter_subject, buckets_subject, gate_subject,
-    table_subject;
+    table_subject, entries_subject;
 bool int_pair(size_t index, Script *script); /* the scripts of all pairs of operations; false past the last */
 
 /* Around an operation, by the thread that does it. */
 int subject_begin(const Call *call);
 void subject_end(int id, Outcome outcome);
 
-const Call *subject_call(int id);
+Call *subject_call(int id); /* the subject may make another call of it, as its outcome asks */
 Outcome subject_outcome(int id);
 
 /* Fails unless some order of the calls, which keeps each call that returned before another started before

@@ -1,11 +1,19 @@
 """All mutants, by the file that holds them."""
 
-from mutants import binding_mutants, c_api_mutants, core_mutants, shared_mutants, twin_mutants
+from mutants import (
+    binding_mutants,
+    c_api_mutants,
+    core_mutants,
+    guard_mutants,
+    shared_mutants,
+    twin_mutants,
+)
 from mutants.mutant import Mutant
 
 MUTANTS: list[Mutant] = [
     *core_mutants.MUTANTS,
     *binding_mutants.MUTANTS,
+    *guard_mutants.MUTANTS,
     *shared_mutants.MUTANTS,
     *c_api_mutants.MUTANTS,
     *twin_mutants.MUTANTS,

@@ -4,7 +4,6 @@ from mutants.mutant import Mutant
 
 CHAIN = "src/atomicx/_reference/chain.py"
 LOOPS = "src/atomicx/_reference/loops.py"
-TIMER = "src/atomicx/_reference/type_timer.py"
 FAMILY = "src/atomicx/_reference/type_family.py"
 
 
@@ -54,13 +53,6 @@ MUTANTS = [
         "        if swap(cell, version, result):\n            return previous, result\n",
         "        swap(cell, version, result)\n        return previous, result\n",
         "tests/test_twin.py::test_interrupted_before_any_bytecode",
-    ),
-    tested(
-        "twin: an entry is kept by the timer, whoever else has entered",
-        TIMER,
-        "        if self.__others or self.__own",
-        "        if self.__own",
-        "tests/test_timer.py",
     ),
     tested(
         "twin: a child is published though another was",

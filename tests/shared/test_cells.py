@@ -172,6 +172,8 @@ def calls(cell: Any) -> dict[str, Callable[[], Any]]:
         "__iadd__": lambda: cell.__iadd__(1),
         "__isub__": lambda: cell.__isub__(1),
         "__bool__": lambda: bool(cell),
+        "__str__": lambda: str(cell),
+        "__format__": lambda: format(cell, ""),
     }
     if isinstance(cell, SharedFloat):
         return {**common, "__float__": lambda: float(cell)}
@@ -186,6 +188,7 @@ def calls(cell: Any) -> dict[str, Callable[[], Any]]:
         "fetch_inc_mod": lambda: cell.fetch_inc_mod(5),
         "advance": lambda: cell.advance(5),
         "track": lambda: cell.track().__enter__(),
+        "admit": lambda: cell.admit(5).__enter__(),
         "__iand__": lambda: cell.__iand__(1),
         "__ior__": lambda: cell.__ior__(1),
         "__ixor__": lambda: cell.__ixor__(1),

@@ -21,7 +21,10 @@ class Cells:
         self.counter = module.Counter()
         self.flag = module.AtomicBool()
         self.in_flight = module.AtomicInt()
+        self.admitted = module.AtomicInt()
         self.histogram = module.Histogram([0.5, 1.0, 2.0])
+        self.timed = module.Histogram([1e9])
+        self.timer = self.timed.time()
         self.family = module.Family(module.Counter, "method", "status")
         # The twin has no shared cells; a local one keeps the place.
         has_shared = module.__name__ == "atomicx._core"
@@ -29,7 +32,8 @@ class Cells:
         self.shared_float = module.SharedFloat(bytearray(8)) if has_shared else module.AtomicFloat()
 
     def beat(self) -> None:
-        with self.in_flight.track():
+        with self.in_flight.track(), self.admitted.admit(2**40) as admitted, self.timer:
+            assert admitted
             self.by_add.inc()
             while not self.by_swap.compare_and_set(now := self.by_swap.load(), now + 1):
                 pass
@@ -52,6 +56,7 @@ class Cells:
             "reference": self.reference.load(),
             "counter": self.counter.load(),
             "histogram": self.histogram.snapshot().counts[1],
+            "timed": self.timed.snapshot().count,
             "family": self.family["GET", "200"].load(),
             "shared": self.shared.load(),
             "shared_float": self.shared_float.load(),
@@ -61,6 +66,7 @@ class Cells:
         """Asserts that nothing was lost in so many beats. Nobody may be beating meanwhile."""
         self.check_between(beats, beats)
         assert self.in_flight.load() == 0, f"{self.in_flight.load()} are in flight, and nobody is there"
+        assert self.admitted.load() == 0, f"{self.admitted.load()} are admitted, and nobody is there"
         assert self.histogram.snapshot() == ((0, beats, 0, 0), float(beats)), self.histogram.snapshot()
 
     def check_between(self, least: int, most: int) -> None:

@@ -207,12 +207,25 @@ def integer_extras() -> Iterator[tuple[Any, ...]]:
     yield "track", enter_and_leave, ()
     yield "track", raise_inside, (), LookupError
     yield "track", decorate, ()
+    yield "admit", None, (same_integer,)
+    yield "admit", None, (text,), TypeError
+    yield "admit", enter_and_leave_admissions, ()
+    yield "__str__", str, ()
+    yield "__format__", None, (lambda: ">24",)
+    yield "__format__", None, (other_integer,), TypeError
 
 
 def enter_and_leave(cell: Any) -> None:
     guard = cell.track()
     with guard as entered, guard:
         assert entered is cell
+    repr(guard)
+
+
+def enter_and_leave_admissions(cell: Any) -> None:
+    guard = cell.admit(2**60)
+    with guard, cell.admit(0) as admitted:
+        assert not admitted
     repr(guard)
 
 

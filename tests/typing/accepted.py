@@ -4,7 +4,7 @@
 
 import asyncio
 import mmap
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -102,6 +102,23 @@ def guards(cell: AtomicInt, requests: Requests) -> None:
     async def fetch(path: str) -> bytes:
         return path.encode()
 
+    @guard
+    def rows(path: str) -> Iterator[bytes]:
+        yield path.encode()
+
+    @requests.track()
+    async def events(path: str) -> AsyncIterator[bytes]:
+        yield path.encode()
+
+    with cell.admit(100) as admitted:
+        assert_type(admitted, bool)
+    assert_type(next(rows("/")), bytes)
+    stream: Callable[[str], AsyncIterator[bytes]] = events
+    assert_type(cell.compare_and_set(expected=1, desired=2), bool)
+    assert_type(cell.compare_exchange(desired=1, expected=2), int)
+    assert_type(cell.try_add(1, limit=5), bool)
+    assert_type(f"{cell:,d}", str)
+    del stream
     assert_type(handle("/", retries=1), bytes)
     callback: Callable[[str], Awaitable[bytes]] = fetch
     assert_type(asyncio.run(fetch("/")), bytes)
@@ -168,6 +185,7 @@ def empty_references() -> None:
     also: AtomicRef[str | None] = AtomicRef[str | None]()
     assert_type(also.exchange("x"), str | None)
     assert_type(AtomicRef(), AtomicRef[Any | None])
+    assert_type(AtomicRef[str](), AtomicRef[Any | None])
     assert_type(AtomicRef[float](5).load(), float)
     assert_type(AtomicRef(None), AtomicRef[None])
 

@@ -74,7 +74,9 @@ def references(cell: AtomicRef[int], truth: AtomicRef[bool]) -> None:
     number: AtomicRef[int] = truth  # type: ignore[assignment] # pyright: ignore[reportAssignmentType]
     wider: AtomicRef[object] = cell  # type: ignore[assignment] # pyright: ignore[reportAssignmentType]
     never_none: AtomicRef[int] = AtomicRef()  # type: ignore[assignment] # pyright: ignore[reportAssignmentType]
-    del number, wider, never_none
+    also_none: AtomicRef[str] = AtomicRef[str]()  # type: ignore[assignment] # pyright: ignore[reportAssignmentType]
+    AtomicRef[str]().load().upper()  # type: ignore[union-attr] # pyright: ignore[reportOptionalMemberAccess]
+    del number, wider, never_none, also_none
 
 
 def counters(counter: Counter) -> None:
@@ -96,6 +98,10 @@ def shared_cells(segment: Segment) -> None:
 
 def guards(cell: AtomicInt) -> None:
     cell.track()(5)  # type: ignore[type-var] # pyright: ignore[reportArgumentType]
+    cell.admit()  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    cell.admit(0.5)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    cell.try_add(1, limits=5)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    cell.compare_and_set(expected=1)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
 
     @cell.track()
     def handle(path: str) -> None: ...

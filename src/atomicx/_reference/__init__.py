@@ -11,7 +11,7 @@ from .type_bool import AtomicBool
 from .type_counter import Counter
 from .type_family import Family
 from .type_float import AtomicFloat
-from .type_guard import Guard
+from .type_guard import Admission, Guard
 from .type_histogram import Histogram
 from .type_int import AtomicInt
 from .type_ref import AtomicRef
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     _T = TypeVar("_T")
 
 __all__ = [
+    "Admission",
     "AtomicBool",
     "AtomicFloat",
     "AtomicInt",

@@ -13,9 +13,15 @@ from .loops import exchange_if_same, exchange_value, load_value
 TYPE_CHECKING = False
 
 
+def name_of(cls: type) -> str:
+    """What a type is called; with its module if another one is called bool too, as numpy's is."""
+    name = cls.__name__
+    return f"{cls.__module__}.{name}" if name == "bool" else name
+
+
 def as_bool(value: bool) -> bool:
     if value is not True and value is not False:
-        raise TypeError(f"AtomicBool takes True or False, not {type(value).__name__!r}")
+        raise TypeError(f"AtomicBool takes True or False, not {name_of(type(value))!r}")
     return value
 
 
@@ -59,7 +65,7 @@ class AtomicBool(Cell):
         """
         return exchange_value(self, as_bool(value))
 
-    def compare_and_set(self, expected: bool, desired: bool, /) -> bool:
+    def compare_and_set(self, /, expected: bool, desired: bool) -> bool:
         """Replace the value by desired if it is expected. Returns whether it did.
 
         Raises TypeError unless both are True or False. Lock-free. Java: compareAndSet.
@@ -67,7 +73,7 @@ class AtomicBool(Cell):
         swapped, _ = exchange_if_same(self, as_bool(expected), as_bool(desired), operator.is_)
         return swapped
 
-    def compare_exchange(self, expected: bool, desired: bool, /) -> bool:
+    def compare_exchange(self, /, expected: bool, desired: bool) -> bool:
         """Replace the value by desired if it is expected. Returns the witness: the value found.
 
         The value was replaced if and only if the witness is expected. Raises TypeError unless both are True
@@ -92,6 +98,12 @@ class AtomicBool(Cell):
 
     def __bool__(self, /) -> bool:
         return load_value(self)
+
+    def __str__(self, /) -> str:
+        return str(load_value(self))
+
+    def __format__(self, format_spec: str, /) -> str:
+        return load_value(self).__format__(format_spec)
 
     def __repr__(self, /) -> str:
         return f"{type(self).__name__}({load_value(self)!r})"

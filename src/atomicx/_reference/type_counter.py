@@ -90,5 +90,11 @@ class Counter(Cell):
     def __bool__(self, /) -> bool:
         return load_value(self) != 0
 
+    def __str__(self, /) -> str:
+        return str(load_value(self))
+
+    def __format__(self, format_spec: str, /) -> str:
+        return load_value(self).__format__(format_spec)
+
     def __repr__(self, /) -> str:
         return f"{type(self).__name__}({load_value(self)!r})"

@@ -13,7 +13,7 @@ from weakref import ref
 from .chain import Cell, current, swap
 from .labels import as_label_names, as_labels, as_limit, as_overflow, described, named_values
 from .loops import load_value
-from .type_ref import reprs_running
+from .shown import reprs_running
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

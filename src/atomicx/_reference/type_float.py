@@ -87,7 +87,7 @@ class AtomicFloat(Cell):
         """
         return exchange_value(self, as_float(value))
 
-    def compare_and_set(self, expected: _Real, desired: _Real, /) -> bool:
+    def compare_and_set(self, /, expected: _Real, desired: _Real) -> bool:
         """Replace the value by desired if it has the bits of expected. Returns whether it did.
 
         Raises TypeError if an argument is no real number. Lock-free. Java: compareAndSet.
@@ -95,7 +95,7 @@ class AtomicFloat(Cell):
         swapped, _ = exchange_if_same(self, as_float(expected), as_float(desired), same_bits)
         return swapped
 
-    def compare_exchange(self, expected: _Real, desired: _Real, /) -> float:
+    def compare_exchange(self, /, expected: _Real, desired: _Real) -> float:
         """Replace the value by desired if it has the bits of expected. Returns the witness: the value found.
 
         The value was replaced if and only if the witness has the bits of expected; == does not tell that for
@@ -191,6 +191,12 @@ class AtomicFloat(Cell):
 
     def __bool__(self, /) -> bool:
         return load_value(self) != 0.0
+
+    def __str__(self, /) -> str:
+        return str(load_value(self))
+
+    def __format__(self, format_spec: str, /) -> str:
+        return load_value(self).__format__(format_spec)
 
     def __repr__(self, /) -> str:
         return f"{type(self).__name__}({load_value(self)!r})"

@@ -40,11 +40,12 @@ def as_bounds(bounds: Iterable[_Real]) -> tuple[float, ...]:
 def observed(state: HistogramSnapshot, observation: _Observation) -> HistogramSnapshot:
     bucket, value = observation
     counts = state.counts
-    return HistogramSnapshot((*counts[:bucket], counts[bucket] + 1, *counts[bucket + 1 :]), state.sum + value)
+    counted = (*counts[:bucket], counts[bucket] + 1, *counts[bucket + 1 :])
+    return HistogramSnapshot(counted, state.sum + value, state.bounds)
 
 
 def nothing(bounds: tuple[float, ...]) -> HistogramSnapshot:
-    return HistogramSnapshot((0,) * (len(bounds) + 1), 0.0)
+    return HistogramSnapshot((0,) * (len(bounds) + 1), 0.0, bounds)
 
 
 def record(histogram: Histogram, value: float) -> None:
@@ -111,15 +112,17 @@ class Histogram(Cell):
     def time(self, /) -> Timer:
         """Return a timer: a context manager and decorator that observes how long its block took, in seconds.
 
-        It observes also when the block raises, and takes the clock of time.perf_counter(). As a decorator it
-        takes functions, and coroutine functions, which it times until they end. One timer can be entered many
-        times, in itself and by many threads and tasks at once. Never waits.
+        It observes also when the block raises, and takes the clock of time.perf_counter(). It decorates
+        functions, coroutine functions, which it times until they end, and generator functions and async
+        generator functions, which it times from the first step until they finish, are closed or are
+        collected. One timer can be entered many times, in itself and by many threads and tasks at once.
+        Wait-free.
         """
         bounds_of(self)
-        return Timer(self)
+        return Timer(self, record)
 
     def snapshot(self, /) -> HistogramSnapshot:
-        """Return all that was observed and not drained, as a named tuple (counts, sum).
+        """Return all that was observed and not drained, as a HistogramSnapshot: a named tuple (counts, sum).
 
         The counts are whole; the sum may lag behind them by observations that are under way. Lock-free.
         """
@@ -135,4 +138,5 @@ class Histogram(Cell):
         return exchange_value(self, nothing(bounds_of(self)))
 
     def __repr__(self, /) -> str:
-        return f"{type(self).__name__}({bounds_of(self)!r})"
+        bounds, held = bounds_of(self), load_value(self)
+        return f"{type(self).__name__}({bounds!r}, count={held.count}, sum={held.sum!r})"

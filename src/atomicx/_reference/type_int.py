@@ -8,7 +8,7 @@ from __future__ import annotations
 from .chain import Cell, current, swap
 from .int64 import INT64_MAX, INT64_MIN, as_int, as_result
 from .loops import apply, exchange_if_same, exchange_value, load_value, update_value
-from .type_guard import Guard
+from .type_guard import Admission, Guard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class AtomicInt(Cell):
         """
         return exchange_value(self, as_int(value))
 
-    def compare_and_set(self, expected: _Integer, desired: _Integer, /) -> bool:
+    def compare_and_set(self, /, expected: _Integer, desired: _Integer) -> bool:
         """Replace the value by desired if it equals expected. Returns whether it did.
 
         Raises TypeError if an argument is no integer, OverflowError if one does not fit in 64 bits.
@@ -86,7 +86,7 @@ class AtomicInt(Cell):
         swapped, _ = exchange_if_same(self, as_int(expected), as_int(desired), int.__eq__)
         return swapped
 
-    def compare_exchange(self, expected: _Integer, desired: _Integer, /) -> int:
+    def compare_exchange(self, /, expected: _Integer, desired: _Integer) -> int:
         """Replace the value by desired if it equals expected. Returns the witness: the value found.
 
         The value was replaced if and only if the witness equals expected. Raises TypeError if an argument is
@@ -190,7 +190,7 @@ class AtomicInt(Cell):
         """
         return apply(self, min, as_int(operand), as_result)[0]
 
-    def try_add(self, delta: _Integer, limit: _Integer, /) -> bool:
+    def try_add(self, /, delta: _Integer, limit: _Integer) -> bool:
         """Add delta unless the result would pass limit. Returns whether it did.
 
         The result may be as large as limit for delta >= 0, as small as limit for delta < 0. A sum that does
@@ -258,11 +258,26 @@ class AtomicInt(Cell):
     def track(self, /) -> Guard:
         """Return a guard that counts what is in flight: one up on entry, one down on exit.
 
-        The guard is a context manager (`with cell.track():`) and a decorator (`@cell.track()`), for coroutine
-        functions too. The exit counts down whatever happened in between. One guard may be entered many times,
-        also while it is entered, and by many threads.
+        The guard is a context manager (`with cell.track():`) and a decorator (`@cell.track()`). The exit
+        counts down whatever happened in between. It decorates functions, coroutine functions, which count
+        until they end, and generator functions and async generator functions, which count from their first
+        step until they finish, are closed or are collected. One guard may be entered many times, also while
+        it is entered, and by many threads. Wait-free.
         """
         return Guard(self)
+
+    def admit(self, limit: _Integer, /) -> Admission:
+        """Return a guard that admits up to limit: `with cell.admit(limit) as admitted:`.
+
+        If the value is less than limit, admitted is True and one more is counted until the block ends,
+        whatever happens in it. Otherwise admitted is False, and nothing was counted: return, or reject the
+        request. Each call makes one guard. It can be entered again after its block has ended; entering it
+        before that is a RuntimeError, and so is leaving it without an entry. It is not a decorator.
+
+        Raises TypeError if limit is no integer, OverflowError if it does not fit in 64 bits. Wait-free;
+        entering and leaving are lock-free, as try_add(1, limit) and dec() are.
+        """
+        return Admission(self, as_int(limit))
 
     def __iadd__(self, operand: _Integer, /) -> Self:
         apply(self, int.__add__, as_int(operand), as_result)
@@ -289,6 +304,12 @@ class AtomicInt(Cell):
 
     def __bool__(self, /) -> bool:
         return load_value(self) != 0
+
+    def __str__(self, /) -> str:
+        return str(load_value(self))
+
+    def __format__(self, format_spec: str, /) -> str:
+        return load_value(self).__format__(format_spec)
 
     def __repr__(self, /) -> str:
         return f"{type(self).__name__}({load_value(self)!r})"

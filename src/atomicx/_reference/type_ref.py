@@ -6,20 +6,16 @@
 from __future__ import annotations
 
 import operator
-from _thread import get_ident
 from types import GenericAlias
 
 from .chain import Cell
 from .loops import as_it_is, exchange_if_same, exchange_value, load_value, update_value
+from .shown import shown_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
-
-
-# The cells and threads whose repr is running. Adding and removing are one C call each.
-reprs_running: set[tuple[int, int]] = set()
 
 
 class AtomicRef(Cell):
@@ -69,7 +65,7 @@ class AtomicRef(Cell):
         """
         return exchange_value(self, value)
 
-    def compare_and_set(self, expected: Any, desired: Any, /) -> bool:
+    def compare_and_set(self, /, expected: Any, desired: Any) -> bool:
         """Replace the object by desired if it is expected. Returns whether it did.
 
         Lock-free. Java: compareAndSet.
@@ -77,7 +73,7 @@ class AtomicRef(Cell):
         swapped, _ = exchange_if_same(self, expected, desired, operator.is_)
         return swapped
 
-    def compare_exchange(self, expected: Any, desired: Any, /) -> Any:
+    def compare_exchange(self, /, expected: Any, desired: Any) -> Any:
         """Replace the object by desired if it is expected. Returns the witness: the object found.
 
         The object was replaced if and only if the witness is expected. Lock-free.
@@ -109,12 +105,5 @@ class AtomicRef(Cell):
         return update_value(self, function, as_it_is, operator.is_)[0]
 
     def __repr__(self, /) -> str:
-        # A repr that comes back to a cell in the same thread would never end.
-        visit = (id(self), get_ident())
-        if visit in reprs_running:
-            return f"{type(self).__name__}(...)"
-        reprs_running.add(visit)
-        try:
-            return f"{type(self).__name__}({load_value(self)!r})"
-        finally:
-            reprs_running.discard(visit)
+        name = type(self).__name__
+        return shown_once(self, lambda: f"{name}({load_value(self)!r})", f"{name}(...)")

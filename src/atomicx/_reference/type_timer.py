@@ -1,102 +1,151 @@
 """Timer, which Histogram.time() returns.
 
-What an entry has to remember until its exit is when it was. A timer that is entered once at a time, as nearly
-all are, keeps that itself. While it does, and for as long as it has other entries, a further entry is kept
-in the context (contextvars) of whoever enters: each thread has one of its own, and so has each task of
-asyncio, so that an exit finds the entry that belongs to it however threads and tasks take turns.
-csrc/binding/type_timer.c has the whole argument.
+What an entry has to remember until its exit is when it was. Many may be open at once: they belong to the
+context (contextvars) of whoever entered, because a context is what tells tasks of asyncio as well as threads
+apart. All of a timer are one tuple in one cell, which a compare-and-swap replaces.
+
+Which context an entry belongs to is told by a token: a context variable takes back a token only in the
+context in which it was given out. Every context has the one value of that variable, None, so contexts keep
+nothing.
 """
+
+# A cell holds any value here.
+# mypy: no-warn-return-any
 
 from __future__ import annotations
 
 from contextvars import ContextVar
 from time import perf_counter_ns
 
-from .chain import Unpicklable
+from .chain import Cell, Unpicklable, current, swap
+from .shown import shown_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextvars import Token
     from typing import Any
-
-    from .type_histogram import Histogram
 
 SECONDS_PER_NS = 1e-9
 
+belonging: ContextVar[None] = ContextVar("atomicx.timers", default=None)
+
 
 class Entry:
-    """One of a context's entries, in a linked list, the innermost first."""
+    """That a timer was entered, and not left yet."""
 
-    __slots__ = ("outer", "start", "timer")
-    outer: Entry | None  # immutable after creation
-    start: int  # in nanoseconds; immutable after creation
-    timer: Timer | None  # None: it was left
+    __slots__ = ("start", "token")
+
+    def __init__(self) -> None:
+        self.token: Token[None] = belonging.set(None)
+        self.start = perf_counter_ns()
+
+    def is_of_this_context(self) -> bool:
+        """To be asked once where the answer is yes: that uses the token up."""
+        try:
+            belonging.reset(self.token)
+        except ValueError:  # another context's
+            return False
+        except RuntimeError:  # used up: this context is leaving it already, and was interrupted
+            return False
+        return True
 
 
-entries: ContextVar[Entry | None] = ContextVar("atomicx.timers", default=None)
+class Entries(Cell):
+    """Those of one timer, the newest last."""
+
+    __slots__ = ()
+    _Cell__zero = ()
 
 
-def innermost(entry: Entry | None, timer: Timer | None) -> Entry | None:
-    """Return the first entry, from this one outwards, that is timer's (None: anybody's)."""
-    while entry is not None and (entry.timer is None or (timer is not None and entry.timer is not timer)):
-        entry = entry.outer
-    return entry
+def enter(entries: Entries) -> None:
+    entry = Entry()
+    while True:
+        version, open_ones = current(entries)
+        if swap(entries, version, (*open_ones, entry)):
+            return
+
+
+def take(entries: Entries, entry: Entry) -> bool:
+    """Remove the entry; False if another exit has removed it."""
+    while True:
+        version, open_ones = current(entries)
+        if entry not in open_ones:
+            return False
+        if swap(entries, version, tuple(other for other in open_ones if other is not entry)):
+            return True
+
+
+def leave(entries: Entries) -> Entry:
+    """Remove the newest entry of this context or, if it has none, the only one there is."""
+    _, open_ones = current(entries)
+    for entry in reversed(open_ones):
+        if entry.is_of_this_context() and take(entries, entry):
+            return entry
+    while True:
+        version, open_ones = current(entries)
+        if len(open_ones) != 1:
+            raise RuntimeError(
+                "the timer was not entered in this context, but in others"
+                if open_ones
+                else "the timer was not entered"
+            )
+        if swap(entries, version, ()):
+            (entry,) = open_ones
+            return entry
 
 
 class Timer(Unpicklable):
-    """What Histogram.time() returns: a context manager and a decorator. It keeps its histogram alive.
+    """Observes in its histogram how long its blocks take, in seconds: `with histogram.time():`.
 
-    Each exit ends the innermost entry of its own context (contextvars): of its thread, or of its asyncio
-    task. A generator that is suspended inside shares the context of its caller, so that its exit may end an
-    entry of the caller's with the same timer; give it a timer of its own."""
+    It is a context manager, and a decorator of functions, coroutine functions, generator functions and async
+    generator functions. It observes also when the block raises. It may be entered many times, also while it
+    is entered, and by many threads and tasks. It keeps its histogram alive.
 
-    __slots__ = ("__histogram", "__others", "__own", "__weakref__")
+    Each exit ends the newest entry of its own context (contextvars), which is that of its thread or asyncio
+    task. A context without an entry may end the only one there is, so that a generator can be finished
+    elsewhere. A generator shares the context of its caller: if both use one timer, each may end an entry of
+    the other's. Give every block a timer of its own, as a decorator does for each call.
+    """
+
+    __slots__ = ("__entries", "__histogram", "__record", "__weakref__")
     __module__ = "atomicx._reference"
 
-    def __init__(self, histogram: Histogram, /) -> None:
+    def __init__(self, histogram: Any, record: Callable[[Any, float], None], /) -> None:
         self.__histogram = histogram
-        self.__own: dict[str, int] = {}  # the entry that the timer keeps itself: {"start": ns}
-        self.__others: dict[int, Entry] = {}  # those in contexts, by id
+        self.__record = record
+        self.__entries = Entries()
 
-    def __enter__(self, /) -> Histogram:
+    def __enter__(self, /) -> Any:
         """Begin to measure. Returns the histogram.
 
-        Raises MemoryError if there is no memory for one more entry at a time. Never waits.
+        Raises MemoryError if there is no memory for one more entry at a time. Lock-free.
         """
-        start = perf_counter_ns()
-        # An int of its own, so that identity tells whose it is.
-        if self.__others or self.__own.setdefault("start", start) is not start:
-            entry = Entry()
-            entry.timer, entry.start, entry.outer = self, start, innermost(entries.get(), None)
-            self.__others[id(entry)] = entry
-            entries.set(entry)
+        enter(self.__entries)
         return self.__histogram
 
     def __exit__(self, /, *exc_info: object) -> None:
         """Observe the seconds since the entry. Returns None: an exception passes on.
 
-        Raises RuntimeError if there was no entry. Never waits.
+        Raises RuntimeError if the context has no entry, unless there is exactly one elsewhere, which is then
+        ended; an exit that raises changes nothing. Lock-free.
         """
-        from .type_histogram import record
-
         end = perf_counter_ns()
-        entry = innermost(entries.get(), self) if self.__others else None
-        if entry is not None:
-            start = entry.start
-            entry.timer = None
-            del self.__others[id(entry)]
-        else:
-            kept = self.__own.pop("start", None)
-            if kept is None:
-                raise RuntimeError("the timer was not entered")
-            start = kept
-        record(self.__histogram, (end - start) * SECONDS_PER_NS)
+        entry = leave(self.__entries)
+        self.__record(self.__histogram, (end - entry.start) * SECONDS_PER_NS)
 
     def __call__(self, function: Callable[..., Any], /) -> Callable[..., Any]:
-        """Return function, wrapped so that each call of it, or each awaited call, is measured.
+        """Return function, wrapped so that each call of it is measured, by a timer of its own.
 
-        A generator function is measured only while it makes its generator. Raises TypeError if function
-        cannot be called."""
+        A coroutine function is measured while its coroutine runs; a generator function or async generator
+        function from the first step until the generator finishes, is closed or is collected. What is returned
+        is of the same kind, and keeps name, docstring and signature. Raises TypeError if function cannot be
+        called.
+        """
         from .._decorator import wrap_each
 
-        return wrap_each(self.__histogram.time, function)
+        wrapped: Callable[..., Any] = wrap_each(self.__histogram.time, function)
+        return wrapped
+
+    def __repr__(self, /) -> str:
+        return shown_once(self, lambda: f"<Timer of {self.__histogram!r}>", "<Timer of ...>")

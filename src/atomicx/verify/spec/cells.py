@@ -45,7 +45,7 @@ from .kinds import (
     twice,
 )
 from .model import ITSELF, Model, Parameter, same_value, unchanged
-from .rows import NO_ARGUMENTS, exchange_rows, row, shown, update_rows
+from .rows import NO_ARGUMENTS, exchange_rows, row, shown, text_rows, update_rows
 
 __all__ = [
     "ALL",
@@ -87,11 +87,21 @@ def _leave(cell: Any) -> Any:
     return cell.track().__exit__(None, None, None)
 
 
+def _enter_admission(cell: Any, limit: int) -> bool:
+    return bool(cell.admit(limit).__enter__())
+
+
+def _count_admitted(cell: Any, limit: int) -> int:
+    with cell.admit(limit):
+        return int(cell.load())
+
+
 def _count_inside(cell: Any) -> int:
     with cell.track() as inside:
         return int(inside.load())
 
 
+_LIMIT = [Parameter("limit", INT64)]
 _OPERAND = [Parameter("operand", INT64)]
 _OPERAND_OR_1 = [Parameter("operand", INT64, 1)]
 _DELTA = [Parameter("delta", INT64)]
@@ -141,7 +151,7 @@ ATOMIC_INT = Model(
         ),
         row(
             "try_add",
-            [*_DELTA, Parameter("limit", INT64)],
+            [Parameter("delta", INT64, keyword=True), Parameter("limit", INT64, keyword=True)],
             _try_add,
             ((1, 2), (2, 3), (-1, 0), (2**64, 0)),
         ),
@@ -156,6 +166,20 @@ ATOMIC_INT = Model(
         row("track", [], lambda state: (state, exact(state + 1)), written=_count_inside, atomic=False),
         row("track().__enter__", [], lambda state: (exact(state + 1), ITSELF), NO_ARGUMENTS, _enter),
         row("track().__exit__", [], lambda state: (exact(state - 1), None), NO_ARGUMENTS, _leave),
+        row(
+            "admit",
+            _LIMIT,
+            lambda state, limit: (state, _try_add(state, 1, limit)[0]),
+            written=_count_admitted,
+            atomic=False,
+        ),
+        row(
+            "admit().__enter__",
+            _LIMIT,
+            lambda state, limit: _try_add(state, 1, limit),
+            ((1,), (2,), (2**64,)),
+            _enter_admission,
+        ),
         row(
             "__iadd__",
             _OPERAND,
@@ -175,6 +199,7 @@ ATOMIC_INT = Model(
         row("__ixor__", _OPERAND, lambda state, operand: (state ^ operand, ITSELF), _MASKS, operator.ixor),
         row("__int__", [], lambda state: (state, state), NO_ARGUMENTS, int),
         row("__bool__", [], lambda state: (state, state != 0), NO_ARGUMENTS, bool),
+        *text_rows(),
         shown("AtomicInt"),
     ),
     edge_states=(0, 1, -1, 7, INT64_MAX, INT64_MAX - 1, INT64_MIN, INT64_MIN + 1),
@@ -259,6 +284,7 @@ ATOMIC_FLOAT = Model(
         ),
         row("__float__", [], lambda state: (state, state), NO_ARGUMENTS, float),
         row("__bool__", [], lambda state: (state, state != 0.0), NO_ARGUMENTS, bool),
+        *text_rows(),
         shown("AtomicFloat"),
     ),
     same_double,
@@ -281,6 +307,7 @@ ATOMIC_BOOL = Model(
         row("test_and_set", [], lambda state: (True, state), NO_ARGUMENTS),
         row("clear", [], lambda state: (False, None), NO_ARGUMENTS),
         row("__bool__", [], lambda state: (state, state), NO_ARGUMENTS, bool),
+        *text_rows(),
         shown("AtomicBool"),
     ),
     edge_states=(False, True),

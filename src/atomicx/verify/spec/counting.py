@@ -11,7 +11,7 @@ from typing import Any
 
 from .kinds import INT64, INT64_MAX, OBSERVATION, bits, computed, exact, same_double
 from .model import ITSELF, Model, Parameter, Promise, same_value
-from .rows import NO_ARGUMENTS, row, shown
+from .rows import NO_ARGUMENTS, row, shown, text_rows
 
 # Counter: it only counts up, except that drain() takes the counts out. This is what it does while nothing
 # overlaps; `check_counter` says what loads may return that overlap additions.
@@ -44,6 +44,7 @@ COUNTER = Model(
         ),
         row("__int__", [], lambda state: (state, state), NO_ARGUMENTS, int),
         row("__bool__", [], lambda state: (state, state != 0), NO_ARGUMENTS, bool),
+        *text_rows(),
         shown("Counter"),
     ),
     edge_states=(0, 1, 7, INT64_MAX - 1, INT64_MAX),
@@ -94,6 +95,9 @@ def histogram(bounds: tuple[float, ...]) -> Model:
             state, _ = observe(state, value)
         return state
 
+    def represented(state: Any) -> str:
+        return f"Histogram({bounds!r}, count={sum(state[0])}, sum={state[1]!r})"
+
     # One value for each bucket: its bound, and for the last more than the last bound.
     typical = (*bounds, max(bounds[-1] + 1.0, math.nextafter(bounds[-1], math.inf)))
     ways: tuple[tuple[float, ...], ...] = (
@@ -120,7 +124,9 @@ def histogram(bounds: tuple[float, ...]) -> Model:
             row("drain", [], lambda state: (nothing, state), NO_ARGUMENTS),
             row("time", [], lambda state: (state, 1), written=_time_another, atomic=False),
             row("bounds", [], lambda state: (state, bounds), NO_ARGUMENTS, operator.attrgetter("bounds")),
-            row("__repr__", [], lambda state: (state, f"Histogram({bounds!r})"), NO_ARGUMENTS, repr),
+            row(
+                "__repr__", [], lambda state: (state, represented(state)), NO_ARGUMENTS, repr, same=same_value
+            ),
         ),
         _same_snapshot,
         lambda state: (state[0], bits(state[1])),

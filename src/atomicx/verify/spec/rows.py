@@ -28,7 +28,7 @@ def exchange_rows(
 ) -> tuple[Operation, ...]:
     """load, store, exchange and both compare-and-swaps, which every cell but Counter has."""
     value = [Parameter("value", kind)]
-    pair = [Parameter("expected", kind), Parameter("desired", kind)]
+    pair = [Parameter("expected", kind, keyword=True), Parameter("desired", kind, keyword=True)]
     one = [(value,) for value in values]
     two = [(expected, desired) for expected in values for desired in values]
     return (
@@ -64,4 +64,23 @@ def update_rows(
 def shown(type_name: str) -> Operation:
     return row(
         "__repr__", [], lambda state: (state, f"{type_name}({state!r})"), NO_ARGUMENTS, repr, same=same_value
+    )
+
+
+def text_rows() -> tuple[Operation, ...]:
+    """str() and format(), which are those of the value."""
+
+    def formatted(value: Any) -> str:
+        return format(value, ">24")
+
+    return (
+        row("__str__", [], lambda state: (state, str(state)), NO_ARGUMENTS, str, same=same_value),
+        row(
+            "__format__",
+            [],
+            lambda state: (state, formatted(state)),
+            NO_ARGUMENTS,
+            formatted,
+            same=same_value,
+        ),
     )
