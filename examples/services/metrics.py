@@ -18,12 +18,12 @@ metrics = Collector(registry)
 
 # No label may be what a client chose, or clients could make children without end; the limit guards that.
 requests = metrics.counter(
-    "http_requests", "Requests answered.", Family(Counter, "route", "status", limit=100)
+    "http_requests", "Requests answered.", Family(Counter, "route", "status", limit=100, overflow="other")
 )
 latency = metrics.histogram(
     "http_latency",
     "Time to an answer.",
-    Family(partial(Histogram, BOUNDS), "status", limit=10),
+    Family(partial(Histogram, BOUNDS), "status", limit=10, overflow="other"),
     unit="seconds",
 )
 in_flight = metrics.gauge("http_in_flight", "Requests in the service.", AtomicInt())

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import atomicx
+from support.families import label
 from support.race import must_be_caught, pause, race, require, stays_whole
 
 KEYS = 300
@@ -116,6 +117,101 @@ def removed_children_are_gone(family: Any) -> None:
     require(race(remove, count, naps=2)[0], "a removed child was found under another spelling")
 
 
+def the_last_place_is_given_once_and_found_by_all(family: Any) -> None:
+    """Two threads ask for the same new label at the limit, again and again: nobody is refused a child that is
+    there."""
+    key = 0
+
+    def ask() -> bool:
+        return is_made(family, key)
+
+    for key in range(10):
+        require(all(race(ask, ask)), "a thread was refused the child that the other one made")
+        family.remove(key)
+
+
+def additions_in_place_are_accepted(family: Any) -> None:
+    """One adds in place, the other clears and removes: what raises would have counted all the same."""
+    done: list[None] = []
+
+    def add() -> bool:
+        try:
+            for number in range(3 * KEYS):
+                family[label("both", number % 3)] += 1
+        except (TypeError, ValueError):
+            return False
+        finally:
+            done.append(None)
+        return True
+
+    def clear() -> None:
+        while not done:
+            family.clear()
+            try:
+                family.remove(label("both", 1))
+            except KeyError:
+                pause()
+
+    require(race(add, clear, naps=2)[0], "an addition was refused after it had happened")
+
+
+def items_are_of_one_moment(family: Any) -> None:
+    """One moves a child from label to label, always making the next before it removes the last. So at each
+    moment there are one or two; the other never sees none, nor three."""
+    done: list[None] = []
+
+    def move() -> None:
+        for number in range(3 * KEYS):
+            family[number + 1]
+            family.remove(number)
+        done.append(None)
+
+    def look() -> bool:
+        whole = True
+        while not done:
+            numbers = sorted(int(labels[0]) for labels, _ in family.items())
+            whole = whole and numbers in ([numbers[0]], [numbers[0], numbers[0] + 1]) if numbers else False
+        return whole
+
+    family[0]
+    require(race(move, look)[1], "items() showed children that were never there together")
+
+
+class LockedAssignment(LateFamily):
+    """Takes for its child only what is there at the moment."""
+
+    def __setitem__(self, key: Any, child: Any) -> None:
+        if self.children.get(str(key)) is not child:
+            raise TypeError
+
+    def clear(self) -> None:
+        self.children.clear()
+
+
+class SplitItems(LateFamily):
+    """Looks which labels there are, and then at each of them."""
+
+    def items(self) -> Any:
+        for key in list(self.children):
+            pause()
+            if key in self.children:
+                yield (key,), self.children[key]
+
+
+class EarlyLimit(LateFamily):
+    """Looks at the limit before it looks for the child."""
+
+    def __getitem__(self, key: Any) -> Any:
+        full = self.limit is not None and len(self.children) >= self.limit
+        pause()
+        if full and not self.known(key):
+            raise ValueError
+        return self.children.setdefault(str(key), atomicx.Counter())
+
+    def known(self, key: Any) -> bool:
+        return False
+
+
 def children(backend: ModuleType, **options: Any) -> Any:
     return backend.Family(backend.Counter, "key", **options)
 
@@ -126,6 +222,9 @@ def children(backend: ModuleType, **options: Any) -> Any:
         (counts_find_their_child, LateFamily, {}),
         (the_limit_holds, LateFamily, {"limit": 10}),
         (removed_children_are_gone, StaleSpellings, {}),
+        (the_last_place_is_given_once_and_found_by_all, EarlyLimit, {"limit": 1}),
+        (additions_in_place_are_accepted, LockedAssignment, {}),
+        (items_are_of_one_moment, SplitItems, {}),
     ],
     ids=lambda parameter: getattr(parameter, "__name__", ""),
 )
