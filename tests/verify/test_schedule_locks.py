@@ -1,16 +1,19 @@
 """The explorer on programs whose threads wait for each other, or do not end."""
 
+import importlib
 import queue
+import sys
 import threading
 import time
 from _thread import allocate_lock
+from pathlib import Path
 from threading import Lock, RLock
 from typing import Any
 
 import pytest
 
 from atomicx import AtomicBool
-from atomicx.verify.schedules.explorer import assert_all_schedules, explore, replay
+from atomicx.verify.schedules.explorer import Explorer, assert_all_schedules, explore, replay
 
 
 class Box:
@@ -199,3 +202,29 @@ def test_locks_are_explored_by_whatever_name_a_module_knows_them() -> None:
     assert_all_schedules(Bound, [locked, locked], lambda box, _: box.value == 2)
     assert names == (Lock, RLock, allocate_lock), "and are again what they were"
     assert type(Lock()) is type(threading.Lock())
+
+
+def test_a_module_that_is_imported_between_two_programs_is_known_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    source = """
+from threading import Lock
+
+class Locked:
+    def __init__(self):
+        self.lock, self.value = Lock(), 0
+
+    def add(self):
+        with self.lock:
+            self.value += 1
+"""
+    with Explorer(hang_seconds=2) as explorer:
+        for _ in range(2):
+            (tmp_path / "locked_late.py").write_text(source)
+            make = importlib.import_module("locked_late").Locked
+            threads = [lambda cell: cell.add()] * 2
+            exploration = explorer.explore(make, threads, lambda cell, _: cell.value == 2)
+            assert exploration.complete, str(exploration)
+            # As many modules as before, and not the same.
+            del sys.modules["locked_late"]

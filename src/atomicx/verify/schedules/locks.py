@@ -182,14 +182,15 @@ class Patches:
     """
 
     def __init__(self) -> None:
-        self._modules = 0
+        self._modules: tuple[int, ...] = ()
         self._places: list[Place] = []
 
     def __enter__(self) -> Patches:
         # To look through all modules takes longer than to explore a small program.
-        if self._modules != len(sys.modules):
+        modules = tuple(map(id, sys.modules.values()))
+        if self._modules != modules:
             self._places = list(_places())
-            self._modules = len(sys.modules)
+            self._modules = modules
         for namespace, name, _, factory in self._places:
             namespace[name] = factory
         return self
