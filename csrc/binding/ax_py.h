@@ -28,6 +28,11 @@
 #define AX_SERIALIZED 1
 #endif
 
+/* A debug build of CPython checks what the core requires of the binding: see ax_assert.h. */
+#if defined(Py_DEBUG) && !defined(AX_CHECKED)
+#define AX_CHECKED 1
+#endif
+
 #include "ax_atomic.h"
 
 #if defined(_MSC_VER)

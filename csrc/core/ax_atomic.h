@@ -90,4 +90,6 @@ typedef struct {
 #error "atomicx knows no atomic operations for this compiler"
 #endif
 
+#include "ax_assert.h" /* after the backend, which may say how an assertion fails */
+
 #endif

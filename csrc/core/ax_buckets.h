@@ -58,9 +58,15 @@ typedef enum { AX_OBSERVED, AX_UNCOUNTED, AX_UNSUMMED } ax_observation;
 ax_buckets *ax_buckets_new(const double *bounds, size_t bound_count, const ax_stripe_system *system);
 
 /* The bucket of value, which is no NaN: the first one whose bound is not less. Without branches that depend
- * on the value: which way they go is hard to predict. */
+ * on the value: which way they go is hard to predict.
+ *   requires !ax_float_is_nan(value)
+ *   given buckets_ok(buckets)
+ *   ensures returned < buckets->count
+ *   ensures returned == buckets->count - 1 || value <= buckets->bounds[returned]
+ *   ensures returned == 0 || buckets->bounds[returned - 1] < value */
 AX_INLINE size_t ax_buckets_find(const ax_buckets *buckets, double value)
 {
+    AX_ASSERT(!ax_float_is_nan(value));
     const double *bounds = buckets->bounds;
     size_t start = 0, length = buckets->count - 1;
     while (length > 1) {
@@ -71,13 +77,15 @@ AX_INLINE size_t ax_buckets_find(const ax_buckets *buckets, double value)
     return start + (bounds[start] < value);
 }
 
-/* Adds 1 to a word, or value to a sum, unless another thread came between: false, and nothing changed. */
+/* Adds 1 to a word, or value to a sum, unless another thread came between: false, and nothing changed.
+ *   ensures left == found + returned && changes == returned */
 AX_INLINE bool ax_buckets_try_count(ax_word *count)
 {
     uint64_t found = ax_word_load(count);
     return ax_word_compare_exchange(count, &found, found + 1);
 }
 
+/*   ensures changes == returned && (returned || left == found) */
 AX_INLINE bool ax_buckets_try_sum(ax_word *sum, double value)
 {
     uint64_t found = ax_word_load(sum);

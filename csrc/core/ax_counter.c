@@ -6,13 +6,17 @@
 
 _Static_assert(AX_MAX_STRIPES <= (UINT64_C(1) << 61) / AX_STRIPE_LIMIT, "full stripes have to fit");
 
+/*   ensures returned <= INT64_MAX && (returned | (cell & AX_SEAL)) == cell */
 static uint64_t count_of(uint64_t cell)
 {
     return cell & AX_COUNT_MASK;
 }
 
 /* Seals every stripe, and returns the sum of the first cell and the stripes, which stands still from then
- * on. Several threads may do so at once: a seal is set once, and each gets the same sum. */
+ * on. Several threads may do so at once: a seal is set once, and each gets the same sum.
+ *   given counter_ok(counter) && sealed(counter->first)
+ *   ensures counter_ok(counter) && all_sealed(counter) && kept(counter)
+ *   ensures ((returned + counter->last.bits - counter->base.bits) & AX_COUNT_MASK) == old_total */
 static uint64_t stripes_seal(ax_counter *counter)
 {
     ax_stripes *stripes = ax_pointer_load(&counter->stripes);
@@ -23,8 +27,15 @@ static uint64_t stripes_seal(ax_counter *counter)
     return sum;
 }
 
+/* The last stage, which this begins if nobody has.
+ *   requires count <= AX_COUNT_MASK
+ *   given counter_ok(counter) && sealed(counter->first)
+ *   ensures counter_ok(counter) && all_sealed(counter)
+ *   ensures returned == (old_total + count > INT64_MAX ? AX_OVERFLOW : AX_ADDED)
+ *   ensures added(counter, returned == AX_ADDED ? count : 0) */
 static ax_addition last_add(ax_counter *counter, uint64_t count)
 {
+    AX_ASSERT(count <= AX_COUNT_MASK);
     uint64_t others = stripes_seal(counter);
     for (;;) {
         uint64_t found = ax_word_load(&counter->last);
@@ -39,7 +50,10 @@ static ax_addition last_add(ax_counter *counter, uint64_t count)
     }
 }
 
-/* Leaves the first stage, if there is memory for the next one and room to count in it unchecked. */
+/* Leaves the first stage, if there is memory for the next one and room to count in it unchecked.
+ *   given counter_ok(counter)
+ *   ensures counter_ok(counter) && kept(counter)
+ *   ensures !sealed(counter->first) || sealed(old_counter.first) || old_total <= AX_STRIPING_LIMIT */
 static void first_seal(ax_counter *counter, const ax_stripe_system *system)
 {
     if (ax_stripes_ensure(&counter->stripes, 1, system) == NULL) {
@@ -60,6 +74,7 @@ static void first_seal(ax_counter *counter, const ax_stripe_system *system)
 ax_addition ax_counter_add_by_stage(ax_counter *counter, uint64_t count, uint64_t thread,
                                     const ax_stripe_system *system)
 {
+    AX_ASSERT(count <= AX_COUNT_MASK);
     while (!(ax_word_load(&counter->first) & AX_SEAL)) {
         first_seal(counter, system);
         ax_addition addition = ax_counter_try_add(counter, count);
@@ -70,7 +85,9 @@ ax_addition ax_counter_add_by_stage(ax_counter *counter, uint64_t count, uint64_
     return ax_counter_add_to_stripe(counter, count, thread) ? AX_ADDED : last_add(counter, count);
 }
 
-/* The sum of all cells, modulo 2^63: between the sums at the start and at the end of the call. */
+/* The sum of all cells, modulo 2^63: between the sums at the start and at the end of the call.
+ *   given counter_ok(counter)
+ *   ensures ((returned - counter->base.bits) & AX_COUNT_MASK) == old_total && changes == 0 */
 static uint64_t cells_sum(ax_counter *counter)
 {
     uint64_t sum = count_of(ax_word_load(&counter->first));
@@ -84,6 +101,8 @@ static uint64_t cells_sum(ax_counter *counter)
     return sum & AX_COUNT_MASK;
 }
 
+/*   given counter_ok(counter)
+ *   ensures returned >= 0 && (uint64_t)returned == old_total && changes == 0 */
 int64_t ax_counter_load(ax_counter *counter)
 {
     uint64_t base = ax_word_load(&counter->base);
@@ -97,6 +116,9 @@ int64_t ax_counter_load(ax_counter *counter)
     }
 }
 
+/*   given counter_ok(counter)
+ *   ensures drained.count == old_total && returned == drained.worked && changes == returned
+ *   ensures total(counter) == (returned ? 0 : old_total) && cells_kept(counter) */
 bool ax_counter_drain(ax_counter *counter, ax_counter_prepare prepare, void *answer)
 {
     uint64_t base = ax_word_load(&counter->base);

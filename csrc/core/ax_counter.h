@@ -67,7 +67,9 @@ typedef struct {
 
 typedef enum { AX_ADDED, AX_OVERFLOW, AX_CONTENDED } ax_addition;
 
-/* Only for a counter that no other thread can see yet. */
+/* Only for a counter that no other thread can see yet.
+ *   ensures counter->first.bits == 0 && counter->base.bits == 0 && counter->last.bits == 0
+ *   ensures counter->stripes.address == NULL */
 AX_INLINE void ax_counter_init(ax_counter *counter)
 {
     ax_word_store(&counter->first, 0);
@@ -78,9 +80,16 @@ AX_INLINE void ax_counter_init(ax_counter *counter)
 
 /* Adds count <= INT64_MAX in the first stage. AX_OVERFLOW: the total would pass INT64_MAX, nothing changed.
  * AX_CONTENDED: nothing changed, call ax_counter_add_striped. Linearization point: the compare-and-swap,
- * or for AX_OVERFLOW the load of the base. Wait-free. Runs no Python code. */
+ * or for AX_OVERFLOW the load of the base. Wait-free. Runs no Python code.
+ *   requires count <= AX_COUNT_MASK
+ *   given counter_ok(counter)
+ *   ensures counter_ok(counter)
+ *   ensures (returned == AX_CONTENDED) == sealed(old_counter.first)
+ *   ensures (returned == AX_OVERFLOW) == (!sealed(old_counter.first) && old_total + count > INT64_MAX)
+ *   ensures added(counter, returned == AX_ADDED ? count : 0) */
 AX_INLINE ax_addition ax_counter_try_add(ax_counter *counter, uint64_t count)
 {
+    AX_ASSERT(count <= AX_COUNT_MASK);
     uint64_t found = ax_word_load(&counter->first);
     if (found & AX_SEAL) {
         return AX_CONTENDED;
@@ -95,7 +104,11 @@ AX_INLINE ax_addition ax_counter_try_add(ax_counter *counter, uint64_t count)
 
 /* Adds count to the stripe of thread; false, and nothing changed, if that is sealed or has no room. One look
  * tells both: a sealed cell is greater than any limit. Only when the first cell is sealed: the stripes were
- * published before. Linearization point: the compare-and-swap. Lock-free. Runs no Python code. */
+ * published before. Linearization point: the compare-and-swap. Lock-free. Runs no Python code.
+ *   given counter_ok(counter) && sealed(counter->first)
+ *   ensures counter_ok(counter)
+ *   ensures returned == (count <= AX_STRIPE_LIMIT && old_stripe + count <= AX_STRIPE_LIMIT)
+ *   ensures added(counter, returned ? count : 0) */
 AX_INLINE bool ax_counter_add_to_stripe(ax_counter *counter, uint64_t count, uint64_t thread)
 {
     ax_word *cell = ax_stripe_of(ax_pointer_load(&counter->stripes), thread);
@@ -118,6 +131,7 @@ ax_addition ax_counter_add_by_stage(ax_counter *counter, uint64_t count, uint64_
 AX_INLINE ax_addition ax_counter_add_striped(ax_counter *counter, uint64_t count, uint64_t thread,
                                              const ax_stripe_system *system)
 {
+    AX_ASSERT(count <= AX_COUNT_MASK);
     if ((ax_word_load(&counter->first) & AX_SEAL) && ax_counter_add_to_stripe(counter, count, thread)) {
         return AX_ADDED;
     }

@@ -31,31 +31,38 @@
 #define AX_GATE_FLAGS (AX_GATE_CLAIMED | AX_GATE_OPEN | AX_GATE_SETTLED)
 /* The other bits: how many are inside. */
 
-/* True for one caller, who may open the gate. */
+/* True for one caller, who may open the gate.
+ *   ensures returned == (found == 0) && left == (returned ? AX_GATE_CLAIMED : found) */
 AX_INLINE bool ax_gate_claim(ax_word *gate)
 {
     uint64_t unclaimed = 0;
     return ax_word_compare_exchange(gate, &unclaimed, AX_GATE_CLAIMED);
 }
 
-/* For who claimed it and does not open it: the gate is as new. */
+/* For the caller that claimed it and does not open it: the gate is as new.
+ *   ensures left == 0 */
 AX_INLINE void ax_gate_disclaim(ax_word *gate)
 {
     ax_word_store(gate, 0);
 }
 
-/* For who claimed it. All who enter see what was written before. */
+/* For the caller that claimed it. Every operation that enters sees what was written before.
+ *   ensures left == (AX_GATE_CLAIMED | AX_GATE_OPEN) */
 AX_INLINE void ax_gate_open(ax_word *gate)
 {
     ax_word_store(gate, AX_GATE_CLAIMED | AX_GATE_OPEN);
 }
 
+/*   ensures returned == ((found & AX_GATE_OPEN) != 0) && changes == 0 */
 AX_INLINE bool ax_gate_is_open(const ax_word *gate)
 {
     return (ax_word_load(gate) & AX_GATE_OPEN) != 0;
 }
 
-/* True if the gate is open: the caller is inside, and has to leave. */
+/* True if the gate is open: the caller is inside, and has to leave.
+ *   given (gate->bits & ~AX_GATE_FLAGS) < AX_GATE_SETTLED - 1
+ *   ensures returned == ((found & AX_GATE_OPEN) != 0) && changes == returned
+ *   ensures (left & AX_GATE_FLAGS) == (found & AX_GATE_FLAGS) && left == found + returned */
 AX_INLINE bool ax_gate_enter(ax_word *gate)
 {
     uint64_t found = ax_word_load(gate);
@@ -67,16 +74,22 @@ AX_INLINE bool ax_gate_enter(ax_word *gate)
     return true;
 }
 
-/* For who entered. True if the caller has to give back. */
+/* For an operation that entered. True if the caller has to give back.
+ *   given (gate->bits & ~AX_GATE_FLAGS) != 0
+ *   ensures (left & AX_GATE_FLAGS) == (found & AX_GATE_FLAGS) && left == found - 1 && changes == 1
+ *   ensures returned == (left == (AX_GATE_CLAIMED | AX_GATE_SETTLED)) */
 AX_INLINE bool ax_gate_leave(ax_word *gate)
 {
     uint64_t found = ax_word_load(gate);
-    while (!ax_word_compare_exchange(gate, &found, found - 1)) {
-    }
+    do {
+        AX_ASSERT((found & ~AX_GATE_FLAGS) != 0);
+    } while (!ax_word_compare_exchange(gate, &found, found - 1));
     return found - 1 == (AX_GATE_CLAIMED | AX_GATE_SETTLED);
 }
 
-/* Lets nobody in from here on. True for one caller, who has to settle. */
+/* Lets nobody in from here on. True for one caller, who has to settle.
+ *   ensures returned == ((found & AX_GATE_OPEN) != 0) && left == (found & ~AX_GATE_OPEN)
+ *   ensures changes == returned */
 AX_INLINE bool ax_gate_close(ax_word *gate)
 {
     uint64_t found = ax_word_load(gate);
@@ -88,19 +101,22 @@ AX_INLINE bool ax_gate_close(ax_word *gate)
     return true;
 }
 
+/*   ensures returned == ((found & ~AX_GATE_FLAGS) == 0) && changes == 0 */
 AX_INLINE bool ax_gate_is_empty(const ax_word *gate)
 {
     return (ax_word_load(gate) & ~AX_GATE_FLAGS) == 0;
 }
 
-/* For who closed it. True if the caller has to give back; else the last one inside has. */
+/* For the caller that closed it. True if the caller has to give back; else the last one inside has.
+ *   ensures left == (found | AX_GATE_SETTLED) && returned == ((found & ~AX_GATE_FLAGS) == 0) */
 AX_INLINE bool ax_gate_settle(ax_word *gate)
 {
     return (ax_word_fetch_or(gate, AX_GATE_SETTLED) & ~AX_GATE_FLAGS) == 0;
 }
 
 /* For who has the gate to itself at its end, so that who is counted inside is so by mistake. True if the
- * caller has to give back: somebody opened it, and nobody else was told to. */
+ * caller has to give back: somebody opened it, and nobody else was told to.
+ *   ensures left == (AX_GATE_CLAIMED | AX_GATE_SETTLED) && returned == (found != 0 && found != left) */
 AX_INLINE bool ax_gate_abandon(ax_word *gate)
 {
     uint64_t settled = AX_GATE_CLAIMED | AX_GATE_SETTLED;

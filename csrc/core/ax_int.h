@@ -20,6 +20,9 @@
 /* Computes *result from value and operand; false if the result is outside int64. */
 typedef bool (*ax_int_step)(int64_t value, int64_t operand, int64_t *result);
 
+/* The sum.
+ *   ensures returned == fits((wide)value + operand)
+ *   ensures !returned || *result == (wide)value + operand */
 AX_INLINE bool ax_int_step_add(int64_t value, int64_t operand, int64_t *result)
 {
     uint64_t sum = (uint64_t)value + (uint64_t)operand; /* unsigned: wrapping is defined */
@@ -27,6 +30,9 @@ AX_INLINE bool ax_int_step_add(int64_t value, int64_t operand, int64_t *result)
     return (((uint64_t)value ^ sum) & ((uint64_t)operand ^ sum)) >> 63 == 0;
 }
 
+/* The difference.
+ *   ensures returned == fits((wide)value - operand)
+ *   ensures !returned || *result == (wide)value - operand */
 AX_INLINE bool ax_int_step_sub(int64_t value, int64_t operand, int64_t *result)
 {
     uint64_t difference = (uint64_t)value - (uint64_t)operand;
@@ -34,7 +40,8 @@ AX_INLINE bool ax_int_step_sub(int64_t value, int64_t operand, int64_t *result)
     return (((uint64_t)value ^ (uint64_t)operand) & ((uint64_t)value ^ difference)) >> 63 == 0;
 }
 
-/* The operand, whatever the value: an exchange. */
+/* The operand, whatever the value: an exchange.
+ *   ensures returned && *result == operand */
 AX_INLINE bool ax_int_step_replace(int64_t value, int64_t operand, int64_t *result)
 {
     (void)value;
@@ -42,37 +49,48 @@ AX_INLINE bool ax_int_step_replace(int64_t value, int64_t operand, int64_t *resu
     return true;
 }
 
+/* Bit by bit, as Python's int of any size.
+ *   ensures returned && *result == (wide)value + operand - (wide)(value | operand) */
 AX_INLINE bool ax_int_step_and(int64_t value, int64_t operand, int64_t *result)
 {
     *result = value & operand;
     return true;
 }
 
+/*   ensures returned && *result == (wide)value + operand - (wide)(value & operand) */
 AX_INLINE bool ax_int_step_or(int64_t value, int64_t operand, int64_t *result)
 {
     *result = value | operand;
     return true;
 }
 
+/*   ensures returned && *result == (wide)(value | operand) - (wide)(value & operand) */
 AX_INLINE bool ax_int_step_xor(int64_t value, int64_t operand, int64_t *result)
 {
     *result = value ^ operand;
     return true;
 }
 
+/*   ensures returned && *result >= value && *result >= operand
+ *   ensures *result == value || *result == operand */
 AX_INLINE bool ax_int_step_max(int64_t value, int64_t operand, int64_t *result)
 {
     *result = value > operand ? value : operand;
     return true;
 }
 
+/*   ensures returned && *result <= value && *result <= operand
+ *   ensures *result == value || *result == operand */
 AX_INLINE bool ax_int_step_min(int64_t value, int64_t operand, int64_t *result)
 {
     *result = value < operand ? value : operand;
     return true;
 }
 
-/* max(candidate, value + 1); false if value + 1 is outside int64, whatever the candidate. */
+/* max(candidate, value + 1); false if value + 1 is outside int64, whatever the candidate.
+ *   ensures returned == fits((wide)value + 1)
+ *   ensures !returned || (*result > value && *result >= candidate)
+ *   ensures !returned || *result == candidate || *result == (wide)value + 1 */
 AX_INLINE bool ax_int_step_advance(int64_t value, int64_t candidate, int64_t *result)
 {
     if (value == INT64_MAX) {
@@ -82,31 +100,44 @@ AX_INLINE bool ax_int_step_advance(int64_t value, int64_t candidate, int64_t *re
     return true;
 }
 
-/* The index that fetch_inc_mod returns for a value: itself, or 0 if it is outside [0, modulus). */
+/* The index that fetch_inc_mod returns for a value: itself, or 0 if it is outside [0, modulus).
+ *   requires modulus > 0
+ *   ensures returned == (0 <= value && value < modulus ? value : 0) */
 AX_INLINE int64_t ax_int_index(int64_t value, int64_t modulus)
 {
+    AX_ASSERT(modulus > 0);
     return value >= 0 && value < modulus ? value : 0;
 }
 
-/* The index after this one, modulo modulus > 0. */
+/* The index after this one.
+ *   requires modulus > 0
+ *   ensures returned && 0 <= *result && *result < modulus
+ *   ensures *result == (0 <= value && value < modulus - 1 ? value + 1 : value != modulus - 1 && modulus > 1)
+ */
 AX_INLINE bool ax_int_step_inc_mod(int64_t value, int64_t modulus, int64_t *result)
 {
+    AX_ASSERT(modulus > 0);
     int64_t index = ax_int_index(value, modulus);
     *result = index == modulus - 1 ? 0 : index + 1;
     return true;
 }
 
+/*   ensures returned == (int64_t)found && left == found && changes == 0 */
 AX_INLINE int64_t ax_int_load(const ax_word *cell)
 {
     return (int64_t)ax_word_load(cell);
 }
 
+/*   ensures (int64_t)left == value && changes == 1 */
 AX_INLINE void ax_int_store(ax_word *cell, int64_t value)
 {
     ax_word_store(cell, (uint64_t)value);
 }
 
-/* Swaps if the cell holds *expected; *expected becomes the value found either way (the witness). */
+/* Swaps if the cell holds *expected; *expected becomes the value found either way (the witness).
+ *   ensures returned == ((int64_t)found == old_expected)
+ *   ensures *expected == (int64_t)found
+ *   ensures (int64_t)left == (returned ? desired : (int64_t)found) && changes == returned */
 AX_INLINE bool ax_int_compare_exchange(ax_word *cell, int64_t *expected, int64_t desired)
 {
     uint64_t found = (uint64_t)*expected;
@@ -126,7 +157,14 @@ typedef enum { AX_APPLIED, AX_REFUSED, AX_UNPREPARED } ax_application;
  *
  * Linearization point: the compare-and-swap that succeeds; where the step refuses or changes nothing, the
  * load (or the failed compare-and-swap) that found the value. Lock-free: a compare-and-swap fails only
- * because another thread's succeeded. Runs no Python code, unless prepare does. */
+ * because another thread's succeeded. Runs no Python code, unless prepare does.
+ *   ensures asked.value == (int64_t)found && asked.operand == operand && *previous == (int64_t)found
+ *   ensures (returned == AX_REFUSED) == !asked.accepted
+ *   ensures returned == AX_REFUSED || (prepared_for.previous == *previous && prepared_for.result == *result)
+ *   ensures returned == AX_REFUSED || (returned == AX_APPLIED) == prepared_for.worked
+ *   ensures returned == AX_REFUSED || *result == asked.result
+ *   ensures (int64_t)left == (returned == AX_APPLIED ? *result : *previous)
+ *   ensures changes == (left != found) */
 AX_INLINE ax_application ax_int_apply_prepared(ax_word *cell, ax_int_step step, int64_t operand,
                                                int64_t *previous, int64_t *result, ax_int_prepare prepare,
                                                void *answer)
@@ -143,6 +181,7 @@ AX_INLINE ax_application ax_int_apply_prepared(ax_word *cell, ax_int_step step, 
     return AX_APPLIED;
 }
 
+/*   ensures returned */
 AX_INLINE bool ax_int_no_answer(void *answer, int64_t previous, int64_t result)
 {
     (void)answer;
@@ -151,7 +190,10 @@ AX_INLINE bool ax_int_no_answer(void *answer, int64_t previous, int64_t result)
     return true;
 }
 
-/* As ax_int_apply_prepared, for an operation whose answer takes no memory. False if the step refused. */
+/* As ax_int_apply_prepared, for an operation whose answer takes no memory. False if the step refused.
+ *   ensures asked.value == (int64_t)found && asked.operand == operand && *previous == (int64_t)found
+ *   ensures returned == asked.accepted && (!returned || *result == asked.result)
+ *   ensures (int64_t)left == (returned ? *result : *previous) && changes == (left != found) */
 AX_INLINE bool ax_int_apply(ax_word *cell, ax_int_step step, int64_t operand, int64_t *previous,
                             int64_t *result)
 {
@@ -159,7 +201,10 @@ AX_INLINE bool ax_int_apply(ax_word *cell, ax_int_step step, int64_t operand, in
 }
 
 /* Adds delta if the sum does not pass limit: sum <= limit for delta >= 0, sum >= limit for delta < 0. A sum
- * outside int64 passes every limit. True if it added. Linearization point and progress: as ax_int_apply. */
+ * outside int64 passes every limit. True if it added. Linearization point and progress: as ax_int_apply.
+ *   ensures returned == (sum_fits(found, delta) && (delta < 0 ? sum_of(found, delta) >= limit
+ *                                                            : sum_of(found, delta) <= limit))
+ *   ensures left == (returned ? found + (uint64_t)delta : found) && changes == returned */
 AX_INLINE bool ax_int_try_add(ax_word *cell, int64_t delta, int64_t limit)
 {
     int64_t value = ax_int_load(cell), sum;

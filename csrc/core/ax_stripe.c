@@ -1,7 +1,10 @@
 /* ax_stripe.c: see ax_stripe.h. */
 #include "ax_stripe.h"
 
-/* The largest power of two up to wanted, at least 1 and at most AX_MAX_STRIPES. */
+/* The largest power of two up to wanted, at least 1 and at most AX_MAX_STRIPES.
+ *   ensures 1 <= returned && returned <= AX_MAX_STRIPES && (returned & (returned - 1)) == 0
+ *   ensures returned <= wanted || returned == 1
+ *   ensures wanted / 2 < returned || returned == AX_MAX_STRIPES */
 static size_t stripe_count(size_t wanted)
 {
     size_t count = 1;

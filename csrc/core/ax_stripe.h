@@ -36,9 +36,12 @@ typedef struct {
     size_t (*stripe_count)(void);
 } ax_stripe_system;
 
-/* A size in bytes, rounded up to whole cache lines; an address, to the start of one. */
+/* A size in bytes, rounded up to whole cache lines; an address, to the start of one.
+ *   requires size <= SIZE_MAX - AX_CACHE_LINE
+ *   ensures returned >= size && returned - size < AX_CACHE_LINE && returned % AX_CACHE_LINE == 0 */
 AX_INLINE size_t ax_cache_lines(size_t size)
 {
+    AX_ASSERT(size <= SIZE_MAX - AX_CACHE_LINE);
     return (size + AX_CACHE_LINE - 1) / AX_CACHE_LINE * AX_CACHE_LINE;
 }
 
@@ -53,8 +56,14 @@ AX_INLINE ax_word *ax_stripe_at(const ax_stripes *stripes, size_t index)
     return (ax_word *)(void *)(stripes->start + index * stripes->size);
 }
 
+/* That of a thread: every number has one.
+ *   requires stripes->count != 0 && (stripes->count & (stripes->count - 1)) == 0
+ *   ensures (char *)returned >= stripes->start
+ *   ensures (size_t)((char *)returned - stripes->start) % stripes->size == 0
+ *   ensures (size_t)((char *)returned - stripes->start) / stripes->size == thread % stripes->count */
 AX_INLINE ax_word *ax_stripe_of(const ax_stripes *stripes, uint64_t thread)
 {
+    AX_ASSERT(stripes->count != 0 && (stripes->count & (stripes->count - 1)) == 0);
     return ax_stripe_at(stripes, (size_t)thread & (stripes->count - 1));
 }
 

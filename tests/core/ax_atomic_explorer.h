@@ -8,6 +8,8 @@
 
 #include "explorer.h"
 
+#define AX_ASSERT_FAILED(text) explorer_fail("%s", "assertion failed: " text)
+
 AX_INLINE uint64_t ax_word_load(const ax_word *word)
 {
     explorer_point("load", word);

@@ -28,7 +28,9 @@ LITMUS = HERE / "litmus"
 
 WARNINGS = "-Wall -Wextra -Wshadow -Wstrict-prototypes -Wno-missing-field-initializers"
 # Fibers jump between stacks, which the checks of _FORTIFY_SOURCE take for an error.
-EXPLORER_FLAGS = '-O1 -g -U_FORTIFY_SOURCE -DAX_ATOMIC_BACKEND="ax_atomic_explorer.h" -DAX_SECTION_SLOTS=2'
+EXPLORER_FLAGS = (
+    '-O1 -g -U_FORTIFY_SOURCE -DAX_CHECKED=1 -DAX_ATOMIC_BACKEND="ax_atomic_explorer.h" -DAX_SECTION_SLOTS=2'
+)
 EXPLORER_SOURCES = [
     "tests/core/ex*.c",
     "tests/core/subject*.c",

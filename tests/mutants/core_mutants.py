@@ -416,8 +416,8 @@ COUNTERS = [
     explored(
         "counter: a load subtracts a base that it read after the cells",
         STAGES,
-        "        base = base_after;\n    }\n}\n\nbool ax_counter_drain",
-        "        return (int64_t)((sum - base_after) & AX_COUNT_MASK);\n    }\n}\n\nbool ax_counter_drain",
+        "        base = base_after;\n",
+        "        return (int64_t)((sum - base_after) & AX_COUNT_MASK);\n",
     ),
     explored(
         "counter: a drain that is no swap",

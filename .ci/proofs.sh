@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# The contracts of the C core, proved for all arguments by the bounded model checker ESBMC, in an environment of
+# its own with the one wheel that tests/proofs/requirements.txt names by its hash; then the planted faults, each
+# of which has to make its proof fail. About three minutes.
+. "$(dirname "$0")/lib.sh"
+
+copy "$work/proofs"
+cd "$work/proofs"
+"$(interpreter 3.13)" -m venv .venv
+.venv/bin/python -m pip install -qq --require-hashes --no-deps -r tests/proofs/requirements.txt
+job proofs .venv/bin/python tests/proofs/run.py --jobs "$parallel"
+finish
+job proofs-faults .venv/bin/python tests/proofs/run.py --faults --jobs "$parallel"
+finish
