@@ -43,6 +43,27 @@ def test_it_is_freed_by_the_collector_at_the_latest(backend: ModuleType, model: 
     assert [reference() for reference in references] == [None, None]
 
 
+def test_what_the_collector_untracks_is_freed_all_the_same(backend: ModuleType) -> None:
+    """Only the collector frees an object with a deferred count, if it still tracks the object by then. It untracks
+    tuples in which it tracks nothing, so those must not have one."""
+    freed = []
+
+    class Last(int):  # without slots or a dict the collector does not track it
+        __slots__ = ()
+
+        def __del__(self) -> None:
+            freed.append(int(self))
+
+    values: list[Any] = [(Last(1),), (Last(2), (Last(3),)), {"key": Last(4)}]
+    for value in values:
+        assert backend.enable_deferred_refcount(value) is value
+    gc.collect()  # untracks
+    del value
+    values.clear()
+    gc.collect()
+    assert sorted(freed) == [1, 2, 3, 4]
+
+
 def test_exactly_one_positional_argument(backend: ModuleType) -> None:
     with pytest.raises(TypeError):
         backend.enable_deferred_refcount()

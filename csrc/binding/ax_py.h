@@ -232,12 +232,27 @@ static inline PyObject *ax_module_of(PyTypeObject *type, PyModuleDef *definition
 #define AX_SLOT_MULTIPLE_INTERPRETERS
 #endif
 
-/* Makes reference counting of object deferred, where that exists and the collector tracks object: an object
- * that it does not track would never be freed. */
+/* Whether the collector may untrack object one day: on free-threaded builds it does so to exact tuples whose
+ * contents it does not track (gc_maybe_untrack in Python/gc_free_threading.c of 3.14 and 3.15), and says there
+ * that it might to other immutable containers, of which frozendict is the only one so far. Never to dicts, which
+ * are tracked from birth since 3.14, nor to instances of a subclass, whose exact type is another. */
+static inline bool ax_may_be_untracked(PyObject *object)
+{
+#if defined(PyFrozenDict_CheckExact) /* since 3.15 */
+    if (PyFrozenDict_CheckExact(object)) {
+        return true;
+    }
+#endif
+    return PyTuple_CheckExact(object);
+}
+
+/* Makes reference counting of object deferred, where that exists, the collector tracks object, and it will go on
+ * to: only the collector frees such an object, and only if it tracks it. The caller holds a reference. Takes
+ * effect once, from any thread. */
 static inline void ax_enable_deferred_refcount(PyObject *object)
 {
 #if defined(Py_GIL_DISABLED) && PY_VERSION_HEX >= 0x030E0000
-    if (PyObject_GC_IsTracked(object)) {
+    if (PyObject_GC_IsTracked(object) && !ax_may_be_untracked(object)) {
         (void)PyUnstable_Object_EnableDeferredRefcount(object); /* 0: it is deferred already */
     }
 #else
