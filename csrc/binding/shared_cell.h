@@ -13,6 +13,9 @@
 #ifndef AX_SHARED_CELL_H
 #define AX_SHARED_CELL_H
 
+#if defined(AX_ATOMIC_H) && !defined(AX_SHARED_MEMORY)
+#error "shared_cell.h comes first: the atomics of one process have been included already"
+#endif
 #define AX_SHARED_MEMORY
 #include "ax_py.h"
 
