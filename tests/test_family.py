@@ -134,6 +134,19 @@ def test_str_whose_bytes_are_the_same(backend: ModuleType) -> None:
     assert len({id(family[text]) for text in texts}) == len(texts)
 
 
+def test_labels_of_every_length(backend: ModuleType) -> None:
+    family = backend.Family(backend.Counter, "text")
+    texts = ["".join(chr(97 + (place * 7 + length) % 26) for place in range(length)) for length in range(70)]
+    for number, text in enumerate(texts):
+        family.add(number, "".join(list(text)))
+    for number, text in enumerate(texts):
+        assert family["".join(list(text))].load() == number
+        for place in range(number):
+            other = text[:place] + "!" + text[place + 1 :]
+            assert other not in family
+    assert len(family) == len(texts)
+
+
 def test_children_whose_hashes_are_equal(backend: ModuleType) -> None:
     """So many children that any bits of their hashes in which they are looked up are equal for some."""
     family = backend.Family(backend.Counter, "one", "other", "last")

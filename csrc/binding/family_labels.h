@@ -42,12 +42,31 @@ typedef struct {
     char digits[MOST_PLAIN_LABELS][24];
 } LabelBuffer;
 
+/* Whether so many bytes are equal. Labels are short: two reads, which may overlap, are less than a call. */
+AX_INLINE bool label_bytes_are(const void *data, const void *others, size_t count)
+{
+    const unsigned char *one = data, *other = others;
+    if (count > 16) {
+        return memcmp(one, other, count) == 0;
+    }
+    if (count >= 8) {
+        return ax_hash_read_8(one) == ax_hash_read_8(other) &&
+               ax_hash_read_8(one + count - 8) == ax_hash_read_8(other + count - 8);
+    }
+    if (count >= 4) {
+        return ax_hash_read_4(one) == ax_hash_read_4(other) &&
+               ax_hash_read_4(one + count - 4) == ax_hash_read_4(other + count - 4);
+    }
+    return count == 0 ||
+           (one[0] == other[0] && one[count / 2] == other[count / 2] && one[count - 1] == other[count - 1]);
+}
+
 /* Whether a view is equal to a str that is ready. */
 AX_INLINE bool label_is(const LabelView *view, PyObject *text)
 {
     LabelView other = label_view(text);
     return view->bytes == other.bytes && view->kind == other.kind &&
-           (view->data == other.data || memcmp(view->data, other.data, other.bytes) == 0);
+           (view->data == other.data || label_bytes_are(view->data, other.data, other.bytes));
 }
 
 /* Whether a LabelQuery is for these labels, a tuple of as many: what the table asks. Runs no Python code. */
