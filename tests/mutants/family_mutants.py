@@ -61,13 +61,6 @@ MUTANTS = [
         family("test_str_whose_bytes_are_the_same"),
     ),
     tested(
-        "only the first label is compared",
-        VIEWS,
-        "    for (Py_ssize_t i = 0; i < query->count; i++) {\n        if (!label_is(",
-        "    for (Py_ssize_t i = 0; i < 1; i++) {\n        if (!label_is(",
-        family("test_children_whose_hashes_are_equal"),
-    ),
-    tested(
         "what another thread entered is not returned",
         CHILDREN,
         "        *entered = found;\n",
