@@ -67,7 +67,8 @@ class Campaign:
                 left = self.seconds - begun
                 self._first_round(running, self._gone, left * FIRST_SHARE)
                 self._open_rows(running, begun + left * SECOND_SHARE)
-                self._more_samples(running)
+                if not any(trial.open for trial in running):
+                    self._more_samples(running)
                 self._open_rows(running, EXTENDED * self.seconds)
         except KeyboardInterrupt:
             self.interrupted = True

@@ -17,8 +17,10 @@ from .alone import Alone, Difference
 from .catalogue import Row
 from .generated import AloneRow, PairsRow
 
-# Forbidden outcomes, after which a control has shown what it can, and a subject too.
+# Forbidden outcomes, after which a control has shown what it can, and a subject too. Fewer will do for the
+# many rows that are made of the specification, so that none goes without.
 ENOUGH_CAUGHT = 8
+ENOUGH_CAUGHT_OF_MANY = 2
 # The subject runs this many times the samples in which the control fails once: were it broken in the same
 # way, fewer than 5 % of runs would see nothing, as exp(-3) < 0.05. It is also the numerator of the bound that
 # N samples without a fault put on its rate, with 95 % confidence.
@@ -90,6 +92,10 @@ class Trial:
         return RULE_OF_THREE / self.samples if self.samples and self.verdict is not Verdict.FAIL else None
 
     @property
+    def _enough(self) -> int:
+        return ENOUGH_CAUGHT if isinstance(self.row, Row) else ENOUGH_CAUGHT_OF_MANY
+
+    @property
     def lacks_control(self) -> bool:
         return self.control is None or self.control.caught == 0
 
@@ -137,7 +143,7 @@ class Trial:
 
     def run_control(self, seconds: float) -> None:
         """A turn of so many seconds, unless it was caught often enough."""
-        if self.control is None or self.control.caught < ENOUGH_CAUGHT:
+        if self.control is None or self.control.caught < self._enough:
             self._turn("control", seconds, None)
 
     def _turn(self, part: str, seconds: float, samples: int | None) -> None:
@@ -153,7 +159,7 @@ class Trial:
                 seconds=seconds,
                 samples=samples,
                 seed=seed,
-                stop_when_caught=ENOUGH_CAUGHT,
+                stop_when_caught=self._enough,
                 crew_of=self.row.crew_of,
                 patience_seconds=self.patience_seconds,
             )
