@@ -23,7 +23,7 @@ BROKEN = ("broken_ints", "broken_others")
 
 
 @dataclass(frozen=True)
-class Subject:
+class SubjectCase:
     """What is given to `verify`, and whether it has to convict it."""
 
     name: str
@@ -36,16 +36,18 @@ class Subject:
         return self.name.removeprefix("tests.subjects.")
 
 
-def subjects() -> list[Subject]:
+def subjects() -> list[SubjectCase]:
     """All of them, the correct ones first."""
     found = [
-        Subject(f"{__name__}.{module}:{name}", False) for module, names in CORRECT.items() for name in names
+        SubjectCase(f"{__name__}.{module}:{name}", False)
+        for module, names in CORRECT.items()
+        for name in names
     ]
-    found.append(Subject(f"{__name__}.correct:WrappingInt", False, ("--wraps",)))
+    found.append(SubjectCase(f"{__name__}.correct:WrappingInt", False, ("--wraps",)))
     for module in BROKEN:
         place = importlib.import_module(f"{__name__}.{module}")
         found += [
-            Subject(f"{__name__}.{module}:{name}", True)
+            SubjectCase(f"{__name__}.{module}:{name}", True)
             for name, value in vars(place).items()
             if isinstance(value, type) and value.__module__ == place.__name__
         ]

@@ -15,10 +15,10 @@ import sys
 import time
 from typing import Any
 
-from . import Subject, subjects
+from . import SubjectCase, subjects
 
 
-def verdict_of(subject: Subject, seconds: float, seed: int) -> tuple[str, float, str]:
+def verdict_of(subject: SubjectCase, seconds: float, seed: int) -> tuple[str, float, str]:
     """What `verify` says of it, after how many seconds, and the row and reason of a FAIL."""
     command = [sys.executable, "-m", "atomicx", "verify", "--subject", subject.name, *subject.options]
     command += ["--json", "--seed", str(seed), "--seconds", f"{seconds:g}"]

@@ -417,21 +417,6 @@ def test_rows_have_names_of_their_own():
     assert all(row.name.startswith(f"{row.kind.name}-") for row in ROWS)
 
 
-# int(), float() and bool() are loads; the guard of track() is two operations of other rows.
-CONVERSIONS = {"__int__", "__float__", "__bool__"}
-
-
-@pytest.mark.parametrize(
-    "kind", {row.kind.name: row.kind for row in ROWS}.values(), ids=lambda kind: kind.name
-)
-def test_every_operation_has_a_row(kind):
-    covered = set().union(*(row.program.needs for row in ROWS if row.kind is kind))
-    rows = [row for row in kind.model.operations if row.atomic and row.arguments]
-    # A guard's steps are `inc` and `dec`, and what is the same for ever can have no race.
-    operations = {row.name for row in rows if row.name.isidentifier()} - {"bounds", "__repr__"}
-    assert operations - CONVERSIONS <= covered
-
-
 def alone(test):
     """The outcomes of one thread that plays all actors, in each order of them."""
     for order in itertools.permutations(range(len(test.actors))):
