@@ -325,15 +325,13 @@ class CachedProperty:
     def __init__(self) -> None:
         calls: list[int] = []
 
-        # A class of its own: until 3.11 the property has one lock for all objects.
-        class Lazy:
-            @cached_property
-            def value(self) -> object:
-                calls.append(1)
-                return object()
+        def compute(_: Any) -> object:
+            calls.append(1)
+            return object()
 
         self.calls = calls
-        self.lazy = Lazy()
+        # A class of its own: until 3.11 the property has one lock for all objects.
+        self.lazy: Any = type("Lazy", (), {"value": cached_property(compute)})()
 
     def a(self) -> object:
         return self.lazy.value

@@ -212,7 +212,7 @@ _UNTOUCHED = {
 
 
 # Functions or classes around those of _thread, or those themselves: it depends on the version.
-_FACTORIES = (
+_FACTORIES: tuple[tuple[Any, Any], ...] = (
     (_real_lock, ExploredLock),
     (_real_rlock, ExploredRLock),
     (threading.Lock, ExploredLock),
