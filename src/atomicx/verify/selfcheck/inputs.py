@@ -222,7 +222,9 @@ def _meaningful(names: list[str], drawn: list[Any], state: Any, dice: random.Ran
     if names and names[0] == "expected" and dice.random() < 0.6:
         drawn[0] = state
     if names[-1:] == ["limit"] and dice.random() < 0.6 and type(drawn[0]) is type(state) is int:
-        drawn[1] = state + drawn[0] * dice.choice((1, 1, 2)) + dice.choice((0, 0, 1, -1))
+        # Without a delta it is one more that is admitted.
+        delta = drawn[0] if len(drawn) > 1 else 1
+        drawn[-1] = state + delta * dice.choice((1, 1, 2)) + dice.choice((0, 0, 1, -1))
     return drawn
 
 
