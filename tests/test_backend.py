@@ -194,7 +194,8 @@ def test_the_front_imports_nothing_else(copy: Path) -> None:
     """`import atomicx` costs little more than loading the C module."""
     (copy / "atomicx" / "_core.py").write_text(
         "AtomicBool = AtomicFloat = AtomicInt = AtomicRef = Counter = Family = Histogram = None\n"
-        "SharedFloat = SharedInt = None\n"
+        "SharedFloat = SharedInt = SegmentBase = None\n"
+        "SharedCounter = SharedFamily = SharedGauge = SharedHistogram = None\n"
         "enable_deferred_refcount = None\n"
     )
     package = {"atomicx", "atomicx._backend", "atomicx._core", "atomicx._snapshot", "atomicx._version"}

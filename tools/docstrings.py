@@ -100,8 +100,9 @@ def definitions(twin: ModuleType) -> Iterator[str]:
             continue
         # Users call the public classes; a guard comes from track().
         public = member.__module__ == "atomicx"
+        made = public and isinstance(member.__init__, FunctionType)
         yield define(
-            name, text_signature(name, parameters_of(member.__init__)[1:], None) if public else None, member
+            name, text_signature(name, parameters_of(member.__init__)[1:], None) if made else None, member
         )
         for method, receiver, function in methods(member):
             signature = text_signature(method, parameters_of(function)[1:], receiver)

@@ -954,6 +954,287 @@
 #define DOC_Histogram_bounds \
     "The bounds of the buckets, a tuple of floats."
 
+#define DOC_SegmentBase \
+    "What atomicx.shared.Segment derives from: the part of it that is written in C."
+
+#define DOC_SegmentBase__make_file \
+    "_make_file($type, /, *arguments)\n" \
+    "--\n" \
+    "\n" \
+    "Make a file: (path, capacity, processes, id, mode, replace, path, path aside)."
+
+#define DOC_SegmentBase__map_memory \
+    "_map_memory($self, /, *arguments)\n" \
+    "--\n" \
+    "\n" \
+    "Map memory without a file: (capacity, processes, id)."
+
+#define DOC_SegmentBase__open_file \
+    "_open_file($self, /, *arguments)\n" \
+    "--\n" \
+    "\n" \
+    "Map the file under a path: (path, path, readonly, owner, id)."
+
+#define DOC_SegmentBase__usage \
+    "_usage($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Return what usage() names."
+
+#define DOC_SegmentBase_close \
+    "close($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Release all cells that came from here. The file stays. Returns None.\n" \
+    "\n" \
+    "Afterwards each operation of theirs, and every method but this one, raises ValueError. The memory goes\n" \
+    "with the last cell. Never waits."
+
+#define DOC_SegmentBase_counter \
+    "counter($self, /, name, *label_names, overflow='other')\n" \
+    "--\n" \
+    "\n" \
+    "Return the SharedCounter of this name; with label names, a SharedFamily of them.\n" \
+    "\n" \
+    "Raises and warns as int(). Lock-free."
+
+#define DOC_SegmentBase_float \
+    "float($self, /, name, *label_names, overflow='other')\n" \
+    "--\n" \
+    "\n" \
+    "Return the SharedFloat of this name, which begins at 0.0; with label names, a SharedFamily of them.\n" \
+    "\n" \
+    "It is one word for all processes, linearizable. Raises and warns as int(). Lock-free."
+
+#define DOC_SegmentBase_gauge \
+    "gauge($self, /, name, *label_names, overflow='other')\n" \
+    "--\n" \
+    "\n" \
+    "Return the SharedGauge of this name; with label names, a SharedFamily of them.\n" \
+    "\n" \
+    "Raises and warns as int(). Lock-free."
+
+#define DOC_SegmentBase_histogram \
+    "histogram($self, /, name, bounds, *label_names, overflow='other')\n" \
+    "--\n" \
+    "\n" \
+    "Return the SharedHistogram of this name and these bounds; with label names, a SharedFamily of them.\n" \
+    "\n" \
+    "bounds are at least one real number, finite and strictly increasing, else ValueError. A histogram of n\n" \
+    "bounds takes the room of n + 2 names. Raises TypeError if the name has other bounds; else raises and\n" \
+    "warns as int(). Lock-free."
+
+#define DOC_SegmentBase_int \
+    "int($self, /, name, *label_names, overflow='other')\n" \
+    "--\n" \
+    "\n" \
+    "Return the SharedInt of this name, which begins at 0; with label names, a SharedFamily of them.\n" \
+    "\n" \
+    "It is one word for all processes, linearizable: for limits, ids, and exact decisions.\n" \
+    "\n" \
+    "Raises TypeError if the name is that of another kind, or has other label names; ValueError if it is\n" \
+    "empty, has a NUL, or takes more than 240 bytes in UTF-8, if there is no room for it, or if the segment\n" \
+    "is closed or damaged; KeyError if it is new and the segment read-only. Warns with RuntimeWarning once\n" \
+    "when 90 % of the room is taken. Lock-free."
+
+#define DOC_SegmentBase_items \
+    "items($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Return an iterator over (name, cell or family), whichever process made them, in order of creation.\n" \
+    "\n" \
+    "Raises ValueError if the segment is closed or damaged. Never waits."
+
+#define DOC_SegmentBase__id \
+    "Return the random id of the segment, 16 bytes."
+
+#define DOC_SegmentBase_capacity \
+    "For how many series there is room."
+
+#define DOC_SegmentBase_path \
+    "The absolute path of the file; empty if the segment is anonymous."
+
+#define DOC_SegmentBase_processes \
+    "How many processes can have a stripe of their own at a time."
+
+#define DOC_SegmentBase_readonly \
+    "Whether it was opened read-only."
+
+#define DOC_SharedCounter \
+    "A counter of a Segment, which counts up: Segment.counter() returns it.\n" \
+    "\n" \
+    "Each process counts in a stripe of its own, so two processes share no cache line. What a process has\n" \
+    "counted is kept when it ends, however it ends. load() adds the stripes up; like a Counter's, a load that\n" \
+    "overlaps additions returns a value between the total at its start and the total at its end.\n" \
+    "\n" \
+    "No operation waits for a thread or a process. After Segment.close() each one raises ValueError."
+
+#define DOC_SharedCounter___reduce__ \
+    "__reduce__($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Raise TypeError, from pickle, copy and deepcopy: a copy would be another cell."
+
+#define DOC_SharedCounter_add \
+    "add($self, count, /)\n" \
+    "--\n" \
+    "\n" \
+    "Count this many, 0 or more. Returns None.\n" \
+    "\n" \
+    "Raises ValueError if count is negative, or the segment is closed or read-only; OverflowError if what\n" \
+    "this process has counted does not fit in 64 bits. Lock-free."
+
+#define DOC_SharedCounter_inc \
+    "inc($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Count one. Returns None.\n" \
+    "\n" \
+    "Raises ValueError if the segment is closed or read-only; OverflowError if what this process has\n" \
+    "counted does not fit in 64 bits. Lock-free."
+
+#define DOC_SharedCounter_load \
+    "load($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Return the total of all processes that ever counted.\n" \
+    "\n" \
+    "It may be beyond 64 bits, if several processes have counted that much. Raises ValueError if the\n" \
+    "segment is closed. Wait-free."
+
+#define DOC_SharedFamily \
+    "Cells of a Segment by label values: what its methods return if they are given label names.\n" \
+    "\n" \
+    "As Family: family[\"GET\", 200] is the child for these values, and inc(), add() and the others count in a\n" \
+    "child without handing it out. All processes have the same children. Label values are str or int; 200 and\n" \
+    "\"200\" are the same.\n" \
+    "\n" \
+    "If the segment has no room for one more child, or the label values are too long, what is counted goes to\n" \
+    "the overflow child, whose label values are all \"other\" (or what was given as overflow): a full segment\n" \
+    "never fails a request. That child has its room from the start. With overflow=None such a call raises\n" \
+    "ValueError.\n" \
+    "\n" \
+    "No operation waits for a thread or a process. After Segment.close() each one raises ValueError."
+
+#define DOC_SharedFamily___class_getitem__ \
+    "__class_getitem__($type, item, /)\n" \
+    "--\n" \
+    "\n" \
+    "Return a generic alias: SharedFamily[SharedCounter], for type checkers."
+
+#define DOC_SharedFamily___reduce__ \
+    "__reduce__($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Raise TypeError, from pickle, copy and deepcopy: a copy would be another cell."
+
+#define DOC_SharedFamily_add \
+    "add($self, amount, /, *values)\n" \
+    "--\n" \
+    "\n" \
+    "Add to the child for these label values. Returns None.\n" \
+    "\n" \
+    "Raises AttributeError if the children have no add(); TypeError or ValueError for values that are not\n" \
+    "label values; else as the child. Lock-free."
+
+#define DOC_SharedFamily_clear \
+    "clear($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Hide all children. Returns None.\n" \
+    "\n" \
+    "Raises ValueError if the segment is closed or read-only. Never waits."
+
+#define DOC_SharedFamily_dec \
+    "dec($self, /, *values)\n" \
+    "--\n" \
+    "\n" \
+    "Subtract one from the child for these label values. Returns None.\n" \
+    "\n" \
+    "Raises AttributeError if the children have no dec(); TypeError or ValueError for values that are not\n" \
+    "label values; else as the child. Lock-free."
+
+#define DOC_SharedFamily_inc \
+    "inc($self, /, *values)\n" \
+    "--\n" \
+    "\n" \
+    "Add one to the child for these label values. Returns None.\n" \
+    "\n" \
+    "Raises AttributeError if the children have no inc(); TypeError or ValueError for values that are not\n" \
+    "label values; else as the child. Lock-free."
+
+#define DOC_SharedFamily_items \
+    "items($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Return an iterator over the children, each with its label values, in order of creation.\n" \
+    "\n" \
+    "The overflow child comes last, once something was counted in it. Raises ValueError if the segment is\n" \
+    "closed or damaged. Never waits."
+
+#define DOC_SharedFamily_labels \
+    "labels($self, /, **by_name)\n" \
+    "--\n" \
+    "\n" \
+    "Return the child by label names: family.labels(method=\"GET\", status=200).\n" \
+    "\n" \
+    "Raises TypeError unless exactly the label names are given. Lock-free."
+
+#define DOC_SharedFamily_observe \
+    "observe($self, value, /, *values)\n" \
+    "--\n" \
+    "\n" \
+    "Observe a value in the child for these label values. Returns None.\n" \
+    "\n" \
+    "Raises AttributeError if the children have no observe(); TypeError or ValueError for values that are\n" \
+    "not label values; else as the child. Lock-free."
+
+#define DOC_SharedFamily_remove \
+    "remove($self, /, *values)\n" \
+    "--\n" \
+    "\n" \
+    "Hide the child for these label values. Returns None.\n" \
+    "\n" \
+    "It frees no room: a child that is used again continues its total. Raises KeyError if there is none,\n" \
+    "ValueError if the segment is closed or read-only. Lock-free."
+
+#define DOC_SharedFamily_store \
+    "store($self, value, /, *values)\n" \
+    "--\n" \
+    "\n" \
+    "Replace the value of the child for these label values. Returns None.\n" \
+    "\n" \
+    "Raises AttributeError if the children have no store(); TypeError or ValueError for values that are not\n" \
+    "label values; else as the child. Lock-free."
+
+#define DOC_SharedFamily_time \
+    "time($self, /, *values)\n" \
+    "--\n" \
+    "\n" \
+    "Return a timer of the child for these label values.\n" \
+    "\n" \
+    "Raises AttributeError if the children have no time(). Lock-free."
+
+#define DOC_SharedFamily_track \
+    "track($self, /, *values)\n" \
+    "--\n" \
+    "\n" \
+    "Return a guard of the child for these label values.\n" \
+    "\n" \
+    "Raises AttributeError if the children have no track(). Lock-free."
+
+#define DOC_SharedFamily_bounds \
+    "The bounds of the children, a tuple of floats; None unless they are histograms."
+
+#define DOC_SharedFamily_kind \
+    "What the children are: \"int\", \"float\", \"counter\", \"gauge\" or \"histogram\"."
+
+#define DOC_SharedFamily_label_names \
+    "The label names, a tuple of str."
+
+#define DOC_SharedFamily_overflow \
+    "What all label values of the overflow child are, or None."
+
 #define DOC_SharedFloat \
     "SharedFloat(buffer, offset=0)\n" \
     "--\n" \
@@ -988,6 +1269,129 @@
     "Operations that come later raise ValueError. Those that other threads are in the middle of are waited\n" \
     "for: they run no Python code, and wait for nobody. So who closes the buffer next meets no BufferError\n" \
     "on the cell's account. The value stays in the buffer. To release again does nothing."
+
+#define DOC_SharedGauge \
+    "A gauge of a Segment, which goes up and down: Segment.gauge() returns it.\n" \
+    "\n" \
+    "Each process owns a part of it, and its value is the sum of the parts of the living processes: what a\n" \
+    "killed worker had in flight disappears by itself.\n" \
+    "\n" \
+    "A process that found no free stripe in the segment changes a common part instead, which is not cleaned.\n" \
+    "No operation waits for a thread or a process. After Segment.close() each one raises ValueError."
+
+#define DOC_SharedGauge___reduce__ \
+    "__reduce__($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Raise TypeError, from pickle, copy and deepcopy: a copy would be another cell."
+
+#define DOC_SharedGauge_add \
+    "add($self, delta, /)\n" \
+    "--\n" \
+    "\n" \
+    "Add to this process's part. Returns None.\n" \
+    "\n" \
+    "Raises ValueError if the segment is closed or read-only; OverflowError if the part does not fit in 64\n" \
+    "bits. Lock-free."
+
+#define DOC_SharedGauge_admit \
+    "admit($self, limit, /)\n" \
+    "--\n" \
+    "\n" \
+    "Return an admission: a context manager that adds one, unless that would pass limit.\n" \
+    "\n" \
+    "It is entered with True if it added, and False if not; the exit subtracts what was added. The limit\n" \
+    "is compared with the sum, so processes that are admitted at the same moment may pass it together: for\n" \
+    "an exact limit use Segment.int(). Raises OverflowError if limit does not fit in 64 bits."
+
+#define DOC_SharedGauge_dec \
+    "dec($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Subtract one from this process's part. Returns None.\n" \
+    "\n" \
+    "Raises ValueError if the segment is closed or read-only; OverflowError if the part does not fit in 64\n" \
+    "bits. Lock-free."
+
+#define DOC_SharedGauge_inc \
+    "inc($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Add one to this process's part. Returns None.\n" \
+    "\n" \
+    "Raises ValueError if the segment is closed or read-only; OverflowError if the part does not fit in 64\n" \
+    "bits. Lock-free."
+
+#define DOC_SharedGauge_load \
+    "load($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Return the sum of the parts of all living processes.\n" \
+    "\n" \
+    "Whether a process lives is asked of the system, for each part that is not 0: less than a microsecond\n" \
+    "each, and some ten microseconds where it was last asked more than 10 ms ago. Raises ValueError if the\n" \
+    "segment is closed. Never waits."
+
+#define DOC_SharedGauge_store \
+    "store($self, value, /)\n" \
+    "--\n" \
+    "\n" \
+    "Replace this process's part. Returns None.\n" \
+    "\n" \
+    "Raises ValueError if the segment is closed or read-only, or if this process has no stripe of its own,\n" \
+    "since there are more processes than stripes. Lock-free."
+
+#define DOC_SharedGauge_track \
+    "track($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Return a guard, which adds one when it is entered and subtracts one when it is left.\n" \
+    "\n" \
+    "It is a context manager and a decorator, and may be entered again while it is entered. Leaving it in\n" \
+    "a process that did not enter it does nothing, as in one that was forked inside the block."
+
+#define DOC_SharedHistogram \
+    "A histogram of a Segment: Segment.histogram() returns it.\n" \
+    "\n" \
+    "As Histogram, with a stripe for each process, as SharedCounter. A process that is killed in the middle of\n" \
+    "an observation may be in the counts and not in the sum.\n" \
+    "\n" \
+    "No operation waits for a thread or a process. After Segment.close() each one raises ValueError."
+
+#define DOC_SharedHistogram___reduce__ \
+    "__reduce__($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Raise TypeError, from pickle, copy and deepcopy: a copy would be another cell."
+
+#define DOC_SharedHistogram_observe \
+    "observe($self, value, /)\n" \
+    "--\n" \
+    "\n" \
+    "Count a value in its bucket, and add it to the sum. Returns None.\n" \
+    "\n" \
+    "Raises ValueError if value is NaN, or the segment is closed or read-only. Lock-free."
+
+#define DOC_SharedHistogram_snapshot \
+    "snapshot($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Return the counts of all processes, a bucket each and not cumulative, and the sum of the values.\n" \
+    "\n" \
+    "The sum may lag behind the counts, by observations that are under way. Raises ValueError if the\n" \
+    "segment is closed. Wait-free."
+
+#define DOC_SharedHistogram_time \
+    "time($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Return a timer, which observes the seconds from its entry to its exit, also if the block raises.\n" \
+    "\n" \
+    "It is a context manager and a decorator. Leaving it in a process that did not enter it does nothing,\n" \
+    "as in one that was forked inside the block. Raises ValueError if the segment is closed."
+
+#define DOC_SharedHistogram_bounds \
+    "The bounds, a tuple of floats."
 
 #define DOC_SharedInt \
     "SharedInt(buffer, offset=0)\n" \

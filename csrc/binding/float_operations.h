@@ -15,7 +15,7 @@
 AX_INLINE bool float_read(PyObject *self, double *value)
 {
     ax_word *word;
-    if (!cell_enter(self, &word)) {
+    if (!cell_enter_to_read(self, &word)) {
         return false;
     }
     *value = ax_float_load(word);

@@ -10,6 +10,8 @@
  * by CELL_OWN_WORD(self) the word if it is this process's alone and lives as long as the cell; otherwise
  * NULL.
  *
+ * What changes nothing enters by cell_enter_to_read(self, &word), which is otherwise the same.
+ *
  * Operands are converted before a cell is entered, and nothing runs Python code between enter and leave. What
  * hands out an int allocates there, which runs none.
  */
@@ -32,7 +34,7 @@ static PyObject *int_from(int64_t value)
 AX_INLINE bool int_read(PyObject *self, int64_t *value)
 {
     ax_word *word;
-    if (!cell_enter(self, &word)) {
+    if (!cell_enter_to_read(self, &word)) {
         return false;
     }
     *value = ax_int_load(word);

@@ -1,5 +1,5 @@
 /* module.c: atomicx._core. Assembles the types, and holds nothing else. */
-#include "ax_py.h"
+#include "process.h"
 
 #include "c_api.h"
 #include "docstrings.h"
@@ -8,8 +8,7 @@
 
 /* The public types, in the order of the documentation. */
 static PyType_Spec *const public_types[] = {
-    &int_spec,       &float_spec,  &bool_spec,       &ref_spec,          &counter_spec,
-    &histogram_spec, &family_spec, &shared_int_spec, &shared_float_spec,
+    &int_spec, &float_spec, &bool_spec, &ref_spec, &counter_spec, &histogram_spec, &family_spec,
 };
 
 static ModuleState *state_of(PyObject *module)
@@ -94,6 +93,30 @@ static bool families_init(PyObject *module, ModuleState *state)
     return state->histogram != NULL && hash_key_init(&state->hash_key);
 }
 
+/* The types that segments make, and the one that makes them. */
+static bool segments_init(PyObject *module, ModuleState *state)
+{
+    const struct {
+        PyType_Spec *spec;
+        PyTypeObject **type;
+    } types[] = {
+        {&segment_spec, &state->segment},
+        {&shared_int_spec, &state->shared_int},
+        {&shared_float_spec, &state->shared_float},
+        {&shared_counter_spec, &state->shared_counter},
+        {&shared_gauge_spec, &state->shared_gauge},
+        {&shared_histogram_spec, &state->shared_histogram},
+        {&shared_family_spec, &state->shared_family},
+    };
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(types); i++) {
+        *types[i].type = add_type(module, types[i].spec);
+        if (*types[i].type == NULL) {
+            return false;
+        }
+    }
+    return process_start();
+}
+
 /* Fills the state in; false with an exception set, and then module_free releases what is there. */
 static bool state_init(PyObject *module, ModuleState *state)
 {
@@ -124,7 +147,8 @@ static int module_exec(PyObject *module)
     }
     ModuleState *state = state_of(module);
     if (!forks_watch() || !state_init(module, state) || !c_api_init(module, state) ||
-        !families_init(module, state) || publish_function(module, "enable_deferred_refcount") < 0) {
+        !families_init(module, state) || !segments_init(module, state) ||
+        publish_function(module, "enable_deferred_refcount") < 0) {
         return -1;
     }
     if (PyModule_AddStringConstant(module, "build", AX_BUILD) < 0) {
@@ -139,6 +163,13 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->guard);
     Py_VISIT(state->admission);
     Py_VISIT(state->timer);
+    Py_VISIT(state->segment);
+    Py_VISIT(state->shared_int);
+    Py_VISIT(state->shared_float);
+    Py_VISIT(state->shared_counter);
+    Py_VISIT(state->shared_gauge);
+    Py_VISIT(state->shared_histogram);
+    Py_VISIT(state->shared_family);
     Py_VISIT(state->snapshot);
     Py_VISIT(state->integer);
     Py_VISIT(state->counter);
@@ -156,6 +187,13 @@ static void module_free(void *module)
     Py_CLEAR(state->guard);
     Py_CLEAR(state->admission);
     Py_CLEAR(state->timer);
+    Py_CLEAR(state->segment);
+    Py_CLEAR(state->shared_int);
+    Py_CLEAR(state->shared_float);
+    Py_CLEAR(state->shared_counter);
+    Py_CLEAR(state->shared_gauge);
+    Py_CLEAR(state->shared_histogram);
+    Py_CLEAR(state->shared_family);
     Py_CLEAR(state->snapshot);
     Py_CLEAR(state->integer);
     Py_CLEAR(state->counter);

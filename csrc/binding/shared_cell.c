@@ -25,9 +25,9 @@ void shared_give_back(PyObject *self)
 }
 
 /* Sets *word to the eight bytes at offset; false with TypeError or ValueError. */
-static bool find_word(const Py_buffer *buffer, Py_ssize_t offset, ax_word **word)
+static bool find_word(const Py_buffer *buffer, Py_ssize_t offset, bool may_be_readonly, ax_word **word)
 {
-    if (buffer->readonly) {
+    if (buffer->readonly && !may_be_readonly) {
         PyErr_SetString(PyExc_TypeError, "a shared cell needs a buffer that can be written to");
         return false;
     }
@@ -57,11 +57,25 @@ static bool take_buffer(SharedCell *cell, PyObject *exporter, Py_ssize_t offset)
     if (PyObject_GetBuffer(exporter, &cell->buffer, PyBUF_STRIDED_RO) < 0) {
         return false;
     }
-    if (!find_word(&cell->buffer, offset, &cell->word)) {
+    /* The segment itself knows whether it may be changed. */
+    ModuleState *state = module_state(Py_TYPE(cell), shared_dealloc);
+    cell->segment =
+        state != NULL && PyObject_TypeCheck(exporter, state->segment) ? (Segment *)exporter : NULL;
+    if (state == NULL || !find_word(&cell->buffer, offset, cell->segment != NULL, &cell->word)) {
         PyBuffer_Release(&cell->buffer);
         return false;
     }
     return true;
+}
+
+bool shared_segment_allows(PyObject *self, bool change)
+{
+    Segment *segment = ((SharedCell *)self)->segment;
+    if (segment_is_open(segment) && (!change || !segment->readonly || segment_readonly_error())) {
+        return true;
+    }
+    cell_leave(self);
+    return false;
 }
 
 int shared_init(PyObject *self, PyObject *args, PyObject *kwargs, const char *format)

@@ -16,8 +16,7 @@
 #if defined(AX_ATOMIC_H) && !defined(AX_SHARED_MEMORY)
 #error "shared_cell.h comes first: the atomics of one process have been included already"
 #endif
-#define AX_SHARED_MEMORY
-#include "ax_py.h"
+#include "segment.h"
 
 #include "ax_gate.h"
 
@@ -26,6 +25,7 @@ typedef struct {
     ax_word gate;       /* atomic: open while the word may be used */
     ax_word *word;      /* atomic, in the buffer; the pointer is immutable while the gate is open */
     Py_buffer buffer;   /* owned by who claimed the gate, and at the end by who is told to give it back */
+    Segment *segment;   /* whose memory the buffer is, and which that holds; NULL: somebody else's */
     PyObject *weakrefs; /* owned by the interpreter */
 } SharedCell;
 
@@ -39,8 +39,11 @@ void shared_no_buffer(void);
 #define CELL_OWN_WORD(self) NULL
 #define CELL_DEALLOC shared_dealloc
 
+/* Whether a cell of a segment may be used; false with ValueError, and the cell was left. */
+bool shared_segment_allows(PyObject *self, bool change);
+
 /* What int_operations.h and float_operations.h ask for. */
-AX_INLINE bool cell_enter(PyObject *self, ax_word **word)
+AX_INLINE bool cell_enter_for(PyObject *self, ax_word **word, bool change)
 {
     SharedCell *cell = (SharedCell *)self;
     if (!(AX_SERIALIZED ? ax_gate_is_open(&cell->gate) : ax_gate_enter(&cell->gate))) {
@@ -48,7 +51,17 @@ AX_INLINE bool cell_enter(PyObject *self, ax_word **word)
         return false;
     }
     *word = cell->word;
-    return true;
+    return cell->segment == NULL || shared_segment_allows(self, change);
+}
+
+AX_INLINE bool cell_enter(PyObject *self, ax_word **word)
+{
+    return cell_enter_for(self, word, true);
+}
+
+AX_INLINE bool cell_enter_to_read(PyObject *self, ax_word **word)
+{
+    return cell_enter_for(self, word, false);
 }
 
 AX_INLINE void cell_leave(PyObject *self)

@@ -33,8 +33,7 @@ static PyObject *histogram_new(PyTypeObject *type, PyObject *Py_UNUSED(args), Py
     return self;
 }
 
-/* Converts the items of a tuple, which may run any code; false with an exception set. */
-static bool as_bounds(PyObject *items, double *bounds)
+bool as_histogram_bounds(PyObject *items, double *bounds)
 {
     Py_ssize_t count = PyTuple_GET_SIZE(items);
     for (Py_ssize_t i = 0; i < count; i++) {
@@ -65,7 +64,7 @@ static ax_buckets *buckets_new(PyObject *items)
         return NULL;
     }
     ax_buckets *buckets = NULL;
-    if (as_bounds(items, bounds)) {
+    if (as_histogram_bounds(items, bounds)) {
         buckets = ax_buckets_new(bounds, count, &stripe_system);
         if (buckets == NULL) {
             PyErr_NoMemory();

@@ -6,18 +6,23 @@
 
 #include "ax_hash.h"
 
-extern PyType_Spec int_spec;          /* type_int.c */
-extern PyType_Spec float_spec;        /* type_float.c */
-extern PyType_Spec bool_spec;         /* type_bool.c */
-extern PyType_Spec ref_spec;          /* type_ref.c */
-extern PyType_Spec counter_spec;      /* type_counter.c */
-extern PyType_Spec histogram_spec;    /* type_histogram.c */
-extern PyType_Spec family_spec;       /* type_family.c */
-extern PyType_Spec shared_int_spec;   /* type_shared_int.c */
-extern PyType_Spec shared_float_spec; /* type_shared_float.c */
-extern PyType_Spec guard_spec;        /* type_guard.c */
-extern PyType_Spec admission_spec;    /* type_admission.c */
-extern PyType_Spec timer_spec;        /* type_timer.c */
+extern PyType_Spec int_spec;              /* type_int.c */
+extern PyType_Spec float_spec;            /* type_float.c */
+extern PyType_Spec bool_spec;             /* type_bool.c */
+extern PyType_Spec ref_spec;              /* type_ref.c */
+extern PyType_Spec counter_spec;          /* type_counter.c */
+extern PyType_Spec histogram_spec;        /* type_histogram.c */
+extern PyType_Spec family_spec;           /* type_family.c */
+extern PyType_Spec shared_int_spec;       /* type_shared_int.c */
+extern PyType_Spec shared_float_spec;     /* type_shared_float.c */
+extern PyType_Spec shared_counter_spec;   /* type_shared_counter.c */
+extern PyType_Spec shared_gauge_spec;     /* type_shared_gauge.c */
+extern PyType_Spec shared_histogram_spec; /* type_shared_histogram.c */
+extern PyType_Spec shared_family_spec;    /* type_shared_family.c */
+extern PyType_Spec segment_spec;          /* type_segment.c */
+extern PyType_Spec guard_spec;            /* type_guard.c */
+extern PyType_Spec admission_spec;        /* type_admission.c */
+extern PyType_Spec timer_spec;            /* type_timer.c */
 
 /* The operations that a Family hands on to its children, and their names. */
 typedef enum {
@@ -42,6 +47,9 @@ typedef struct {
     PyTypeObject *histogram;                /* Histogram */
     PyObject *operations[CHILD_OPERATIONS]; /* the names, interned str */
     ax_hash_key hash_key;                   /* of label values: from the interpreter's own secret */
+    PyTypeObject *segment;                  /* the types that segments make, and what makes them */
+    PyTypeObject *shared_int, *shared_float, *shared_counter, *shared_gauge, *shared_histogram,
+        *shared_family;
     PyObject *c_api; /* the capsule of the C API: holds no object, so the collector does not ask for it */
 } ModuleState;
 
@@ -69,6 +77,9 @@ typedef bool (*guard_try)(PyObject *cell, int64_t limit, bool *admitted);
  * as long as the cell; of a shared one word is NULL, and count counts: then the guard does nothing in a
  * process that did not enter it. */
 PyObject *guard_new(ModuleState *state, PyObject *cell, ax_word *word, guard_count count);
+
+/* Converts the items of a tuple, which may run any code; false with an exception set. */
+bool as_histogram_bounds(PyObject *items, double *bounds);
 
 /* The guard that admit(limit) of a cell returns. The same, and try_count admits. */
 PyObject *admission_new(ModuleState *state, PyObject *cell, guard_try try_count, guard_count count,

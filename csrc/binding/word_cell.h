@@ -4,6 +4,8 @@
 
 #include "ax_py.h"
 
+#include "types.h"
+
 typedef struct {
     PyObject_HEAD
     ax_word value;      /* atomic */
@@ -25,6 +27,11 @@ AX_INLINE bool cell_enter(PyObject *self, ax_word **word)
 {
     *word = word_of(self);
     return true;
+}
+
+AX_INLINE bool cell_enter_to_read(PyObject *self, ax_word **word)
+{
+    return cell_enter(self, word);
 }
 
 AX_INLINE void cell_leave(PyObject *self)

@@ -12,30 +12,27 @@ import time
 
 from atomicx.shared import Segment
 
-# Made by the configuration, before there were workers.
-segment = Segment.open(os.environ["SHOP_SEGMENT"])
-requests = segment.int("requests")
-seconds = segment.float("seconds")
-# A cell for each place of a worker, since one that is killed cannot count down.
-in_flight = segment.int(f"in_flight.{os.environ['SHOP_PLACE']}")
+segment = Segment.open(os.environ["SHOP_SEGMENT"])  # made by the configuration, before there were workers
+requests = segment.counter("requests", "path", "status")
+latency = segment.histogram("latency", [0.01, 0.1, 1, 10], "path")
+in_flight = segment.gauge("in_flight")  # what a killed worker had in flight disappears by itself
 
 
 def application(environ, start_response):
-    if environ["PATH_INFO"] == "/totals":
-        return totals(start_response)
-    began = time.perf_counter()
-    with in_flight.track():
-        requests.inc()
-        if environ["PATH_INFO"] == "/slow":
+    path = environ["PATH_INFO"]
+    if path == "/totals":
+        body = json.dumps(
+            {
+                "requests": sum(child.load() for _, child in requests.items()),
+                "in_flight": in_flight.load(),
+                "latency": {labels[0]: child.snapshot().counts for labels, child in latency.items()},
+            }
+        ).encode()
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [body]
+    with in_flight.track(), latency.time(path):
+        requests.inc(path, 200)
+        if path == "/slow":
             time.sleep(1)
         start_response("200 OK", [("Content-Type", "text/plain"), ("X-Worker", str(os.getpid()))])
-        seconds.add(time.perf_counter() - began)
         return [b"hello\n"]
-
-
-def totals(start_response):
-    cells = {name: cell.load() for name, cell in segment.items()}
-    flying = sum(value for name, value in cells.items() if name.startswith("in_flight."))
-    body = json.dumps({"requests": cells["requests"], "seconds": cells["seconds"], "in_flight": flying})
-    start_response("200 OK", [("Content-Type", "application/json")])
-    return [body.encode()]

@@ -27,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "bench", help="what an operation costs here, beside a lock and other packages"
     )
     _add_bench(bench)
+    segment = commands.add_parser("segment", help="what is in a segment, and how full it is")
+    _add_segment(segment)
     commands.add_parser("idioms", help="which ordinary Python operations are atomic here", add_help=False)
     # What comes after `idioms` is for its own parser, --help too.
     options, rest = parser.parse_known_args(arguments)
@@ -50,6 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps(facts(), indent=2) if options.json else as_text(facts()))
         return 0
     try:
+        if options.command == "segment":
+            from ._segment_report import segment_command
+
+            return segment_command(options)
         if options.command == "bench":
             from .bench.cli import bench_command
 
@@ -98,6 +104,23 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=seconds, default=10.0, help="for all rows together (default: 10)")
     parser.add_argument("--json", action="store_true", help="the report as JSON")
     parser.add_argument("--plot", metavar="FILE.svg", help="write a bar chart there too")
+
+
+def _add_segment(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Show all that is in a segment, and how full it is. The file is only read."
+        " Exit status: 0, 2 if it is not a segment or cannot be read, or 130 after Ctrl-C."
+    )
+    parser.add_argument("path", metavar="PATH", help="the file of the segment")
+    parser.add_argument(
+        "--watch",
+        nargs="?",
+        type=seconds,
+        const=2.0,
+        metavar="SECONDS",
+        help="show it again and again, every 2 seconds unless told otherwise",
+    )
+    parser.add_argument("--owner", type=int, metavar="UID", help="trust a file that belongs to this user")
 
 
 def _run() -> int:

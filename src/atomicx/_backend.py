@@ -18,7 +18,12 @@ __all__ = [
     "Counter",
     "Family",
     "Histogram",
+    "SegmentBase",
+    "SharedCounter",
+    "SharedFamily",
     "SharedFloat",
+    "SharedGauge",
+    "SharedHistogram",
     "SharedInt",
     "backend",
     "enable_deferred_refcount",
@@ -104,6 +109,11 @@ AtomicRef = _module.AtomicRef
 Counter = _module.Counter
 Family = _module.Family
 Histogram = _module.Histogram
+SegmentBase = _module.SegmentBase
+SharedCounter = _module.SharedCounter
+SharedFamily = _module.SharedFamily
 SharedFloat = _module.SharedFloat
+SharedGauge = _module.SharedGauge
+SharedHistogram = _module.SharedHistogram
 SharedInt = _module.SharedInt
 enable_deferred_refcount = _module.enable_deferred_refcount

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from . import Family, Histogram
+    from . import Family, Histogram, SharedCounter, SharedFamily, SharedHistogram
+else:
+    from ._backend import SharedCounter
 
 Labels = tuple[str, ...]
 
@@ -22,12 +24,17 @@ class Loads(Protocol):
 class Named(Protocol):
     """Cells by name, as an atomicx.shared.Segment has them."""
 
-    def items(self) -> Iterable[tuple[str, Loads]]: ...
+    def items(self) -> Iterable[tuple[str, Any]]: ...
 
 
-Counted = TypeVar("Counted", bound="Loads | Family[Loads]")
-Gauged = TypeVar("Gauged", bound="Loads | Callable[[], float] | Family[Loads | Callable[[], float]]")
-Observed = TypeVar("Observed", bound="Histogram | Family[Histogram]")
+Counted = TypeVar("Counted", bound="Loads | Family[Loads] | SharedFamily[Loads]")
+Gauged = TypeVar(
+    "Gauged",
+    bound="Loads | Callable[[], float] | Family[Loads | Callable[[], float]] | SharedFamily[Loads]",
+)
+Observed = TypeVar(
+    "Observed", bound="Histogram | Family[Histogram] | SharedHistogram | SharedFamily[SharedHistogram]"
+)
 NamedCells = TypeVar("NamedCells", bound=Named)
 
 
@@ -44,6 +51,22 @@ def label_names_of(source: Any) -> Labels:
 def cells_of(source: Any) -> Iterable[tuple[Labels, Any]]:
     """The cells that are there now, each with its label values."""
     return source.items() if is_family(source) else [((), source)]
+
+
+def kind_of(name: str, source: Any) -> str:
+    """What a named cell, or family, is exported as: "counter", "gauge" or "histogram".
+
+    A segment's own kinds tell. An int or a float is a counter if its name ends in _total, and else a gauge.
+    """
+    if hasattr(source, "snapshot") or getattr(source, "kind", "") == "histogram":
+        return "histogram"
+    if (
+        isinstance(source, SharedCounter)
+        or getattr(source, "kind", "") == "counter"
+        or name.endswith("_total")
+    ):
+        return "counter"
+    return "gauge"
 
 
 def reading_of(gauge: Any) -> Any:

@@ -33,6 +33,7 @@ from ._exported import (
     cells_of,
     check_gauge,
     is_family,
+    kind_of,
     label_names_of,
     reading_of,
 )
@@ -178,6 +179,17 @@ def _counter(name: str, unit: str, cell: object) -> _Instrument:
     return _instrument("counter", name, unit, _Source(cell, _reading).totals)
 
 
+def _histogram_parts(name: str, unit: str, cell: object) -> list[_Instrument]:
+    if _BOUND in label_names_of(cell):
+        raise ValueError(f"{_BOUND!r} is no name of a label here")
+    parts = _Histogram(cell)
+    return [
+        _Instrument("counter", name + _BUCKET, "{observation}", parts.buckets),
+        _Instrument("counter", name + _COUNT, "{observation}", parts.counts),
+        _Instrument("counter", name + _SUM, unit, parts.sums),
+    ]
+
+
 def _gauge(name: str, unit: str, cell: object) -> _Instrument:
     check_gauge(cell)
     return _instrument("gauge", name, unit, _Source(cell, _reading).values)
@@ -263,31 +275,26 @@ class Collector:
         """
         _check_cell(cell, "snapshot")
         _check_name(name)
-        if _BOUND in label_names_of(cell):
-            raise ValueError(f"{_BOUND!r} is no name of a label here")
-        parts = _Histogram(cell)
-        self._export(
-            cell,
-            description,
-            _Instrument("counter", name + _BUCKET, "{observation}", parts.buckets),
-            _Instrument("counter", name + _COUNT, "{observation}", parts.counts),
-            _Instrument("counter", name + _SUM, unit, parts.sums),
-            folded=name,
-        )
+        self._export(cell, description, *_histogram_parts(name, unit, cell), folded=name)
         return cell
 
     def segment(self, source: NamedCells, description: str = "") -> NamedCells:
         """Export all cells that source.items() yields with their names, as an atomicx.shared.Segment. Returns
         it.
 
-        A cell whose name ends in _total is a counter, any other a gauge. An instrument cannot be made during
-        a collection, so these are the names that are there now: call it again for those that came later.
+        Counters, gauges and histograms are exported as such, with their labels; an int or float is a counter
+        if its name ends in _total, and else a gauge. An instrument cannot be made during a collection, so
+        these are the names that are there now: call it again for those that came later.
         """
         instruments: list[_Instrument] = []
         for name, cell in source.items():
             _check_name(name)
-            if self._sources.get(name.lower()) is not source:
-                instruments.append((_counter if name.endswith("_total") else _gauge)(name, "", cell))
+            kind = kind_of(name, cell)
+            if kind == "histogram":
+                if self._sources.get(f"{name}{_COUNT}".lower()) is not source:
+                    instruments += _histogram_parts(name, "", cell)
+            elif self._sources.get(name.lower()) is not source:
+                instruments.append((_counter if kind == "counter" else _gauge)(name, "", cell))
         self._export(source, description, *instruments)
         return source
 

@@ -35,12 +35,12 @@ from ._exported import (
     Counted,
     Gauged,
     Labels,
-    Loads,
     Named,
     NamedCells,
     Observed,
     cells_of,
     check_gauge,
+    kind_of,
     label_names_of,
     reading_of,
 )
@@ -150,6 +150,13 @@ class _Gauge(_Exported):
         metric.add_metric(labels, float(reading_of(cell)))
 
 
+def _add_buckets(metric: Any, labels: Labels, cell: Any) -> None:
+    snapshot = cell.snapshot()
+    bounds = [*map(floatToGoString, cell.bounds), "+Inf"]
+    buckets = list(zip(bounds, accumulate(snapshot.counts), strict=True))
+    metric.add_metric(labels, buckets, snapshot.sum)
+
+
 class _Histogram(_Exported):
     _reserved_labels = ("le",)
 
@@ -157,51 +164,72 @@ class _Histogram(_Exported):
         return HistogramMetricFamily(*self._arguments, labels=self._label_names, unit=self._unit)
 
     def _add(self, metric: Any, labels: Labels, cell: Any, created: float) -> None:
-        snapshot = cell.snapshot()
-        bounds = [*map(floatToGoString, cell.bounds), "+Inf"]
-        buckets = list(zip(bounds, accumulate(snapshot.counts), strict=True))
-        metric.add_metric(labels, buckets, snapshot.sum)
+        _add_buckets(metric, labels, cell)
         if cell.bounds[0] >= 0:  # with a bound below zero the format wants no sum, and no count
             text = dict(zip(self._label_names, labels, strict=True))
             metric.samples.append(Sample(f"{metric.name}_created", text, created))
 
 
 class _Segment:
-    """Named cells: a name that ends in _total is a counter's, any other a gauge's."""
+    """Named cells, exported by their kinds."""
 
     def __init__(self, source: Named, documentation: str) -> None:
         self._source = source
         self._documentation = documentation
-        self._created = time.time()
         self._warned: set[str] = set()
-        for name in dict(source.items()):
-            _check_name(name)
+        for name, cell in source.items():
+            if reason := _not_exported(name, cell):
+                raise ValueError(f"{name!r} is {reason}")
 
     def describe(self) -> Iterable[Metric]:
         """The metrics that are there now, without samples."""
-        return [self._family(name) for name, _ in self._named()]
+        return [self._family(name, cell) for name, cell in self._named()]
 
     def collect(self) -> Iterable[Metric]:
         """The metrics that are there now."""
         metrics: list[Metric] = []
         for name, cell in self._named():
-            metric = self._family(name)
-            metric.add_metric([], cell.load())
+            metric = self._family(name, cell)
+            for labels, child in cells_of(cell):
+                if kind_of(name, cell) == "histogram":
+                    _add_buckets(metric, labels, child)
+                else:
+                    metric.add_metric(labels, child.load())
             metrics.append(metric)
         return metrics
 
-    def _family(self, name: str) -> CounterMetricFamily | GaugeMetricFamily:
-        kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
-        return kind(name, self._documentation)
+    def _family(self, name: str, cell: Any) -> Any:
+        kinds: dict[str, Any] = {
+            "counter": CounterMetricFamily,
+            "gauge": GaugeMetricFamily,
+            "histogram": HistogramMetricFamily,
+        }
+        return kinds[kind_of(name, cell)](name, self._documentation, labels=label_names_of(cell))
 
-    def _named(self) -> Iterator[tuple[str, Loads]]:
+    def _named(self) -> Iterator[tuple[str, Any]]:
         # Another process may have entered anything: that must not cost the other metrics their scrape.
+        exported: set[str] = set()
         for name, cell in self._source.items():
-            if _NAME.fullmatch(name):
+            reason = _not_exported(name, cell)
+            metric = name.removesuffix("_total") if kind_of(name, cell) == "counter" else name
+            if not reason and metric in exported:
+                reason = "a second metric of one name"
+            if not reason:
+                exported.add(metric)
                 yield name, cell
             elif name not in self._warned:
                 self._warned.add(name)
-                warnings.warn(f"{name!r}, no name of a metric, is left out", RuntimeWarning, stacklevel=2)
+                warnings.warn(f"{name!r}, {reason}, is left out", RuntimeWarning, stacklevel=2)
+
+
+def _not_exported(name: str, cell: Any) -> str:
+    """Why what has a name in a segment cannot be a metric, or nothing."""
+    if not _NAME.fullmatch(name.removesuffix("_total") if kind_of(name, cell) == "counter" else name):
+        return "no name of a metric"
+    for label in label_names_of(cell):
+        if not _LABEL_NAME.fullmatch(label) or (label == "le" and kind_of(name, cell) == "histogram"):
+            return f"a metric with the label {label!r}, which is no name of a label here"
+    return ""
 
 
 class Collector:
@@ -249,9 +277,10 @@ class Collector:
         """Export all cells that source.items() yields with their names, as an atomicx.shared.Segment. Returns
         it.
 
-        A cell whose name ends in _total is a counter, any other a gauge. What is there now must have the
-        names of metrics, else ValueError; what is entered later without one is left out, with a warning. The
-        registry knows only the names that are there now.
+        Counters, gauges and histograms are exported as such, with their labels; an int or float is a counter
+        if its name ends in _total, and else a gauge. What is there now must have the names of metrics, else
+        ValueError; what is entered later without one is left out, with a warning. The registry knows only the
+        names that are there now.
         """
         exported = _Segment(source, documentation)
         self._export(exported)

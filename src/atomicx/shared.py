@@ -1,252 +1,182 @@
-"""Counters that all workers of a server share: named cells in one file.
+"""Metrics that all workers of a server share: counters, gauges and histograms, with labels, in one file.
 
     from atomicx.shared import Segment
 
-    segment = Segment.create("/dev/shm/shop", capacity=100)  # before the workers are forked
-    requests = segment.int("requests")
-    requests.inc()  # in any of them
+    segment = Segment.create("/dev/shm/shop", capacity=1000)  # before the workers are forked
+    requests = segment.counter("requests", "method", "status")
+    requests.inc("GET", 200)  # in any of them
 
-A cell is a SharedInt or a SharedFloat, so counting and reading take no lock and wait for nobody. Only to make
-a cell, under a name that no process has used before, takes a lock; the system takes it from a process that
-dies.
+Nothing here waits for another thread or process, not even to make a new name: a process that is killed, or
+interrupted by a signal handler that raises, leaves nothing locked and nothing half made.
 """
 
 from __future__ import annotations
 
-import mmap
-import operator
 import os
-import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
-
-from . import AtomicRef, SharedFloat, SharedInt
-from ._segment_file import (
-    ENTRY_BYTES,
-    MOST_ENTRIES,
-    TABLE_OFFSET,
-    create_file,
-    file_bytes,
-    identity_of,
-    locked,
-    open_file,
-)
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from typing import SupportsIndex
 
     from typing_extensions import Self
 
-    _Offset = int  # in the class, `int` is a method
+    from ._core import SegmentBase, SharedCounter, SharedFamily, SharedGauge, SharedHistogram
+
     _Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+else:
+    from ._backend import SegmentBase, SharedCounter, SharedFamily, SharedGauge, SharedHistogram
 
-__all__ = ["Segment"]
+__all__ = ["Segment", "SegmentUsage", "SharedCounter", "SharedFamily", "SharedGauge", "SharedHistogram"]
 
-Cell = SharedInt | SharedFloat
-_Cell = TypeVar("_Cell", SharedInt, SharedFloat)
-
-# An entry: the value, what kind of cell it is, the name in UTF-8 with zeros after it. The kind is written
-# last, by one atomic store: who finds it finds the name, and what a killed writer left is not there.
-_KIND_OFFSET = 8
-_NAME_OFFSET = 16
-NAME_BYTES = ENTRY_BYTES - _NAME_OFFSET
-_FREE = 0
-_TYPES: dict[int, type[SharedInt] | type[SharedFloat]] = {1: SharedInt, 2: SharedFloat}
-_KINDS = {made: kind for kind, made in _TYPES.items()}
+_ID_BYTES = 16
 
 
-class _Open(NamedTuple):
-    """An open segment: its memory, and the cells of the entries read so far, in their order.
+class SegmentUsage(NamedTuple):
+    """How full a segment is, and who uses it."""
 
-    Cells are only ever added, by setdefault: one C call, atomic with the GIL and without it. (Without it,
-    that is the dict's own mutex: a child should not be forked in that moment, and then ask for a cell.)
+    series: int
+    """That are taken; a histogram of n bounds takes n + 2."""
+    capacity: int
+    """For how many there is room."""
+    processes: int
+    """How many processes can have a stripe of their own."""
+    stripes: int
+    """That processes have, or had."""
+    alive: int
+    """Stripes whose process is alive."""
+    name_bytes: int
+    """That names, label values and bounds take."""
+    bytes: int
+    """Of the whole file, which never grows."""
+    overflowed: int
+    """Additions that went to overflow children, because there was no room."""
+
+
+class Segment(SegmentBase):
+    """Named metrics in one file, for all processes that open it.
+
+    It may be inherited by a fork, whoever forks, pickled for another process (by its path and its id), or
+    opened by processes that share nothing but the path. The file never changes its size. The file system has
+    to be of this machine: /dev/shm on Linux is one without a disk.
+
+    The cell of a name is always the same object, until close(). No descriptor is kept open.
     """
 
-    memory: mmap.mmap
-    cells: dict[str, Cell]
+    __slots__ = ()
 
-
-class Segment:
-    """Named cells in one file, for all processes that open it: `Segment.create` or `Segment.open` makes one.
-
-    It may be inherited by a fork, pickled for another process (by its absolute path), or opened by processes
-    that share nothing but the path. The file never changes its size. The file system has to be of this
-    machine: /dev/shm on Linux is one without a disk.
-
-    Counting and reading never wait. To make a new cell waits for others that do the same. The cell of a name
-    is always the same object, until close().
-    """
-
-    _open: AtomicRef[_Open | None]
-
-    path: str
-    """Absolute."""
-
-    def __init__(self, path: _Path) -> None:
+    def __init__(self, path: _Path, *, readonly: bool = False, owner: SupportsIndex | None = None) -> None:
         """The same as Segment.open(path)."""
-        _check_platform()
-        self.path = _absolute(path)
-        file, self.capacity = open_file(self.path)
-        try:
-            self._identity = identity_of(file)
-            memory = mmap.mmap(file, file_bytes(self.capacity))
-        finally:
-            os.close(file)
-        self._open = AtomicRef(_Open(memory, {}))
+        absolute = _absolute(path)
+        self._open_file(absolute, absolute, readonly, owner, None)
 
     @classmethod
-    def create(cls, path: _Path, capacity: SupportsIndex) -> Self:
-        """Make the file, with room for so many names, all of it zeros. Returns the segment.
+    def create(
+        cls,
+        path: _Path,
+        capacity: SupportsIndex,
+        *,
+        processes: SupportsIndex = 64,
+        mode: int = 0o600,
+        replace: bool = False,
+    ) -> Self:
+        """Make the file, with room for so many series and processes. Returns the segment.
 
-        It is made aside, reserved whole, and then linked into place: so it appears whole or not at all, and
-        replaces no file. Raises FileExistsError if there is one (Segment.open may be what you want then),
-        another OSError if it cannot be made, as for want of space; ValueError if capacity is less than 1 or
-        beyond 2**32; RuntimeError without the C module.
+        It is prepared beside the path, all of its space reserved, and then linked into place: so it appears
+        whole or not at all. mode is what it says, whatever the umask. Without replace, no file is replaced:
+        FileExistsError. With it, the path is taken over in one step, and those who have the old file keep it.
+
+        Raises OSError if the file cannot be made, as for want of space, and then nothing is left; ValueError
+        for a capacity that is not from 1 to 2**28, or processes not from 1 to 4096; RuntimeError without the
+        C module.
         """
-        _check_platform()
-        entries = operator.index(capacity)
-        if not 1 <= entries <= MOST_ENTRIES:
-            raise ValueError(f"the capacity must be from 1 to {MOST_ENTRIES}, not {entries}")
-        create_file(_absolute(path), entries)
-        return cls(path)
+        absolute = _absolute(path)
+        aside = os.path.join(os.path.dirname(absolute), f".atomicx-{os.urandom(8).hex()}.tmp")
+        cls._make_file(absolute, capacity, processes, os.urandom(_ID_BYTES), mode, replace, absolute, aside)
+        return cls(absolute, owner=os.geteuid())
 
     @classmethod
-    def open(cls, path: _Path) -> Self:
+    def open(cls, path: _Path, *, readonly: bool = False, owner: SupportsIndex | None = None) -> Self:
         """Open a segment that is there. Returns it.
 
-        Raises OSError if the file cannot be opened for reading and writing (FileNotFoundError,
-        PermissionError), ValueError if it is no segment, is damaged, truncated or of a newer layout,
-        RuntimeError without the C module.
+        With readonly, this process needs no permission to write, and changes nothing: a name that is not
+        there is a KeyError, a change a ValueError.
+
+        Raises OSError if the file cannot be opened (FileNotFoundError, PermissionError); PermissionError also
+        if it belongs to neither this user nor root nor owner (a uid), or is a symbolic link or not a regular
+        file: a stranger could have put it there. Raises ValueError if it is not a segment, is damaged or
+        truncated, or has another layout; RuntimeError without the C module.
         """
-        return cls(path)
+        return cls(path, readonly=readonly, owner=owner)
 
-    def int(self, name: str) -> SharedInt:
-        """Return the integer of this name, which begins at 0.
+    @classmethod
+    def open_or_create(
+        cls,
+        path: _Path,
+        capacity: SupportsIndex,
+        *,
+        processes: SupportsIndex = 64,
+        mode: int = 0o600,
+        owner: SupportsIndex | None = None,
+    ) -> Self:
+        """Open the segment under the path, or make it if there is none. Returns it.
 
-        Raises TypeError if it is the name of a float; ValueError if it is a new name and the segment is full,
-        if it is empty, has a NUL character, or takes more than 240 bytes in UTF-8, or if the segment is
-        closed; OSError if it is new and the file is gone. Lock-free if this process has used the name before.
+        All workers may call it at once: one of them makes it. If there is one with another capacity, that is
+        opened. Raises as open() and create().
         """
-        return self._cell(name, SharedInt)
+        while True:
+            try:
+                return cls.open(path, owner=owner)
+            except FileNotFoundError:
+                pass
+            try:
+                return cls.create(path, capacity, processes=processes, mode=mode)
+            except FileExistsError:
+                # Another process was first; and if that one is gone by now, look again. What is not a
+                # segment, as a link that leads nowhere, is refused by open().
+                continue
 
-    def float(self, name: str) -> SharedFloat:
-        """Return the float of this name, which begins at 0.0.
+    @classmethod
+    def anonymous(cls, capacity: SupportsIndex, *, processes: SupportsIndex = 64) -> Self:
+        """Make a segment without a file, for this process and the children that it forks. Returns it.
 
-        Raises TypeError if it is the name of an integer; else as `int` does. Lock-free if this process has
-        used the name before.
+        It goes with the last of them. Its path is empty, and it cannot be pickled.
+
+        Raises OSError for want of memory; ValueError as create(); RuntimeError without the C module.
         """
-        return self._cell(name, SharedFloat)
+        segment = cls.__new__(cls)
+        segment._map_memory(capacity, processes, os.urandom(_ID_BYTES))
+        return segment
 
-    def items(self) -> Iterator[tuple[str, Cell]]:
-        """Iterate over (name, cell), whichever process made them, in the order in which they were made.
+    def usage(self) -> SegmentUsage:
+        """Return how full it is: see SegmentUsage.
 
-        Raises ValueError if the segment is closed. Takes no lock.
+        Raises ValueError if the segment is closed or damaged. Never waits.
         """
-        return iter(list(self._up_to_date().cells.items()))
+        return SegmentUsage(*self._usage())
 
-    def close(self) -> None:
-        """Release all cells that came from here, and let the memory go. The file stays. Returns None.
+    def __enter__(self) -> Self:
+        return self
 
-        Afterwards each operation of theirs, and every method but this one, raises ValueError.
-        """
-        last = self._open.exchange(None)
-        if last is not None:
-            # The memory itself goes with the last reference to it.
-            _release(last)
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
 
-    def __reduce__(self) -> tuple[type[Self], tuple[str]]:
-        return type(self), (self.path,)
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        if not self.path:
+            raise TypeError("cannot pickle or copy an anonymous segment: only a fork can share it")
+        return _reopen, (type(self), self.path, self._id, self.readonly)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.path!r})"
-
-    def _cell(self, name: str, wanted: type[_Cell]) -> _Cell:
-        cell = self._now().cells.get(name)
-        if cell is None:
-            cell = self._find_or_make(name, wanted)
-        if not isinstance(cell, wanted):
-            raise TypeError(f"{name!r} is the name of a cell of the other kind, {type(cell).__name__}")
-        return cell
-
-    def _now(self) -> _Open:
-        now = self._open.load()
-        if now is None:
-            raise ValueError("the segment is closed")
-        return now
-
-    def _find_or_make(self, name: str, wanted: type[_Cell]) -> Cell:
-        encoded = _encoded(name)
-        cell = self._up_to_date().cells.get(name)
-        if cell is None:
-            with locked(self.path, self._identity):
-                # All that were made are seen now, and no other process makes one meanwhile.
-                memory, cells = self._up_to_date()
-                if name not in cells:
-                    if len(cells) == self.capacity:
-                        raise ValueError(f"the segment is full: it has room for {self.capacity} names")
-                    _write_entry(memory, _place(len(cells)), encoded, _KINDS[wanted])
-            cell = self._up_to_date().cells[name]
-        return cell
-
-    def _up_to_date(self) -> _Open:
-        """What is open, with the cells of all entries that are in the file by now."""
-        now = self._now()
-        for index in range(len(now.cells), self.capacity):
-            entry = self._entry(now.memory, _place(index))
-            if entry is None:
-                break
-            now.cells.setdefault(*entry)  # another thread may have been first
-            if len(now.cells) <= index:
-                raise ValueError(f"{self.path!r} is damaged: two entries have one name")
-        if self._open.load() is None:
-            # A thread that closes it may have come too early to release what was added here.
-            _release(now)
-        return now
-
-    def _entry(self, memory: mmap.mmap, place: _Offset) -> tuple[str, Cell] | None:
-        """The name in the entry at place, and a cell for it; None if it is free."""
-        published = SharedInt(memory, place + _KIND_OFFSET)
-        kind = published.load()
-        published.release()
-        if kind == _FREE:
-            return None
-        name = memory[place + _NAME_OFFSET : place + ENTRY_BYTES].rstrip(b"\0")
-        if kind not in _TYPES or not name:
-            raise ValueError(f"{self.path!r} is damaged: the entry at {place} has no kind, or no name")
-        return name.decode(), _TYPES[kind](memory, place)
+        name = repr(self.path) if self.path else "anonymous"
+        return f"<{type(self).__name__} {name}, capacity {self.capacity}>"
 
 
 def _absolute(path: _Path) -> str:
     return os.path.abspath(os.fsdecode(path))
 
 
-def _place(index: int) -> int:
-    return TABLE_OFFSET + ENTRY_BYTES * index
-
-
-def _write_entry(memory: mmap.mmap, place: int, name: bytes, kind: int) -> None:
-    memory[place + _NAME_OFFSET : place + ENTRY_BYTES] = name.ljust(NAME_BYTES, b"\0")
-    published = SharedInt(memory, place + _KIND_OFFSET)
-    published.store(kind)
-    published.release()
-
-
-def _release(last: _Open) -> None:
-    for cell in list(last.cells.values()):
-        cell.release()
-
-
-def _encoded(name: object) -> bytes:
-    if not isinstance(name, str):
-        raise TypeError(f"a name is a str, not {type(name).__name__!r}")
-    encoded = name.encode()
-    if not 1 <= len(encoded) <= NAME_BYTES or b"\0" in encoded:
-        raise ValueError(f"a name has 1 to {NAME_BYTES} bytes in UTF-8, and none of them is 0: {name!r}")
-    return encoded
-
-
-def _check_platform() -> None:
-    """RuntimeError where no cell can be shared, before anything is made."""
-    SharedInt(bytearray(8))
-    if sys.byteorder != "little":
-        raise RuntimeError("the numbers in a segment are little-endian, and this machine's are not")
+def _reopen(cls: type[Segment], path: str, identity: bytes, readonly: bool) -> Segment:
+    """Open the segment that was pickled, and no other that is under its path by now."""
+    segment = cls.__new__(cls)
+    # Whoever pickled it has trusted its owner.
+    segment._open_file(path, path, readonly, os.stat(path, follow_symlinks=False).st_uid, identity)
+    return segment

@@ -6,12 +6,20 @@ ATOMIC = "csrc/core/ax_atomic.h"
 GATE = "csrc/core/ax_gate.h"
 CELL_H = "csrc/binding/shared_cell.h"
 CELL_C = "csrc/binding/shared_cell.c"
-SEGMENT = "src/atomicx/shared.py"
-FILE = "src/atomicx/_segment_file.py"
+HEADER = "csrc/core/ax_segment.c"
+ENTRY = "csrc/core/ax_segment_entry.c"
+STRIPE = "csrc/core/ax_segment_stripe.c"
+PROCESS = "csrc/binding/process.c"
+SEGMENT = "csrc/binding/segment.c"
+SEGMENT_TYPE = "csrc/binding/type_segment.c"
+FILE = "csrc/binding/segment_file.c"
+FAMILY = "csrc/binding/shared_family.c"
 
 CELLS = "tests/shared/test_cells.py"
 SEGMENTS = "tests/shared/test_segment.py"
 FILES = "tests/shared/test_segment_file.py"
+STRIPES = "tests/shared/test_segment_stripes.py"
+HOSTILE = "tests/shared/test_segment_hostile.py"
 
 
 def tested(name: str, file: str, old: str, new: str, *tests: str) -> Mutant:
@@ -88,7 +96,7 @@ CELLS_OF_THE_BINDING = [
     tested(
         "a read-only buffer is taken",
         CELL_C,
-        "    if (buffer->readonly) {",
+        "    if (buffer->readonly && !may_be_readonly) {",
         "    if (false) {",
         f"{CELLS}::test_what_is_no_place_for_a_cell",
     ),
@@ -145,82 +153,156 @@ CELLS_OF_THE_BINDING = [
 
 SEGMENT_FILES = [
     tested(
-        "the kind is published before the name",
-        SEGMENT,
-        '    memory[place + _NAME_OFFSET : place + ENTRY_BYTES] = name.ljust(NAME_BYTES, b"\\0")\n'
-        "    published = SharedInt(memory, place + _KIND_OFFSET)\n"
-        "    published.store(kind)\n",
-        "    published = SharedInt(memory, place + _KIND_OFFSET)\n"
-        "    published.store(kind)\n"
-        '    memory[place + _NAME_OFFSET : place + ENTRY_BYTES] = name.ljust(NAME_BYTES, b"\\0")\n',
-        f"{SEGMENTS}::test_a_name_is_written_before_it_is_published",
+        "an entry is appended with a plain store",
+        ENTRY,
+        " && ax_word_compare_exchange(next, &none, mine.offset)) {",
+        " && (ax_word_store(next, mine.offset), none == 0)) {",
+        runs("processes.children_of_threads_count_and_make_cells"),
+        runs("processes.processes_killed_while_they_make_cells_leave_whole_names"),
+        runs("processes.forked_processes_count"),
     ),
     tested(
-        "names are made without the lock",
-        FILE,
-        "        fcntl.flock(file, fcntl.LOCK_EX)",
-        "        pass",
-        f"{SEGMENTS}::test_threads_exclude_each_other",
+        "the size of an entry is believed",
+        ENTRY,
+        "           entry->size <= segment->stripes - offset && entry->number != 0;",
+        "           entry->number != 0;",
+        f"{HOSTILE}::test_every_field_of_every_entry",
+        f"{HOSTILE}::test_the_index_the_chain_and_the_owners",
     ),
     tested(
-        "a child keeps its parent's lock",
-        FILE,
-        "    for lock in _held.exchange(()):",
-        "    for lock in ():",
-        f"{SEGMENTS}::test_the_lock_dies_with_its_owner",
+        "the run of an entry is believed",
+        ENTRY,
+        "    if (!run_is_sound(segment, entry)) {",
+        "    if (false) {",
+        f"{HOSTILE}::test_every_field_of_every_entry",
     ),
     tested(
-        "the name of the file is given before it is whole",
-        FILE,
-        "            _fill(file, packed_header(capacity), file_bytes(capacity))\n",
-        "            _give_name(aside, path)\n"
-        "            _fill(file, packed_header(capacity), file_bytes(capacity))\n",
-        f"{SEGMENTS}::test_two_create_at_once",
-        f"{FILES}::test_what_fails_leaves_nothing",
+        "the chain may be a circle",
+        ENTRY,
+        "    return ax_entry_read(segment, offset, next) && next->number == number + 1 ? AX_SEGMENT_FOUND",
+        "    return ax_entry_read(segment, offset, next) && number + 1 != 0 ? AX_SEGMENT_FOUND",
+        f"{HOSTILE}::test_the_index_the_chain_and_the_owners",
+    ),
+    tested(
+        "a stripe that is taken over keeps its gauges",
+        STRIPE,
+        "    gauges_clear(segment, stripe);\n    /*",
+        "    /*",
+        f"{STRIPES}::test_stripes_are_used_again",
+        f"{STRIPES}::test_a_pid_that_was_reused",
+    ),
+    tested(
+        "a gauge counts the dead",
+        STRIPE,
+        " || !is_alive(context, stripe, owner)) {",
+        ") {",
+        f"{STRIPES}::test_gauges_are_those_of_the_living",
+    ),
+    tested(
+        "a pid that was reused is believed",
+        PROCESS,
+        "    return !ended && !differ(started, process->started);",
+        "    return !ended;",
+        f"{STRIPES}::test_a_pid_that_was_reused",
+    ),
+    tested(
+        "a zombie is alive",
+        PROCESS,
+        "    return !ended && !differ(started, process->started);",
+        "    return (!ended || ended) && !differ(started, process->started);",
+        f"{STRIPES}::test_a_zombie_is_dead",
+    ),
+    tested(
+        "a process of another namespace is looked for in this one",
+        PROCESS,
+        "    if (process->namespace != self.namespace) {",
+        "    if (false) {",
+        f"{STRIPES}::test_another_pid_namespace_counts_as_alive",
+    ),
+    tested(
+        "a system call that forks goes unnoticed",
+        PROCESS,
+        "    (void)madvise(page, bytes, MADV_WIPEONFORK);",
+        "    (void)bytes;",
+        f"{STRIPES}::test_a_fork_is_noticed_whoever_forks",
+    ),
+    tested(
+        "each mapping of a process takes a stripe",
+        SEGMENT_TYPE,
+        "        segment->readonly = options.readonly;\n",
+        "        segment->readonly = options.readonly;\n        segment->claim = &segment->own_claim;\n",
+        f"{STRIPES}::test_one_stripe_for_all_mappings_of_a_process",
     ),
     tested(
         "a new segment replaces an old one",
         FILE,
-        "        os.link(aside, path)\n",
-        "        os.rename(aside, path)\n",
+        "    if (link(aside, target) == 0) {",
+        "    if (rename(aside, target) == 0) {",
         f"{SEGMENTS}::test_create_replaces_nothing",
-    ),
-    tested(
-        "the checksum is not looked at",
-        FILE,
-        "    if header[_FIELDS.size :] != _CHECKSUM.pack(zlib.crc32(fields)):",
-        "    if False:",
-        f"{FILES}::test_every_flipped_bit_of_the_header",
-    ),
-    tested(
-        "a truncated file is mapped",
-        FILE,
-        "    if size != file_bytes(capacity):",
-        "    if size > file_bytes(capacity):",
-        f"{FILES}::test_headers_with_the_right_checksum",
-        f"{FILES}::test_truncated_and_longer_files",
     ),
     tested(
         "the file is made with holes",
         FILE,
-        "    if not _reserve(file, size):\n",
-        "    os.ftruncate(file, size)\n    if False:\n",
-        f"{FILES}::test_a_full_disk",
-        f"{FILES}::test_where_space_cannot_be_reserved",
+        "    int error = reserve(file, plan->size);",
+        "    int error = reserve(file, 0) | ftruncate(file, (off_t)plan->size);",
+        f"{FILES}::test_a_full_and_a_read_only_disk",
+        f"{FILES}::test_every_byte_has_its_place",
     ),
     tested(
-        "close leaves what another thread just made",
-        SEGMENT,
-        "            _release(now)\n",
-        "            pass\n",
-        f"{SEGMENTS}::test_closing_when_a_cell_is_not_entered_yet",
+        "the umask is obeyed",
+        FILE,
+        "    if (fchmod(file, mode) != 0) {",
+        "    if (fchmod(file, mode & 0640) != 0) {",
+        f"{FILES}::test_the_mode_is_what_was_asked_for",
     ),
     tested(
-        "the other kind is handed out",
-        SEGMENT,
-        "        if not isinstance(cell, wanted):",
-        "        if False:",
-        f"{SEGMENTS}::test_the_other_kind_is_a_type_error",
+        "a file of a stranger is opened",
+        FILE,
+        "    if (status->st_uid != geteuid() && status->st_uid != 0 &&",
+        "    if (false && status->st_uid != 0 &&",
+        f"{FILES}::test_the_file_of_a_stranger",
+    ),
+    tested(
+        "a link is followed",
+        FILE,
+        "    if (S_ISLNK(status->st_mode)) {",
+        "    if (false) {",
+        f"{FILES}::test_what_is_not_a_regular_file",
+    ),
+    tested(
+        "the checksum is not looked at",
+        HEADER,
+        "    if (size < AX_SEGMENT_HEADER_BYTES || get(header + AT_CHECKSUM, 4) != checksum) {",
+        "    if (size < AX_SEGMENT_HEADER_BYTES || checksum == 1) {",
+        f"{FILES}::test_every_flipped_bit_of_the_header",
+    ),
+    tested(
+        "a truncated file is mapped",
+        HEADER,
+        "    return segment->size == size ? AX_HEADER_SOUND : AX_HEADER_SIZE;",
+        "    return segment->size >= size ? AX_HEADER_SOUND : AX_HEADER_SIZE;",
+        f"{FILES}::test_truncated_and_longer_files",
+    ),
+    tested(
+        "a full segment fails a request",
+        FAMILY,
+        "    return status == AX_SEGMENT_FULL ? use_overflow(self, use, true, child) : status;",
+        "    return status;",
+        f"{SEGMENTS}::test_a_full_segment_never_fails_a_request",
+    ),
+    tested(
+        "a removed child stays hidden when it is used again",
+        FAMILY,
+        "            shared_family_state_change(segment, child, 0, AX_STATE_HIDDEN);",
+        "            shared_family_state_change(segment, child, 0, 0);",
+        f"{SEGMENTS}::test_removed_children_go_on",
+    ),
+    tested(
+        "close leaves its cells usable",
+        SEGMENT_TYPE,
+        "        ax_word_store(&segment_of(self)->own_epoch, SEGMENT_NOBODY);\n        segment_chunks_empty",
+        "        segment_chunks_empty",
+        f"{SEGMENTS}::test_close_releases_every_cell",
     ),
 ]
 

@@ -1,10 +1,13 @@
 /* Reads a segment by docs/segment.md alone, as a program in another language would: no header of atomicx.
 
-   segment_reader FILE: a line an entry, "int NAME VALUE" or "float NAME VALUE". Status 1: no sound segment.
+   segment_reader FILE: a line per name, and one per child of a family. Status 1: not a sound segment. It shares
+   the pid namespace of those who count, and does not tell a pid that was reused.
  */
 #define _POSIX_C_SOURCE 200809L
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,10 +15,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static uint32_t crc32_of(const unsigned char *bytes, size_t size)
+enum { INT = 1, FLOAT, COUNTER, GAUGE, HISTOGRAM };
+
+static unsigned char *segment;
+static uint64_t size, processes, owners, heap, heap_end, stripes, stripe_bytes, words;
+
+static uint32_t crc32_of(const unsigned char *bytes, size_t count)
 {
     uint32_t crc = UINT32_MAX;
-    for (size_t i = 0; i < size; i++) {
+    for (size_t i = 0; i < count; i++) {
         crc ^= bytes[i];
         for (int bit = 0; bit < 8; bit++)
             crc = crc >> 1 ^ (crc & 1 ? UINT32_C(0xEDB88320) : 0);
@@ -23,11 +31,23 @@ static uint32_t crc32_of(const unsigned char *bytes, size_t size)
     return ~crc;
 }
 
-static uint64_t number(const unsigned char *bytes, int size)
+static uint64_t number(uint64_t offset, int bytes)
 {
     uint64_t value = 0;
-    while (size > 0)
-        value = value << 8 | bytes[--size];
+    while (bytes > 0)
+        value = value << 8 | segment[offset + (uint64_t)--bytes];
+    return value;
+}
+
+static uint64_t word(uint64_t offset)
+{
+    return __atomic_load_n((const uint64_t *)(const void *)(segment + offset), __ATOMIC_ACQUIRE);
+}
+
+static double real(uint64_t bits)
+{
+    double value;
+    memcpy(&value, &bits, sizeof value);
     return value;
 }
 
@@ -37,34 +57,153 @@ static int refuse(const char *why)
     return 1;
 }
 
+/* Whether there can be an entry; its fields are then inside the heap. */
+static int is_entry(uint64_t entry)
+{
+    if (entry % 64 != 0 || entry < heap || entry > heap_end - 128)
+        return 0;
+    uint64_t entry_size = number(entry + 28, 4), key = number(entry + 36, 2), labels = number(entry + 44, 4);
+    uint64_t bounds = number(entry + 40, 4);
+    return entry_size <= heap_end - entry && 128 + (key + 7) / 8 * 8 + (labels + 7) / 8 * 8 + 8 * bounds <= entry_size &&
+           number(entry + 16, 4) + number(entry + 20, 4) <= words;
+}
+
+static int is_alive(uint64_t owner)
+{
+    return owner != 0 && (owner >> 44) % 2 == 0 &&
+           (kill((pid_t)(owner & 0x3fffff), 0) == 0 || errno != ESRCH);
+}
+
+/* The sum of a word over the stripes; of the living ones alone, if it is a gauge's. */
+static int64_t sum(uint64_t at, int living)
+{
+    int64_t total = 0;
+    for (uint64_t stripe = 0; stripe <= processes; stripe++) {
+        uint64_t owner, part;
+        do {
+            owner = word(owners + 128 * stripe);
+            part = word(stripes + stripe_bytes * stripe + 8 * at);
+        } while (word(owners + 128 * stripe) != owner);
+        if (!living || stripe == 0 || is_alive(owner))
+            total += (int64_t)part;
+    }
+    return total;
+}
+
+static double sum_of_doubles(uint64_t at)
+{
+    double total = 0;
+    for (uint64_t stripe = 0; stripe <= processes; stripe++)
+        total += real(word(stripes + stripe_bytes * stripe + 8 * at));
+    return total;
+}
+
+static uint64_t bounds_of(uint64_t entry)
+{
+    return entry + 128 + (number(entry + 36, 2) + 7) / 8 * 8 + (number(entry + 44, 4) + 7) / 8 * 8;
+}
+
+static void print_value(uint64_t entry, uint64_t family)
+{
+    uint64_t kind = number(entry + 32, 2), run = number(entry + 16, 4), value = entry + number(entry + 28, 4) - 64;
+    if (kind == INT)
+        printf(" %" PRId64 "\n", (int64_t)word(value));
+    else if (kind == FLOAT)
+        printf(" %.17g\n", real(word(value)));
+    else if (kind == COUNTER || kind == GAUGE)
+        printf(" %" PRId64 "\n", sum(run, kind == GAUGE));
+    else {
+        uint64_t count = number(family + 40, 4);
+        for (uint64_t i = 0; i < count; i++)
+            printf(" <=%g:%" PRId64, real(word(bounds_of(family) + 8 * i)), sum(run + 1 + i, 0));
+        printf(" more:%" PRId64 " sum %g\n", sum(run + 1 + count, 0), sum_of_doubles(run));
+    }
+}
+
+/* Texts with their lengths before them; returns where the next one begins. */
+static uint64_t print_texts(uint64_t at, uint64_t end, uint64_t count, int repeat)
+{
+    uint64_t begin = at;
+    for (uint64_t i = 0; i < count; i++) {
+        if (repeat)
+            at = begin;
+        if (at + 2 > end)
+            break;
+        uint64_t length = number(at, 2);
+        if (length > end - at - 2)
+            return end;
+        printf("%s%.*s", i == 0 ? "(" : ",", (int)length, (const char *)segment + at + 2);
+        at += 2 + length;
+    }
+    printf(")");
+    return at;
+}
+
+static int print_children(uint64_t family)
+{
+    for (uint64_t child = word(heap + 64); child != 0; child = word(child + 64)) {
+        if (!is_entry(child))
+            return 0;
+        if (number(child + 8, 8) == family && (word(child + 56) & 1) == 0) {
+            printf("  ");
+            print_texts(child + 128, child + 128 + number(child + 36, 2), number(family + 38, 2), 0);
+            print_value(child, family);
+        }
+    }
+    return 1;
+}
+
+static int print_entry(uint64_t entry)
+{
+    static const char *const kinds[] = {"?", "int", "float", "counter", "gauge", "histogram"};
+    uint64_t kind = number(entry + 32, 2), key_bytes = number(entry + 36, 2), labels = number(entry + 38, 2);
+    printf("%s %.*s", kinds[kind <= HISTOGRAM ? kind : 0], (int)key_bytes, (const char *)segment + entry + 128);
+    if (labels == 0) {
+        print_value(entry, entry);
+        return 1;
+    }
+    uint64_t at = entry + 128 + (key_bytes + 7) / 8 * 8, end = at + number(entry + 44, 4);
+    at = print_texts(at, end, labels, 0);
+    printf("\n");
+    if (!print_children(entry))
+        return 0;
+    if ((word(entry + 56) & 2) != 0) {
+        printf("  ");
+        print_texts(at, end, labels, 1);
+        print_value(entry, entry);
+    }
+    return 1;
+}
+
 int main(int count, char **arguments)
 {
     struct stat status;
-    int file = count == 2 ? open(arguments[1], O_RDONLY) : -1;
-    if (file < 0 || fstat(file, &status) < 0 || status.st_size < 128)
+    int file = count == 2 ? open(arguments[1], O_RDONLY | O_NOFOLLOW | O_NONBLOCK) : -1;
+    if (file < 0 || fstat(file, &status) < 0 || status.st_size < 256)
         return refuse("no such file, or too short");
-    unsigned char *segment = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_SHARED, file, 0);
+    size = (uint64_t)status.st_size;
+    segment = mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, file, 0);
     if (segment == MAP_FAILED)
         return refuse("cannot be mapped");
-    uint64_t capacity = number(segment + 16, 8), entry_size = number(segment + 24, 4);
-    uint64_t table = number(segment + 28, 4);
-    if (memcmp(segment, "atomicx\n", 8) != 0 || number(segment + 8, 4) != 1 ||
-        number(segment + 12, 4) != 0x01020304 || number(segment + 60, 4) != crc32_of(segment, 60))
-        return refuse("no segment");
-    if (entry_size != 256 || table != 128 || (uint64_t)status.st_size != table + capacity * entry_size)
-        return refuse("another layout");
-    for (uint64_t i = 0; i < capacity; i++) {
-        const unsigned char *entry = segment + table + i * entry_size;
-        int64_t kind = __atomic_load_n((const int64_t *)(const void *)(entry + 8), __ATOMIC_ACQUIRE);
-        int64_t bits = __atomic_load_n((const int64_t *)(const void *)entry, __ATOMIC_SEQ_CST);
-        double real;
-        memcpy(&real, &bits, sizeof real);
-        if (kind == 0)
-            break;
-        if (kind == 1)
-            printf("int %.240s %" PRId64 "\n", entry + 16, bits);
-        else
-            printf("float %.240s %.17g\n", entry + 16, real);
+    if (memcmp(segment, "atomicx\n", 8) != 0 || number(8, 4) != 2 || number(12, 4) != 0x01020304 ||
+        number(252, 4) != crc32_of(segment, 252) || number(16, 8) != size)
+        return refuse("not a segment of this layout");
+    processes = number(32, 8);
+    owners = number(56, 8);
+    heap = number(64, 8);
+    heap_end = heap + number(72, 8);
+    stripes = number(80, 8);
+    stripe_bytes = number(88, 8);
+    words = number(96, 8);
+    if (heap > size || heap_end > size || heap_end < heap + 128 || owners + 128 * (processes + 1) > heap ||
+        stripes + stripe_bytes * (processes + 1) != size || words * 8 > stripe_bytes)
+        return refuse("impossible header");
+    uint64_t last = 0;
+    for (uint64_t entry = word(heap + 64); entry != 0; entry = word(entry + 64)) {
+        if (!is_entry(entry) || number(entry + 24, 4) != ++last)
+            return refuse("damaged");
+        if (number(entry + 8, 8) == 0 && !print_entry(entry))
+            return refuse("damaged");
     }
     return 0;
 }

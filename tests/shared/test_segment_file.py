@@ -1,212 +1,254 @@
-"""The file under a Segment: damaged, foreign, truncated, newer, not to be written to, or without room."""
+"""The file under a Segment: damaged, foreign, truncated, of another layout, not writable, or without room."""
 
 import errno
 import os
 import resource
+import socket
 import stat
 import struct
 import subprocess
 import sys
 import tempfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from atomicx import _segment_file
-from atomicx._segment_file import ENTRY_BYTES, HEADER_BYTES, TABLE_OFFSET, packed_header
 from atomicx.shared import Segment
 from support.shared import NEEDS_C, NEEDS_FORK, fork, status_of
 
 pytestmark = NEEDS_C
 
+HEADER_BYTES = 256
+IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
+NEEDS_ROOT = pytest.mark.skipif(not IS_ROOT, reason="only root can give files away and become others")
+NOBODY = 65534
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    segment = Segment.create(tmp_path / "segment", 3)
+    segment = Segment.create(tmp_path / "segment", 30)
     segment.int("first").add(1)
-    segment.float("second").add(0.5)
+    segment.counter("second").add(2)
     return tmp_path / "segment"
 
 
-def test_the_layout(path: Path) -> None:
+def header_of(*numbers: int, version: int = 2, mark: int = 0x01020304, magic: bytes = b"atomicx\n") -> bytes:
+    packed = magic + struct.pack("<II11Q16s", version, mark, *numbers, b"an id of 16 byte")
+    packed = packed.ljust(HEADER_BYTES - 4, b"\0")
+    return packed + struct.pack("<I", zlib.crc32(packed))
+
+
+def numbers_of(contents: bytes) -> list[int]:
+    return list(struct.unpack_from("<11Q", contents, 16))
+
+
+def test_the_layout_of_the_header(path: Path) -> None:
     """Byte for byte, as docs/segment.md tells it."""
     contents = path.read_bytes()
-    header = b"atomicx\n" + struct.pack("<IIQII28x", 1, 0x01020304, 3, 256, 128)
-    first = struct.pack("<qq240s", 1, 1, b"first")
-    second = struct.pack("<dq240s", 0.5, 2, b"second")
-    assert contents[:64] == header + struct.pack("<I", zlib.crc32(header))
-    assert contents[64:128] == bytes(64)
-    assert contents[128:] == first + second + bytes(256)
+    size, capacity, processes, index, slots, owners, heap, heap_bytes, stripes, stripe_bytes, words = (
+        numbers_of(contents)
+    )
+    assert (size, capacity, processes) == (len(contents), 30, 64)
+    assert (index, slots, owners) == (512, 128, 512 + 128 * 8)
+    assert (heap, heap_bytes) == (owners + 65 * 128, 30 * 256 + 65536)
+    assert (stripes, stripe_bytes, words) == (heap + heap_bytes, 256, 31)
+    assert size == stripes + 65 * stripe_bytes
+    assert any(contents[104:120])
+    assert contents[:104] + contents[120:252] == header_of(*numbers_of(contents))[:104] + bytes(132)
+    assert struct.unpack("<I", contents[252:256]) == (zlib.crc32(contents[:252]),)
 
 
 def test_every_flipped_bit_of_the_header(path: Path) -> None:
     sound = path.read_bytes()
-    for position in range(HEADER_BYTES):
-        for bit in range(8):
-            damaged = bytearray(sound)
-            damaged[position] ^= 1 << bit
-            path.write_bytes(damaged)
-            with pytest.raises(ValueError, match="no segment" if position < 8 else "checksum"):
-                Segment.open(path)
-                pytest.fail(f"bit {bit} of byte {position} was flipped, and nobody saw it")
-            assert path.read_bytes() == damaged
-    path.write_bytes(sound)
+    with path.open("r+b") as file:
+        for position in range(HEADER_BYTES):
+            for bit in range(8):
+                file.seek(position)
+                file.write(bytes([sound[position] ^ 1 << bit]))
+                file.flush()
+                with pytest.raises(ValueError, match="not a segment" if position < 8 else "checksum"):
+                    Segment.open(path)
+                    pytest.fail(f"bit {bit} of byte {position} was flipped, and nobody saw it")
+            file.seek(position)
+            file.write(sound[position : position + 1])
+    assert path.read_bytes() == sound
     assert Segment.open(path).int("first").load() == 1
 
 
-def test_every_byte_of_the_header(path: Path) -> None:
+def test_headers_with_the_right_checksum(path: Path) -> None:
+    """Every number in it at its extremes."""
     sound = path.read_bytes()
-    for position in range(HEADER_BYTES):
-        for value in (0, 255):
-            damaged = sound[:position] + bytes([value]) + sound[position + 1 :]
-            path.write_bytes(damaged)
-            if damaged != sound:
-                with pytest.raises(ValueError):
+    numbers = numbers_of(sound)
+    for index in range(len(numbers)):
+        for value in (
+            0,
+            1,
+            numbers[index] - 1,
+            numbers[index] + 1,
+            2**31,
+            2**32,
+            2**63,
+            2**64 - 1,
+            2**64 - 8,
+        ):
+            changed = [*numbers[:index], value, *numbers[index + 1 :]]
+            if changed != numbers:
+                path.write_bytes(header_of(*changed) + sound[HEADER_BYTES:])
+                with pytest.raises(ValueError, match="header that no version of atomicx writes"):
                     Segment.open(path)
 
 
-def header_of(*fields: object) -> bytes:
-    packed = struct.pack("<8sIIQII28x", *fields)
-    return packed + struct.pack("<I", zlib.crc32(packed))
-
-
 @pytest.mark.parametrize(
-    ("fields", "says"),
+    ("options", "says"),
     [
-        ((b"atomicx\n", 2, 0x01020304, 3, 256, 128), "has layout 2, and this atomicx knows them up to 1"),
-        ((b"atomicx\n", 0, 0x01020304, 3, 256, 128), "no version of atomicx writes"),
-        ((b"atomicx\n", 1, 0x04030201, 3, 256, 128), "is of a big-endian machine"),
-        ((b"atomicx\n", 1, 0x02010403, 3, 256, 128), "no version of atomicx writes"),
-        ((b"atomicx\n", 1, 0x01020304, 3, 128, 128), "no version of atomicx writes"),
-        ((b"atomicx\n", 1, 0x01020304, 3, 256, 64), "no version of atomicx writes"),
-        ((b"atomicx\n", 1, 0x01020304, 4, 256, 128), "has 896 bytes, and not the 1152"),
-        ((b"atomicx\n", 1, 0x01020304, 2, 256, 128), "has 896 bytes, and not the 640"),
-        ((b"atomicx\n", 1, 0x01020304, 2**64 - 1, 256, 128), "has 896 bytes"),
-        ((b"ATOMICX\n", 1, 0x01020304, 3, 256, 128), "is no segment of atomicx"),
+        ({"version": 3}, "has a newer layout"),
+        ({"version": 0}, "no version of atomicx writes"),
+        ({"version": 1}, "no version of atomicx writes"),
+        ({"mark": 0x04030201}, "big-endian machine"),
+        ({"mark": 0x02010403}, "no version of atomicx writes"),
+        ({"magic": b"ATOMICX\n"}, "is not a segment of atomicx"),
     ],
 )
-def test_headers_with_the_right_checksum(path: Path, fields: tuple[object, ...], says: str) -> None:
-    path.write_bytes(header_of(*fields) + path.read_bytes()[64:])
+def test_other_headers_with_the_right_checksum(path: Path, options: dict[str, object], says: str) -> None:
+    sound = path.read_bytes()
+    path.write_bytes(header_of(*numbers_of(sound), **options) + sound[HEADER_BYTES:])  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=says):
         Segment.open(path)
 
 
+def test_the_older_layout_is_refused_by_name(tmp_path: Path) -> None:
+    fields = struct.pack("<8sIIQII28x", b"atomicx\n", 1, 0x01020304, 3, 256, 128)
+    (tmp_path / "old").write_bytes(fields + struct.pack("<I", zlib.crc32(fields)) + bytes(64 + 3 * 256))
+    with pytest.raises(ValueError, match=r"'.*old' has the layout of an older atomicx \(version 1\)"):
+        Segment.open(tmp_path / "old")
+
+
 def test_truncated_and_longer_files(path: Path) -> None:
     sound = path.read_bytes()
-    for size in (0, 1, 8, 63, 64, 127, 128, 400, len(sound) - 1):
+    for size in (0, 1, 8, 63, 64, 103, 104, 128, 255, 256, 400, len(sound) - 1):
         path.write_bytes(sound[:size])
         with pytest.raises(ValueError):
             Segment.open(path)
     path.write_bytes(sound + b"\0")
-    with pytest.raises(ValueError, match="has 897 bytes, and not the 896"):
+    with pytest.raises(ValueError, match="is truncated or has something appended"):
         Segment.open(path)
 
 
 @pytest.mark.parametrize("contents", [b"", b"text\n" * 1000, bytes(10_000), os.urandom(10_000)], ids=range(4))
 def test_foreign_files(tmp_path: Path, contents: bytes) -> None:
     (tmp_path / "foreign").write_bytes(contents)
-    with pytest.raises(ValueError, match="is no segment of atomicx"):
+    with pytest.raises(ValueError, match="is not a segment of atomicx"):
         Segment.open(tmp_path / "foreign")
     with pytest.raises(FileExistsError):
         Segment.create(tmp_path / "foreign", 1)
     assert (tmp_path / "foreign").read_bytes() == contents
 
 
-def test_what_is_no_file(tmp_path: Path) -> None:
+def test_a_machine_of_the_other_byte_order(path: Path) -> None:
+    contents = bytearray(path.read_bytes())
+    contents[12:16] = contents[12:16][::-1]
+    path.write_bytes(contents)
+    with pytest.raises(ValueError, match="big-endian machine: its values mean other numbers"):
+        Segment.open(path)
+
+
+# Strangers
+
+
+def test_what_is_not_a_regular_file(tmp_path: Path, path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Segment.open(tmp_path / "nothing")
     with pytest.raises(FileNotFoundError):
         Segment.create(tmp_path / "nothing" / "segment", 1)
-    with pytest.raises(IsADirectoryError):
-        Segment.open(tmp_path)
-    with pytest.raises(FileExistsError):
-        Segment.create(tmp_path, 1)
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(ValueError, match="not a regular file"):
-        Segment.open(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(path)
     (tmp_path / "dangling").symlink_to("nowhere")
-    with pytest.raises(FileExistsError):
-        Segment.create(tmp_path / "dangling", 1)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket"))
+    for readonly in (False, True):
+        with pytest.raises(IsADirectoryError):
+            Segment.open(tmp_path, readonly=readonly)
+        for name in ("link", "dangling"):
+            with pytest.raises(PermissionError, match="must not be a symbolic link") as caught:
+                Segment.open(tmp_path / name, readonly=readonly)
+            assert caught.value.filename == str(tmp_path / name)
+        for other in (tmp_path / "pipe", tmp_path / "socket", Path("/dev/null"), Path("/dev/tty")):
+            with pytest.raises(PermissionError, match="must be a regular file"):
+                Segment.open(other, readonly=readonly)
+    for name in ("", "pipe", "link", "dangling", "socket"):
+        with pytest.raises(FileExistsError):
+            Segment.create(tmp_path / name, 1)
+    # What is below a link is found: the folder is the administrator's.
+    (tmp_path / "folder").symlink_to(tmp_path)
+    assert Segment.open(tmp_path / "folder" / "segment").int("first").load() == 1
 
 
-@pytest.mark.parametrize(
-    ("position", "value", "says"),
-    [
-        (TABLE_OFFSET + 8, 3, "has no kind, or no name"),
-        (TABLE_OFFSET + 8, 255, "has no kind, or no name"),
-        (TABLE_OFFSET + 15, 255, "has no kind, or no name"),
-        (TABLE_OFFSET + 16, 255, "utf-8"),
-    ],
-)
-def test_a_damaged_entry(path: Path, position: int, value: int, says: str) -> None:
-    contents = bytearray(path.read_bytes())
-    contents[position] = value
-    path.write_bytes(contents)
-    segment = Segment.open(path)
-    for call in (lambda: segment.int("first"), lambda: segment.int("new"), segment.items):
-        with pytest.raises(ValueError, match=says):
-            call()
-    assert path.read_bytes() == contents
+@NEEDS_ROOT
+def test_the_file_of_a_stranger(path: Path) -> None:
+    os.chown(path, NOBODY, NOBODY)
+    path.chmod(0o666)
+    for readonly in (False, True):
+        with pytest.raises(
+            PermissionError, match="belongs to neither this user nor root nor the given owner"
+        ):
+            Segment.open(path, readonly=readonly)
+        with pytest.raises(PermissionError):
+            Segment.open(path, owner=NOBODY - 1)
+        assert Segment.open(path, readonly=readonly, owner=NOBODY).int("first").load() == 1
+
+    def work() -> None:
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+        Segment.open(path).int("first").inc()
+
+    path.parent.chmod(0o755)
+    with open_folders(path.parent):
+        assert status_of(fork(work)) == 0
+        os.chown(path, 0, 0)
+        assert status_of(fork(work)) == 0, "root's files are trusted"
+        assert Segment.open(path).int("first").load() == 3
+        os.chown(path, NOBODY - 1, 0)
+        assert status_of(fork(lambda: expect(PermissionError, work))) == 0
 
 
-def test_two_entries_of_one_name(path: Path) -> None:
-    contents = bytearray(path.read_bytes())
-    contents[TABLE_OFFSET + ENTRY_BYTES : TABLE_OFFSET + 2 * ENTRY_BYTES] = contents[
-        TABLE_OFFSET : TABLE_OFFSET + ENTRY_BYTES
-    ]
-    path.write_bytes(contents)
-    segment = Segment.open(path)
-    for call in (lambda: segment.int("new"), segment.items):
-        with pytest.raises(ValueError, match="two entries have one name"):
-            call()
-    assert path.read_bytes() == contents
+def expect(error: type[BaseException], function: Callable[[], object]) -> None:
+    with pytest.raises(error):
+        function()
 
 
-def test_what_a_killed_maker_leaves_is_no_entry(path: Path) -> None:
-    """It had written a name, and not yet the kind."""
-    contents = bytearray(path.read_bytes())
-    place = TABLE_OFFSET + 2 * ENTRY_BYTES + 16
-    contents[place : place + 200] = b"x" * 200
-    path.write_bytes(contents)
-    segment = Segment.open(path)
-    assert [name for name, _ in segment.items()] == ["first", "second"]
-    segment.int("third").inc()
-    assert [(name, cell.load()) for name, cell in Segment.open(path).items()][2:] == [("third", 1)]
+class open_folders:
+    """Lets everybody through to a folder, as pytest's own are closed."""
 
+    def __init__(self, folder: Path) -> None:
+        self.folders = [folder, *folder.parents]
+        self.modes = [parent.stat().st_mode for parent in self.folders]
 
-@pytest.mark.parametrize("checksum", ["<I", ">I"])
-def test_a_segment_of_the_other_byte_order(path: Path, checksum: str) -> None:
-    """Every number in it as a big-endian machine writes it: the same layout, whole, and none of ours."""
-    fields = struct.pack(">8sIIQII28x", b"atomicx\n", 1, 0x01020304, 3, 256, 128)
-    header = fields + struct.pack(checksum, zlib.crc32(fields)) + bytes(64)
-    contents = header + struct.pack(">qq240s", 1, 1, b"first") + bytes(2 * 256)
-    path.write_bytes(contents)
-    with pytest.raises(ValueError, match="is of a big-endian machine: its values mean other numbers"):
-        Segment.open(path)
-    with pytest.raises(FileExistsError):
-        Segment.create(path, 3)
-    assert path.read_bytes() == contents
+    def __enter__(self) -> None:
+        for folder, mode in zip(self.folders, self.modes, strict=True):
+            folder.chmod(mode | 0o111)
 
-
-def test_a_machine_of_the_other_byte_order(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "byteorder", "big")
-    for make in (lambda: Segment.open(path), lambda: Segment.create(f"{path}-new", 1)):
-        with pytest.raises(RuntimeError, match="little-endian"):
-            make()
-    assert list(path.parent.iterdir()) == [path]
+    def __exit__(self, *exc_info: object) -> None:
+        for folder, mode in zip(self.folders, self.modes, strict=True):
+            folder.chmod(mode)
 
 
 # Permissions
 
 
-def test_the_file_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
-    before = os.umask(0o027)
+@pytest.mark.parametrize("umask", [0, 0o027, 0o777])
+@pytest.mark.parametrize("mode", [None, 0o666, 0o640])
+def test_the_mode_is_what_was_asked_for(tmp_path: Path, umask: int, mode: int | None) -> None:
+    options = {} if mode is None else {"mode": mode}
+    before = os.umask(umask)
     try:
-        Segment.create(tmp_path / "segment", 1)
+        Segment.create(tmp_path / "segment", 1, **options)
+        Segment.open_or_create(tmp_path / "another", 1, **options)
     finally:
         os.umask(before)
-    assert stat.S_IMODE((tmp_path / "segment").stat().st_mode) == 0o640
+    for name in ("segment", "another"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == (0o600 if mode is None else mode)
 
 
 @NEEDS_FORK
@@ -219,16 +261,46 @@ def test_permission_denied() -> None:
         folder.chmod(0o555)
 
         def work() -> None:
-            if os.geteuid() == 0:
-                os.seteuid(65534)
-            with pytest.raises(PermissionError):
+            if IS_ROOT:
+                os.seteuid(NOBODY)
+            with pytest.raises(PermissionError) as caught:
                 Segment.open(folder / "segment")
-            with pytest.raises(PermissionError):
+            assert caught.value.filename == str(folder / "segment")
+            assert list(Segment.open(folder / "segment", readonly=True).items()) == []
+            with pytest.raises(PermissionError) as caught:
                 Segment.create(folder / "new", 1)
+            assert caught.value.filename == str(folder / "new")
 
         assert status_of(fork(work)) == 0
         folder.chmod(0o755)
         assert [path.name for path in folder.iterdir()] == ["segment"]
+
+
+@NEEDS_ROOT
+@pytest.mark.parametrize("mode", [0o600, 0o666])
+def test_a_worker_that_changes_its_user(mode: int) -> None:
+    """As under gunicorn --user: what it inherited works, new names included; 0o666 lets it open the path."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        segment = Segment.create(os.path.join(name, "segment"), 10, mode=mode)
+        inherited, family = segment.counter("inherited"), segment.counter("family", "a")
+
+        def work() -> None:
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            inherited.inc()
+            family.inc("new child")
+            segment.gauge("new name").inc()
+            assert segment.gauge("new name").load() == 1
+            if mode == 0o666:
+                Segment.open(segment.path).counter("inherited").inc()
+            else:
+                expect(PermissionError, lambda: Segment.open(segment.path))
+
+        assert status_of(fork(work)) == 0
+        assert inherited.load() == (2 if mode == 0o666 else 1)
+        assert family["new child"].load() == 1
+        assert segment.gauge("new name").load() == 0
 
 
 # No room
@@ -238,68 +310,72 @@ def test_permission_denied() -> None:
 def test_a_file_that_may_not_be_so_long(tmp_path: Path) -> None:
     def work() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
-        for fallocate in (True, False):
-            if not fallocate:
-                del os.posix_fallocate
-            with pytest.raises(OSError) as caught:
-                Segment.create(tmp_path / "segment", 100)
-            assert caught.value.errno == errno.EFBIG
+        with pytest.raises(OSError) as caught:
+            Segment.create(tmp_path / "segment", 100)
+        assert caught.value.errno == errno.EFBIG
+        assert caught.value.filename == str(tmp_path / "segment")
 
     assert status_of(fork(work)) == 0
     assert list(tmp_path.iterdir()) == []
 
 
 SMALL_DISK = """
-import ctypes, errno, os, sys
+import ctypes, errno, gc, os, sys, warnings
 from atomicx.shared import Segment
 
+warnings.simplefilter("ignore")
 libc = ctypes.CDLL(None, use_errno=True)
 folder = sys.argv[1]
-CLONE_NEWNS, MS_REC, MS_PRIVATE, MNT_DETACH = 0x20000, 0x4000, 0x40000, 2
+CLONE_NEWNS, MS_REC, MS_PRIVATE, MNT_DETACH, MS_REMOUNT, MS_RDONLY = 0x20000, 0x4000, 0x40000, 2, 32, 1
 if libc.unshare(CLONE_NEWNS):
     sys.exit(77)
 libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None)
-if libc.mount(b"tmpfs", folder.encode(), b"tmpfs", 0, b"size=64k"):
+if libc.mount(b"tmpfs", folder.encode(), b"tmpfs", 0, b"size=512k"):
     sys.exit(77)
-try:
-    for without in ((), ("posix_fallocate",)):
-        for name in without:
-            delattr(os, name)
-        try:
-            Segment.create(f"{folder}/segment", 1000)
-        except OSError as error:
-            assert error.errno == errno.ENOSPC, error
-        else:
-            raise AssertionError("there was room for 256 kB in 64")
-        assert os.listdir(folder) == []
 
-        segment = Segment.create(f"{folder}/segment", 100)
-        with open(f"{folder}/rest", "wb", buffering=0) as rest:
-            try:
-                while rest.write(bytes(4096)):
-                    pass
-            except OSError as error:
-                assert error.errno == errno.ENOSPC, error
+def refused(number, *arguments, **options):
+    before = os.listdir(folder)
+    try:
+        Segment.create(*arguments, **options)
+    except OSError as error:
+        assert error.errno == number, error
+        assert error.filename == arguments[0], error.filename
+    else:
+        raise AssertionError(f"{arguments} was made")
+    assert os.listdir(folder) == before
+
+try:
+    refused(errno.ENOSPC, f"{folder}/segment", 5000)
+    segment = Segment.create(f"{folder}/segment", 100)
+    with open(f"{folder}/rest", "wb", buffering=0) as rest:
         try:
-            Segment.create(f"{folder}/another", 1)
+            while rest.write(bytes(4096)):
+                pass
         except OSError as error:
             assert error.errno == errno.ENOSPC, error
-        else:
-            raise AssertionError("there was room on a full disk")
-        # A hole in the file would end the process here.
-        for number in range(100):
-            segment.int(f"name {number}").add(number)
-        assert [cell.load() for _, cell in Segment.open(segment.path).items()] == list(range(100))
-        segment.close()
-        for name in os.listdir(folder):
-            os.unlink(f"{folder}/{name}")
+    refused(errno.ENOSPC, f"{folder}/another", 1)
+    refused(errno.ENOSPC, f"{folder}/segment", 1, replace=True)
+    # A hole in the file would end the process here.
+    for number in range(100):
+        segment.counter(f"name {number}").add(number)
+    assert [cell.load() for _, cell in Segment.open(segment.path).items()] == list(range(100))
+    segment.close()
+    del segment
+    gc.collect()
+    assert libc.mount(b"tmpfs", folder.encode(), b"tmpfs", MS_REMOUNT | MS_RDONLY, b"") == 0
+    refused(errno.EROFS, f"{folder}/another", 1)
+    assert len(list(Segment.open(f"{folder}/segment", readonly=True).items())) == 100
+    try:
+        Segment.open(f"{folder}/segment")
+    except OSError as error:
+        assert (error.errno, error.filename) == (errno.EROFS, f"{folder}/segment")
 finally:
     libc.umount2(folder.encode(), MNT_DETACH)
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason=f"{sys.platform} has no tmpfs to fill")
-def test_a_full_disk(tmp_path: Path) -> None:
+def test_a_full_and_a_read_only_disk(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", SMALL_DISK, str(tmp_path)], capture_output=True, text=True, check=False
     )
@@ -308,39 +384,118 @@ def test_a_full_disk(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_where_space_cannot_be_reserved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then zeros are written: the file is whole, and without holes."""
-
-    def refuse(*_: object) -> None:
-        raise OSError(errno.EOPNOTSUPP, "not here")
-
-    monkeypatch.setattr(os, "posix_fallocate", refuse, raising=False)
-    monkeypatch.setattr(_segment_file, "_ZEROS", bytes(1000))
-    Segment.create(tmp_path / "segment", 50)
-    contents = (tmp_path / "segment").read_bytes()
-    assert contents == packed_header(50) + bytes(64 + 50 * 256)
-    assert (tmp_path / "segment").stat().st_blocks * 512 >= len(contents)
+def test_every_byte_has_its_place(tmp_path: Path) -> None:
+    Segment.create(tmp_path / "segment", 500)
+    status = (tmp_path / "segment").stat()
+    assert status.st_blocks * 512 >= status.st_size
 
 
-def test_where_there_are_no_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise PermissionError(errno.EPERM, "no links here")
-
-    monkeypatch.setattr(os, "link", refuse)
-    Segment.create(tmp_path / "segment", 1).int("n").inc()
-    with pytest.raises(FileExistsError):
-        Segment.create(tmp_path / "segment", 1)
-    assert list(tmp_path.iterdir()) == [tmp_path / "segment"]
-    assert Segment.open(tmp_path / "segment").int("n").load() == 1
+# What the system calls answer where a file system lacks something, by a library before libc's
 
 
-@pytest.mark.parametrize("what", ["write", "rename"])
-def test_what_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
-    def refuse(*_: object) -> None:
-        raise OSError(errno.EIO, "broken")
+PRELOADED = """
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+int posix_fallocate(int file, off_t at, off_t size) { (void)file; (void)at; (void)size; return EOPNOTSUPP; }
+int posix_fallocate64(int file, off_t offset, off_t size) { return posix_fallocate(file, offset, size); }
+int link(const char *one, const char *other) { (void)one; (void)other; errno = EPERM; return -1; }
+"""
+LACKING = """
+import os, sys
+from atomicx.shared import Segment
+path = sys.argv[1]
+Segment.create(path, 50).int("n").inc()
+try:
+    Segment.create(path, 50)
+except FileExistsError as error:
+    assert error.filename == path
+else:
+    raise AssertionError("replaced a file")
+assert Segment.open(path).int("n").load() == 1
+assert Segment.create(path, 60, replace=True).capacity == 60
+status = os.stat(path)
+assert status.st_blocks * 512 >= status.st_size
+assert os.listdir(os.path.dirname(path)) == ["segment"]
+"""
 
-    monkeypatch.setattr(os, "link" if what == "rename" else what, refuse)
+
+@pytest.mark.skipif(sys.platform != "linux", reason="LD_PRELOAD is Linux's")
+def test_a_file_system_without_reservation_and_links(tmp_path: Path) -> None:
+    (tmp_path / "lacking.c").write_text(PRELOADED)
+    library = tmp_path / "lacking.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, tmp_path / "lacking.c"], check=True)
+    (tmp_path / "folder").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", LACKING, str(tmp_path / "folder" / "segment")],
+        env={**os.environ, "LD_PRELOAD": str(library)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_names_of_files_at_the_limit(tmp_path: Path) -> None:
+    for name in ("x" * 255, "ä" * 127, "\U0001f600" * 63):
+        Segment.create(tmp_path / name, 10).int("n").inc()
+        assert Segment.open(tmp_path / name).int("n").load() == 1
     with pytest.raises(OSError) as caught:
-        Segment.create(tmp_path / "segment", 1)
-    assert caught.value.errno == errno.EIO
-    assert list(tmp_path.iterdir()) == []
+        Segment.create(tmp_path / ("x" * 256), 1)
+    assert caught.value.errno == errno.ENAMETOOLONG
+    raw = os.fsencode(tmp_path) + b"/\xff\xfe"
+    Segment.create(raw, 1)
+    assert os.fsencode(Segment.open(raw).path) == raw  # type: ignore[arg-type]
+    with pytest.raises(ValueError):
+        Segment.open(tmp_path / "nul\0")
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+# Descriptors
+
+
+def descriptors() -> list[str]:
+    return sorted(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_no_descriptor_is_kept(path: Path) -> None:
+    before = descriptors()
+    segments = [Segment.open(path), Segment.open(path, readonly=True), Segment.anonymous(10)]
+    segments.append(Segment.create(f"{path}-new", 10))
+    for segment in segments:
+        list(segment.items())
+        if not segment.readonly:
+            segment.gauge("third").inc()
+    for wrong in (lambda: Segment.open("/dev/null"), lambda: Segment.open(path.parent),
+                  lambda: Segment.create(path, 1), lambda: Segment.open(f"{path}-nothing")):  # fmt: skip
+        with pytest.raises(OSError):
+            wrong()
+    path.write_bytes(b"")
+    with pytest.raises(ValueError):
+        Segment.open(path)
+    assert descriptors() == before
+
+
+def test_a_daemon_that_closes_all_descriptors(tmp_path: Path) -> None:
+    """close() must not close what somebody else has opened under the number of a descriptor of its own."""
+    program = """
+import gc, os, sys
+from atomicx.shared import Segment
+segment = Segment.create(sys.argv[1], 10)
+cell, counter = segment.int("a"), segment.counter("b")
+os.closerange(3, 256)
+mine = [os.open(os.devnull, os.O_RDONLY) for _ in range(20)]
+cell.inc()
+counter.inc()
+segment.close()
+del segment, cell, counter
+gc.collect()
+for descriptor in mine:
+    os.fstat(descriptor)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "s"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -10,7 +10,12 @@ from atomicx import _reference as twin
 
 SEGMENT = """
 from atomicx.shared import Segment
-for make in (lambda: Segment.create("segment", 1), lambda: Segment.open("segment")):
+for make in (
+    lambda: Segment.create("segment", 1),
+    lambda: Segment.open("segment"),
+    lambda: Segment.open_or_create("segment", 1),
+    lambda: Segment.anonymous(1),
+):
     try:
         make()
     except RuntimeError as error:
@@ -42,6 +47,6 @@ def test_no_segment(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert [line.split(":")[0] for line in done.stdout.splitlines()] == [
-        "there is no SharedInt without the C module of atomicx"
-    ] * 2
+        "there is no Segment without the C module of atomicx"
+    ] * 4
     assert list(tmp_path.iterdir()) == []

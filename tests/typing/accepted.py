@@ -26,7 +26,11 @@ from atomicx import (
     Histogram,
     HistogramSnapshot,
     IntCell,
+    SharedCounter,
+    SharedFamily,
     SharedFloat,
+    SharedGauge,
+    SharedHistogram,
     SharedInt,
     enable_deferred_refcount,
 )
@@ -243,9 +247,30 @@ def segments(path: Path) -> None:
     assert_type(Segment.open("path"), Segment)
     assert_type(segment.int("requests"), SharedInt)
     assert_type(segment.float("seconds"), SharedFloat)
+    assert_type(segment.counter("requests"), SharedCounter)
+    assert_type(segment.gauge(name="in_flight"), SharedGauge)
+    assert_type(segment.histogram("latency", [0.1, 1]), SharedHistogram)
+    family = segment.counter("by_route", "route", "status", overflow=None)
+    assert_type(family, SharedFamily[SharedCounter])
+    assert_type(family["GET", 200], SharedCounter)
+    assert_type(family.labels(route="GET", status=200), SharedCounter)
+    family["GET", 200] += 1
+    family.inc("GET", 200)
+    family.add(5, "GET", "200")
+    assert_type(segment.histogram("times", bounds=[1], label_name="route"), SharedFamily[SharedHistogram])
+    assert_type(segment.histogram("times", [1], "route").bounds, tuple[float, ...] | None)
+    assert_type(segment.usage().series, int)
+    assert_type(Segment.open_or_create(path, 10, processes=8, mode=0o666), Segment)
+    assert_type(Segment.anonymous(10), Segment)
+    with segment as entered, segment.gauge("in_flight").track() as gauge:
+        assert_type(entered, Segment)
+        assert_type(gauge, SharedGauge)
     for name, cell in segment.items():
         assert_type(name, str)
-        assert_type(cell, SharedInt | SharedFloat)
+        if isinstance(cell, SharedFamily):
+            assert_type(cell.kind, str)
+        else:
+            assert_type(cell, SharedInt | SharedFloat | SharedCounter | SharedGauge | SharedHistogram)
     assert_type(segment.path, str)
     assert_type(segment.capacity, int)
     segment.close()

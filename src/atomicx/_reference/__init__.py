@@ -15,6 +15,7 @@ from .type_guard import Admission, Guard
 from .type_histogram import Histogram
 from .type_int import AtomicInt
 from .type_ref import AtomicRef
+from .type_segment import SegmentBase, SharedCounter, SharedFamily, SharedGauge, SharedHistogram
 from .type_shared import SharedFloat, SharedInt
 from .type_timer import Timer
 
@@ -34,7 +35,12 @@ __all__ = [
     "Family",
     "Guard",
     "Histogram",
+    "SegmentBase",
+    "SharedCounter",
+    "SharedFamily",
     "SharedFloat",
+    "SharedGauge",
+    "SharedHistogram",
     "SharedInt",
     "Timer",
     "enable_deferred_refcount",

@@ -20,17 +20,21 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 
+def missing_core(name: str) -> RuntimeError:
+    return RuntimeError(
+        f"there is no {name} without the C module of atomicx: it is atomic across processes,"
+        " which no Python code is. Install atomicx where there is a C compiler (with ATOMICX_REQUIRE_C=1"
+        " pip tells what is missing), and do not set ATOMICX_PURE=1"
+    )
+
+
 class Shared:
     """What the two have beside their operations."""
 
     __slots__ = ()
 
     def __new__(cls, *args: object, **kwargs: object) -> NoReturn:
-        raise RuntimeError(
-            f"there is no {cls.__name__} without the C module of atomicx: it is atomic across processes,"
-            " which no Python code is. Install atomicx where there is a C compiler (with ATOMICX_REQUIRE_C=1"
-            " pip tells what is missing), and do not set ATOMICX_PURE=1"
-        )
+        raise missing_core(cls.__name__)
 
     def __init__(self, buffer: Buffer, offset: _Integer = 0) -> None:  # pyright: ignore[reportInconsistentConstructor]
         pass  # never called; what it takes is what the signature shows

@@ -12,17 +12,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
-from atomicx import SharedInt
+from atomicx import SharedCounter, SharedFamily, SharedInt
 from atomicx.shared import Segment
 from lifecycle.programs.forks import FORK_WARNING
 from support.child import program
-from support.race import GIL, hasty_switching
+from support.race import hasty_switching
 from support.shared import fork, status_of
 
 PROCESSES = 8
-COUNTS = 100_000
+COUNTS = 30_000
 KILLS = 200
 NAMING_KILLS = 100
+NAMES = 500  # that a worker makes, and as many label values
 FORKS = 200
 CHILD_COUNTS = 50
 
@@ -31,34 +32,46 @@ def without_fork(backend: str) -> str | None:
     return None if hasattr(os, "fork") else f"{sys.platform} has no fork"
 
 
-def without_fork_among_makers(backend: str) -> str | None:
-    if not GIL:
-        return "without the GIL to make a cell takes a dict's lock, and is documented as not safe in a fork"
-    return without_fork(backend)
-
-
 @contextmanager
-def segment_of(capacity: int) -> Iterator[Segment]:
+def segment_of(capacity: int, processes: int = 64) -> Iterator[Segment]:
     with tempfile.TemporaryDirectory() as folder:
-        yield Segment.create(os.path.join(folder, "segment"), capacity)
+        yield Segment.create(os.path.join(folder, "segment"), capacity, processes=processes)
+
+
+def kill_some_time(child: int, chance: random.Random, longest: float) -> None:
+    """At a random instant: in Python, in C, or in the kernel."""
+    time.sleep(chance.random() * longest)
+    os.kill(child, signal.SIGKILL)
+    assert status_of(child) == -signal.SIGKILL
 
 
 def count(segment: Segment) -> None:
-    integer, real = segment.int("int"), segment.float("float")
-    for _ in range(COUNTS):
+    integer, real, counter = segment.int("int"), segment.float("float"), segment.counter("counter")
+    family, histogram = segment.counter("family", "a"), segment.histogram("histogram", [0.5, 1])
+    gauge = segment.gauge("gauge")
+    for number in range(COUNTS):
         integer.inc()
         real.add(0.5)
+        counter.inc()
+        family.inc(number % 3)
+        histogram.observe(1)
+        gauge.inc()
 
 
 def check(segment: Segment) -> None:
-    assert segment.int("int").load() == PROCESSES * COUNTS
-    assert segment.float("float").load() == PROCESSES * COUNTS / 2
-    assert [name for name, _ in segment.items()] == ["int", "float"]
+    total = PROCESSES * COUNTS
+    assert segment.int("int").load() == total
+    assert segment.float("float").load() == total / 2
+    assert segment.counter("counter").load() == total
+    assert sum(child.load() for _, child in segment.counter("family", "a").items()) == total
+    assert segment.histogram("histogram", [0.5, 1]).snapshot() == ((0, total, 0), total)
+    assert segment.gauge("gauge").load() == 0
+    assert len(list(segment.items())) == 6
 
 
 @program(unless=without_fork, dev=False)
 def forked_processes_count(module: ModuleType) -> None:
-    with segment_of(2) as segment:
+    with segment_of(20) as segment:
         children = [fork(lambda: count(segment)) for _ in range(PROCESSES)]
         assert [status_of(child) for child in children] == [0] * PROCESSES
         check(segment)
@@ -75,7 +88,7 @@ count(Segment.open(sys.argv[1]))
 @program(dev=False)
 def spawned_processes_count(module: ModuleType) -> None:
     """They share nothing but the path."""
-    with segment_of(2) as segment:
+    with segment_of(20) as segment:
         command = [sys.executable, "-c", SPAWNED, segment.path]
         children = [subprocess.Popen(command) for _ in range(PROCESSES)]
         assert [child.wait() for child in children] == [0] * PROCESSES
@@ -84,72 +97,124 @@ def spawned_processes_count(module: ModuleType) -> None:
 
 @program(unless=without_fork, dev=False)
 def killed_processes_lose_nothing(module: ModuleType) -> None:
-    """Each worker counts in a cell of all and then in its own, until it is killed, wherever that is."""
-    with segment_of(KILLS + 1) as segment:
-        total = segment.int("total")
+    """Each worker counts in a counter of all and then in its own, until it is killed, wherever that is."""
+    with segment_of(2 * KILLS + 20) as segment:
+        total, gauge = segment.counter("total"), segment.gauge("gauge")
+        histogram = segment.histogram("histogram", [1])
+        by_worker = segment.counter("by worker", "worker")
 
-        def work(name: str) -> None:
-            mine = segment.int(name)
+        def work(name: int) -> None:
             while True:
                 total.inc()
-                mine.inc()
+                by_worker.inc(name)
+                gauge.inc()
+                histogram.observe(1)
 
         chance = random.Random(1)
         for number in range(KILLS):
-            child = fork(lambda number=number: work(str(number)))  # type: ignore[misc]
-            time.sleep(chance.random() * 0.004)
-            os.kill(child, signal.SIGKILL)
-            assert status_of(child) == -signal.SIGKILL
-        mine = [cell.load() for name, cell in segment.items() if name != "total"]
-        # Killed between the two, a worker has counted one more in the cell of all.
+            child = fork(lambda number=number: work(number))  # type: ignore[misc]
+            kill_some_time(child, chance, 0.004)
+        mine = [cell.load() for _, cell in by_worker.items()]
+        # Killed between the two, a worker has counted one more in the counter of all.
         assert sum(mine) <= total.load() <= sum(mine) + KILLS
+        assert sum(histogram.snapshot().counts) <= sum(mine) <= sum(histogram.snapshot().counts) + KILLS
+        assert 0 <= sum(histogram.snapshot().counts) - histogram.snapshot().sum <= KILLS
+        assert gauge.load() == 0
+        assert segment.usage().stripes == 1
         assert sum(1 for number in mine if number) > KILLS // 4, "hardly any worker came to count"
 
 
 @program(unless=without_fork, dev=False)
 def processes_killed_while_they_make_cells_leave_whole_names(module: ModuleType) -> None:
-    """Two at once, so that one of them may wait for the lock of a dead one."""
-    with segment_of(50_000) as segment:
+    with segment_of(2 * NAMES * NAMING_KILLS + 2 * NAMING_KILLS, 4) as segment:
 
         def work(prefix: str) -> None:
-            for number in range(10_000):
-                segment.int(f"{prefix}:{number}:{'x' * (number % 200)}").inc()
+            for number in range(NAMES):
+                segment.int(f"{prefix}:{number}:{'x' * (number % 60)}").inc()
+                segment.counter(f"{prefix}", "number").inc(number)
+            time.sleep(60)
 
         chance = random.Random(2)
         for number in range(0, NAMING_KILLS, 2):
-            children = [fork(lambda prefix=prefix: work(str(prefix))) for prefix in (number, number + 1)]
+            children = [fork(lambda prefix=prefix: work(str(prefix))) for prefix in (number, number + 1)]  # type: ignore[misc]
             for child in children:
-                time.sleep(chance.random() * 0.01)
-                os.kill(child, signal.SIGKILL)
-            assert {status_of(child) for child in children} <= {-signal.SIGKILL}
-        names = dict(Segment.open(segment.path).items())
-        for name, cell in names.items():
-            _, number, rest = name.split(":")
-            assert rest == "x" * (int(number) % 200)
-            assert cell.load() in (0, 1)
-        assert len(names) > NAMING_KILLS, "hardly any worker came to make a cell"
+                kill_some_time(child, chance, 0.006)
+        names = 0
+        for name, cell in Segment.open(segment.path).items():
+            names += 1
+            if ":" in name:
+                _, number, rest = name.split(":")
+                assert rest == "x" * (int(number) % 60)
+                assert isinstance(cell, SharedInt) and cell.load() in (0, 1)
+            else:
+                assert isinstance(cell, SharedFamily)
+                labels = [int(label) for (label,), child in cell.items() if child.load() <= 1]
+                assert labels == list(range(len(cell)))
+        assert names > NAMING_KILLS, "hardly any worker came to make a cell"
         assert segment.int("after all").add_fetch() == 1
 
 
+@program(unless=without_fork, dev=False)
+def processes_killed_while_they_create_and_open(module: ModuleType) -> None:
+    """The path has a whole segment, or nothing; what was prepared aside may be left."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "segment")
+
+        def work() -> None:
+            while True:
+                with Segment.open_or_create(path, 50) as segment:
+                    segment.counter("c").inc()
+                Segment.create(path, 60, replace=True).close()
+
+        chance = random.Random(3)
+        opened = 0
+        for _ in range(NAMING_KILLS):
+            kill_some_time(fork(work), chance, 0.01)
+            if os.path.exists(path):
+                with Segment.open(path) as segment:
+                    opened += 1
+                    segment.counter("c").inc()
+                if chance.random() < 0.5:
+                    os.unlink(path)
+        assert opened > NAMING_KILLS // 4
+        left = [name for name in os.listdir(folder) if name != "segment"]
+        assert all(name.startswith(".atomicx-") and name.endswith(".tmp") for name in left)
+        assert len(left) <= NAMING_KILLS
+
+
 @program(unless=without_fork, dev=False, ignored_warnings=(FORK_WARNING,))
-def children_of_counting_threads_count(module: ModuleType) -> None:
-    with segment_of(FORKS + 2) as segment, hasty_switching():
-        total, named = segment.int("total"), segment.int("named")
+def children_of_threads_count_and_make_cells(module: ModuleType) -> None:
+    """Threads count, look names up and make new ones, while children are forked that do so too."""
+    with segment_of(120_000, 4) as segment, hasty_switching():
+        total, named, family = segment.counter("total"), segment.int("named"), segment.counter("family", "a")
         beats = [0, 0, 0]
         stopped = False
 
         # As arguments: without the GIL a variable of the function around has a lock, which a child may find
         # taken.
-        def beat(me: int, total: SharedInt = total) -> None:
+        def beat(me: int, segment: Segment = segment, total: SharedCounter = total) -> None:
+            number = 0
             while not stopped:
                 total.inc()
                 beats[me] += 1
+                number += 1
+                if number < 15_000:
+                    segment.int(f"{me}:{number}").inc()
+                    family.inc(f"{me}:{number}")
 
-        def child(number: int, total: SharedInt = total) -> None:
+        def child(
+            number: int,
+            segment: Segment = segment,
+            total: SharedCounter = total,
+            named: SharedInt = named,
+            family: SharedFamily[SharedCounter] = family,
+        ) -> None:
             for _ in range(CHILD_COUNTS):
                 total.inc()
             segment.int(f"child {number}").inc()
+            family.inc(f"child {number}")
             assert segment.int("named") is named
+            assert segment.counter("family", "a") is family
             named.inc()
 
         threads = [threading.Thread(target=beat, args=(me,)) for me in range(len(beats))]
@@ -165,33 +230,6 @@ def children_of_counting_threads_count(module: ModuleType) -> None:
                 thread.join()
         assert total.load() == sum(beats) + FORKS * CHILD_COUNTS
         assert named.load() == FORKS
-        assert sum(1 for name, cell in segment.items() if name.startswith("child ") and cell.load()) == FORKS
-
-
-@program(unless=without_fork_among_makers, dev=False, ignored_warnings=(FORK_WARNING,))
-def children_of_naming_threads_make_cells(module: ModuleType) -> None:
-    """A child may be forked while another thread holds the lock, which must not stay with the child."""
-    with segment_of(100_000) as segment, hasty_switching():
-        stopped = False
-
-        def name_cells(me: int) -> None:
-            number = 0
-            while not stopped and number < 20_000:
-                segment.int(f"{me}:{number}").inc()
-                number += 1
-
-        def child(number: int) -> None:
-            segment.int(f"child {number}").inc()
-
-        threads = [threading.Thread(target=name_cells, args=(me,)) for me in range(2)]
-        for thread in threads:
-            thread.start()
-        try:
-            for number in range(FORKS // 4):
-                status = status_of(fork(lambda number=number: child(number)))  # type: ignore[misc]
-                assert status == 0, f"child {number} ended with {status}"
-        finally:
-            stopped = True
-            for thread in threads:
-                thread.join()
-        assert all(cell.load() == 1 for _, cell in segment.items())
+        children = [cell for name, cell in segment.items() if name.startswith("child ")]
+        assert [cell.load() for cell in children if isinstance(cell, SharedInt)] == [1] * FORKS
+        assert all(f"child {number}" in family for number in range(FORKS))

@@ -1,0 +1,8 @@
+/* core_shared.c: those of the core's sources that work on memory which other processes have too, compiled
+ * with the atomics that hold between processes. See core.c. */
+#define AX_SHARED_MEMORY
+#include "ax_py.h"
+
+#include "ax_segment.c"
+#include "ax_segment_entry.c"
+#include "ax_segment_stripe.c"

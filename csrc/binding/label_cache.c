@@ -1,0 +1,135 @@
+/* label_cache.c: see label_cache.h. */
+#include "label_cache.h"
+
+enum { FIRST_SIZE = 16 };
+
+bool label_value_equal(PyObject *one, PyObject *other)
+{
+    int64_t number, same;
+    if (ax_long_read(one, &number)) {
+        return ax_long_read(other, &same) && number == same;
+    }
+    return PyUnicode_CheckExact(other) && PyUnicode_GET_LENGTH(one) == PyUnicode_GET_LENGTH(other) &&
+           PyUnicode_KIND(one) == PyUnicode_KIND(other) &&
+           memcmp(PyUnicode_DATA(one), PyUnicode_DATA(other),
+                  (size_t)PyUnicode_GET_LENGTH(one) * (size_t)PyUnicode_KIND(one)) == 0;
+}
+
+/* At most half of a table is used, so every search ends. */
+static bool table_has_room(label_table *table)
+{
+    uint64_t used = ax_word_load(&table->used);
+    do {
+        if (used >= (table->mask + 1) / 2) {
+            return false;
+        }
+    } while (!ax_word_compare_exchange(&table->used, &used, used + 1));
+    return true;
+}
+
+/* Puts a record into a table that has room for it. */
+static void table_put(label_table *table, label_record *record)
+{
+    for (uint64_t place = record->hash;; place++) {
+        void *none = NULL;
+        if (ax_pointer_compare_exchange(&table->records[place & table->mask], &none, record)) {
+            return;
+        }
+    }
+}
+
+static label_table *table_new(label_table *smaller)
+{
+    uint64_t size = smaller == NULL ? FIRST_SIZE : 4 * (smaller->mask + 1);
+    label_table *table = PyMem_RawCalloc(1, sizeof *table + (size_t)size * sizeof(ax_pointer));
+    if (table == NULL) {
+        return NULL;
+    }
+    table->smaller = smaller;
+    table->mask = size - 1;
+    for (uint64_t i = 0; smaller != NULL && i <= smaller->mask; i++) {
+        label_record *record = ax_pointer_load(&smaller->records[i]);
+        if (record != NULL && table_has_room(table)) {
+            table_put(table, record);
+        }
+    }
+    return table;
+}
+
+/* A table with room for one more; NULL if there is none. */
+static label_table *table_for_one(ax_pointer *cache)
+{
+    for (;;) {
+        void *found = ax_pointer_load(cache);
+        label_table *table = found;
+        if (table != NULL && table_has_room(table)) {
+            return table;
+        }
+        if (table != NULL && table->mask + 1 >= 2 * LABEL_CACHE_MOST) {
+            return NULL;
+        }
+        label_table *larger = table_new(table);
+        if (larger == NULL) {
+            return NULL;
+        }
+        if (!ax_pointer_compare_exchange(cache, &found, larger)) {
+            PyMem_RawFree(larger); /* another thread has made one */
+        }
+    }
+}
+
+void label_cache_add(ax_pointer *cache, uint64_t hash, PyObject *const *values, Py_ssize_t count,
+                     const ax_entry *entry)
+{
+    label_table *table = table_for_one(cache);
+    label_record *record =
+        table == NULL ? NULL : PyMem_RawMalloc(sizeof *record + (size_t)count * sizeof(PyObject *));
+    if (record == NULL) {
+        return;
+    }
+    record->entry = *entry;
+    record->hash = hash;
+    record->count = count;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        record->values[i] = Py_NewRef(values[i]);
+    }
+    table_put(table, record);
+}
+
+static void record_free(label_record *record)
+{
+    for (Py_ssize_t i = 0; i < record->count; i++) {
+        Py_DECREF(record->values[i]);
+    }
+    PyMem_RawFree(record);
+}
+
+/* Whether a larger table has the record too, and frees it. */
+static bool is_in(const label_table *table, const label_record *wanted)
+{
+    for (uint64_t place = wanted->hash;; place++) {
+        const label_record *record = ax_pointer_load(&table->records[place & table->mask]);
+        if (record == NULL || record == wanted) {
+            return record != NULL;
+        }
+    }
+}
+
+void label_cache_free(ax_pointer *cache)
+{
+    label_table *larger = NULL, *table = ax_pointer_exchange(cache, NULL);
+    while (table != NULL) {
+        for (uint64_t i = 0; i <= table->mask; i++) {
+            label_record *record = ax_pointer_load(&table->records[i]);
+            /* One that was put into a table after it had been replaced is in no other. */
+            if (record != NULL && (larger == NULL || !is_in(larger, record))) {
+                record_free(record);
+            }
+        }
+        label_table *smaller = table->smaller;
+        PyMem_RawFree(larger);
+        larger = table;
+        table = smaller;
+    }
+    PyMem_RawFree(larger);
+}

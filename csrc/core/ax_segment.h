@@ -1,0 +1,291 @@
+/* ax_segment.h: counters, gauges and histograms in a file that many processes have mapped.
+ *
+ * docs/segment.md has the layout. In short: a header that never changes; an index from keys to entries; a
+ * heap of entries, in a chain in the order of their creation; and stripes, one per process, in which each
+ * series has a run of words. Stripe 0 belongs to nobody: processes that find no stripe of their own count
+ * there.
+ *
+ * What may be believed. Another process, or whoever damaged the file, can change every byte at any moment.
+ * The header is checked once, and then only this process's copy is used (ax_segment). An entry is copied word
+ * by word into an ax_entry and checked each time; a key is compared inside the bounds that were checked. So a
+ * hostile file gives wrong numbers or AX_SEGMENT_DAMAGED, but no access outside the mapping, and every loop
+ * ends: walks along the chain stop where the numbers of the entries do not go up by one, and probes of the
+ * index after as many slots as there are.
+ *
+ * How an entry comes to be. Its maker takes memory from the heap, writes the entry there, and appends it to
+ * the chain by one compare-and-swap of the last entry's `next`: that publishes it, and at the same time gives
+ * it its words in the stripes, which begin where the previous entry's end. Before it appends, the maker links
+ * the last entry (into the index, and into its family's list of children), so that only the last one can be
+ * unlinked, and then looks its own key up. Hence no key is published twice, and a maker that is killed at any
+ * instruction leaves at most memory of the heap that nobody uses. Nobody waits for anybody: a
+ * compare-and-swap fails only because another one succeeded.
+ *
+ * How a stripe gets its owner. One word says who: a generation, even when the owner is settled and odd while
+ * it takes the stripe over, a tag of its pid namespace, and its pid. A compare-and-swap makes it odd; the
+ * gauges are zeroed; then it becomes even. Counters and histograms stay as they are, because the next owner
+ * goes on from there. A reader of a gauge reads the word before and after.
+ *
+ * Linearization points: of making, the compare-and-swap of `next`; of finding, the read of the index's slot;
+ * of counting, the compare-and-swap of a word in the own stripe. A sum over stripes is not linearizable: it
+ * lies between the total at its start and the total at its end. All functions are lock-free, and none runs
+ * Python code. They need AX_SHARED_MEMORY.
+ */
+#ifndef AX_SEGMENT_H
+#define AX_SEGMENT_H
+
+#include <stddef.h>
+
+#include "ax_float.h"
+#include "ax_int.h"
+
+enum {
+    AX_SEGMENT_VERSION = 2,
+    AX_SEGMENT_HEADER_BYTES = 256,
+    AX_SEGMENT_LINE = 128, /* two cache lines: processors fetch them together */
+    AX_ENTRY_UNIT = 64,    /* entries begin at multiples of it */
+    AX_ENTRY_HEADER_BYTES = 128,
+    AX_ENTRY_BYTES = 256, /* memory of the heap for each unit of the capacity */
+    AX_HEAP_SLACK_BYTES = 65536,
+    AX_NAME_BYTES = 240, /* a name is not longer */
+    AX_KEY_BYTES = 1024, /* nor are the label values of a series, with their lengths */
+    AX_SEGMENT_MOST_PROCESSES = 4096,
+};
+#define AX_SEGMENT_MOST_CAPACITY (UINT64_C(1) << 28)
+
+/* Kinds of entries. The numbers from 7 on are kept for doubles that are summed, the least, the greatest or
+ * the latest of all processes, each with a timestamp: see docs/segment.md. */
+typedef enum {
+    AX_KIND_ROOT,
+    AX_KIND_INT,
+    AX_KIND_FLOAT,
+    AX_KIND_COUNTER,
+    AX_KIND_GAUGE,
+    AX_KIND_HISTOGRAM
+} ax_kind;
+
+/* Bits of an entry's mode. */
+enum { AX_MODE_OVERFLOW = 1 }; /* of a family: the text of its overflow child follows its label names */
+
+/* Bits of an entry's state. */
+#define AX_STATE_HIDDEN UINT64_C(1)     /* removed from its family */
+#define AX_STATE_OVERFLOWED UINT64_C(2) /* of a family: its overflow child was used */
+
+/* A checked mapping: immutable. Offsets are from its start, in bytes. */
+typedef struct {
+    unsigned char *memory;
+    uint64_t size;
+    uint64_t capacity;
+    uint64_t processes; /* stripes, without stripe 0 */
+    uint64_t index, slots;
+    uint64_t owners;
+    uint64_t heap, heap_bytes;
+    uint64_t stripes, stripe_bytes;
+    uint64_t words; /* in each stripe */
+    uint64_t id[2];
+} ax_segment;
+
+/* A copy of what an entry says, checked against its segment. */
+typedef struct {
+    uint64_t offset;
+    uint64_t hash;
+    uint64_t parent; /* offset of the family's entry; 0 if it is not a child */
+    uint64_t state;
+    uint32_t number; /* 0 for the root, and 1 more for each entry after it */
+    uint32_t size;
+    uint32_t first_word, words;   /* its run in each stripe */
+    uint32_t low_used, high_used; /* words in use at either end of a stripe, this entry's included */
+    uint32_t bound_count, label_bytes;
+    uint16_t kind, mode, key_bytes, label_count; /* label_count is 0 unless it is a family */
+} ax_entry;
+
+/* What is to be found, or made. */
+typedef struct {
+    const unsigned char *key; /* a name, or label values */
+    const unsigned char *labels;
+    const double *bounds;
+    uint64_t parent;
+    uint32_t key_bytes, label_bytes, bound_count, words;
+    uint16_t kind, mode, label_count;
+} ax_wanted;
+
+typedef enum {
+    AX_SEGMENT_FOUND,
+    AX_SEGMENT_MADE,
+    AX_SEGMENT_MISSING,
+    AX_SEGMENT_FULL,
+    AX_SEGMENT_DAMAGED,
+} ax_segment_status;
+
+/* What is wrong with a header. */
+typedef enum {
+    AX_HEADER_SOUND,
+    AX_HEADER_FOREIGN,
+    AX_HEADER_OTHER_BYTE_ORDER,
+    AX_HEADER_OLDER,
+    AX_HEADER_CHECKSUM,
+    AX_HEADER_NEWER,
+    AX_HEADER_IMPOSSIBLE,
+    AX_HEADER_SIZE,
+} ax_header_status;
+
+/* ax_segment.c */
+
+/* Fills in all but memory and id. False: no such capacity, or number of processes. */
+bool ax_segment_plan(ax_segment *segment, uint64_t capacity, uint64_t processes);
+
+/* Writes the header, AX_SEGMENT_HEADER_BYTES of them. */
+void ax_segment_write_header(const ax_segment *segment, unsigned char *header);
+
+/* Writes the first entry of the chain, AX_ENTRY_HEADER_BYTES of them. */
+void ax_segment_write_root(unsigned char *root);
+
+/* Fills in all but memory from the header of a file of this size, unless it is not sound. */
+ax_header_status ax_segment_check(ax_segment *segment, const unsigned char *header, uint64_t size);
+
+AX_INLINE ax_word *ax_segment_word(const ax_segment *segment, uint64_t offset)
+{
+    return (ax_word *)(void *)(segment->memory + offset);
+}
+
+/* A word of a run; word < segment->words, stripe <= segment->processes. */
+AX_INLINE ax_word *ax_segment_stripe_word(const ax_segment *segment, uint64_t stripe, uint64_t word)
+{
+    return ax_segment_word(segment, segment->stripes + stripe * segment->stripe_bytes + word * 8);
+}
+
+/* Where the processes' additions to overflow children are counted: the first word of each stripe. */
+enum { AX_OVERFLOW_WORD = 0 };
+
+/* ax_segment_entry.c */
+
+/* Copies the entry at offset; false if there cannot be a sound one. */
+bool ax_entry_read(const ax_segment *segment, uint64_t offset, ax_entry *entry);
+
+AX_INLINE const unsigned char *ax_entry_key(const ax_segment *segment, const ax_entry *entry)
+{
+    return segment->memory + entry->offset + AX_ENTRY_HEADER_BYTES;
+}
+
+AX_INLINE uint64_t ax_round_up(uint64_t value, uint64_t unit)
+{
+    return (value + unit - 1) / unit * unit;
+}
+
+AX_INLINE const unsigned char *ax_entry_labels(const ax_segment *segment, const ax_entry *entry)
+{
+    return ax_entry_key(segment, entry) + ax_round_up(entry->key_bytes, 8);
+}
+
+/* The offset of the first bound. */
+AX_INLINE uint64_t ax_entry_bounds(const ax_entry *entry)
+{
+    return entry->offset + AX_ENTRY_HEADER_BYTES + ax_round_up(entry->key_bytes, 8) +
+           ax_round_up(entry->label_bytes, 8);
+}
+
+/* The offset of the value of an int or a float: on a line of its own. */
+AX_INLINE uint64_t ax_entry_value(const ax_entry *entry)
+{
+    return entry->offset + entry->size - AX_ENTRY_UNIT;
+}
+
+ax_word *ax_entry_state(const ax_segment *segment, const ax_entry *entry);
+
+/* The entry with this key and parent. FOUND, MISSING, DAMAGED. */
+ax_segment_status ax_segment_find(const ax_segment *segment, const ax_wanted *wanted, ax_entry *entry);
+
+/* The same, and makes it if it is missing: FOUND, MADE, FULL, DAMAGED. *spare is memory of the heap that this
+ * process took and did not use, or 0. */
+ax_segment_status ax_segment_make(const ax_segment *segment, const ax_wanted *wanted, ax_word *spare,
+                                  ax_entry *entry);
+
+/* The root of the chain, the entry after another one, the newest child of a family and the next older one:
+ * FOUND, MISSING at the end, DAMAGED. */
+ax_segment_status ax_segment_root(const ax_segment *segment, ax_entry *entry);
+ax_segment_status ax_segment_next(const ax_segment *segment, const ax_entry *entry, ax_entry *next);
+ax_segment_status ax_segment_newest_child(const ax_segment *segment, const ax_entry *family, ax_entry *child);
+ax_segment_status ax_segment_older_child(const ax_segment *segment, const ax_entry *child, ax_entry *older);
+
+/* The last entry of the chain. FOUND, DAMAGED. */
+ax_segment_status ax_segment_last(const ax_segment *segment, ax_entry *last);
+
+/* Bytes of the heap that were taken. */
+uint64_t ax_segment_heap_used(const ax_segment *segment);
+
+/* ax_segment_stripe.c */
+
+/* Who owns a stripe, as one word; 0 is nobody, ever. */
+AX_INLINE uint64_t ax_owner_generation(uint64_t owner)
+{
+    return owner >> 44;
+}
+
+AX_INLINE bool ax_owner_is_settled(uint64_t owner)
+{
+    return owner != 0 && (ax_owner_generation(owner) & 1) == 0;
+}
+
+AX_INLINE uint32_t ax_owner_pid(uint64_t owner)
+{
+    return (uint32_t)(owner & 0x3fffff);
+}
+
+AX_INLINE uint32_t ax_owner_namespace(uint64_t owner)
+{
+    return (uint32_t)(owner >> 22 & 0x3fffff);
+}
+
+/* A process, as it is known to others. */
+typedef struct {
+    uint32_t pid;       /* 22 bits */
+    uint32_t namespace; /* 22 bits: a tag of its pid namespace */
+    uint64_t started;   /* in ticks of the system since it booted; 0: not known */
+    uint64_t boot;      /* a number for this boot of the system; 0: not known */
+} ax_process;
+
+AX_INLINE ax_word *ax_segment_owner(const ax_segment *segment, uint64_t stripe)
+{
+    return ax_segment_word(segment, segment->owners + stripe * AX_SEGMENT_LINE);
+}
+
+/* What the record of a stripe says of its owner; what is not known yet is 0. */
+ax_process ax_segment_owner_process(const ax_segment *segment, uint64_t stripe, uint64_t owner);
+
+/* Whether the owner of a stripe, as just read, is alive. */
+typedef bool (*ax_segment_is_alive)(void *context, uint64_t stripe, uint64_t owner);
+
+/* Makes me the owner of a stripe that has none, or whose owner is dead. Returns the stripe; 0 if there is
+ * none. */
+uint64_t ax_segment_claim(const ax_segment *segment, const ax_process *me, ax_segment_is_alive is_alive,
+                          void *context);
+
+/* Gives back a stripe that was just claimed and in which nothing was counted. */
+void ax_segment_disclaim(const ax_segment *segment, uint64_t stripe, const ax_process *me);
+
+/* A sum of int64 that may be beyond int64. */
+typedef struct {
+    int64_t high;
+    uint64_t low;
+} ax_sum;
+
+AX_INLINE void ax_sum_add(ax_sum *sum, int64_t value)
+{
+    uint64_t low = sum->low + (uint64_t)value;
+    sum->high += (value < 0 ? -1 : 0) + (low < sum->low ? 1 : 0);
+    sum->low = low;
+}
+
+AX_INLINE bool ax_sum_fits(ax_sum sum)
+{
+    return sum.high == ((int64_t)sum.low < 0 ? -1 : 0);
+}
+
+/* The sum of a word over all stripes, as integers or as doubles. Wait-free. */
+ax_sum ax_segment_sum(const ax_segment *segment, uint64_t word);
+double ax_segment_sum_doubles(const ax_segment *segment, uint64_t word);
+
+/* The sum of a gauge's word over stripe 0 and the stripes of living processes. Bounded. */
+ax_sum ax_segment_sum_living(const ax_segment *segment, uint64_t word, ax_segment_is_alive is_alive,
+                             void *context);
+
+#endif

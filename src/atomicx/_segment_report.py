@@ -1,0 +1,73 @@
+"""`python -m atomicx segment PATH`: what is in a segment, and how full it is."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from . import SharedCounter, SharedFloat, SharedGauge, SharedHistogram, SharedInt
+from ._terminal import UsageError
+from .shared import Segment
+
+if TYPE_CHECKING:
+    import argparse
+
+_KINDS: dict[type, str] = {
+    SharedInt: "int",
+    SharedFloat: "float",
+    SharedCounter: "counter",
+    SharedGauge: "gauge",
+    SharedHistogram: "histogram",
+}
+
+
+def segment_command(options: argparse.Namespace) -> int:
+    """Show a segment, once or again and again. Returns the exit status."""
+    try:
+        segment = Segment.open(options.path, readonly=True, owner=options.owner)
+        print(report(segment))
+        while options.watch is not None:
+            sys.stdout.flush()
+            time.sleep(options.watch)
+            print(f"\n{report(segment)}")
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UsageError(str(error)) from None
+    return 0
+
+
+def report(segment: Segment) -> str:
+    """All that there is to know of a segment, as lines of text."""
+    usage = segment.usage()
+    return "\n".join(
+        [
+            f"{segment.path}",
+            f"  series      {usage.series} of {usage.capacity} ({usage.series / usage.capacity:.0%})",
+            f"  stripes     {usage.alive} alive, {usage.stripes} used, of {usage.processes}",
+            f"  size        {usage.bytes} bytes, {usage.name_bytes} of them for names and labels",
+            f"  overflowed  {usage.overflowed} additions, for want of room",
+            *(line for name, cell in segment.items() for line in _lines(name, cell)),
+        ]
+    )
+
+
+def _lines(name: str, cell: Any) -> Iterator[str]:
+    kind = next((kind for made, kind in _KINDS.items() if isinstance(cell, made)), None)
+    if kind is not None:
+        yield f"{kind:9} {name} {_value(cell)}"
+        return
+    # A family.
+    for labels, child in cell.items():
+        text = ", ".join(f"{label}={value!r}" for label, value in zip(cell.label_names, labels, strict=True))
+        yield f"{cell.kind:9} {name}{{{text}}} {_value(child)}"
+    if len(cell) == 0:
+        yield f"{cell.kind:9} {name}{{{', '.join(cell.label_names)}}} no series"
+
+
+def _value(cell: Any) -> str:
+    if not isinstance(cell, SharedHistogram):
+        return str(cell.load())
+    snapshot = cell.snapshot()
+    buckets = [f"<={bound:g}: {count}" for bound, count in zip(cell.bounds, snapshot.counts, strict=False)]
+    return f"{', '.join(buckets)}, more: {snapshot.counts[-1]}; sum {snapshot.sum:g}"
