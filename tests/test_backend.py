@@ -49,7 +49,7 @@ def backend_of(folder: Path, core: str | None, pure: str | None) -> str:
     """What atomicx.backend is, where importing it is silent, even with warnings as errors."""
     if core is not None:
         (folder / "atomicx" / "_core.py").write_text(core)
-    code = "import atomicx; print(atomicx.backend, atomicx.AtomicInt(5))"
+    code = "import atomicx; print(atomicx.backend, repr(atomicx.AtomicInt(5)))"
     done = run(folder, code, pure, "-W", "error")
     assert (done.returncode, done.stderr) == (0, "")
     backend, cell = done.stdout.split()

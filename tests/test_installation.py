@@ -60,7 +60,7 @@ def test_alone(folder: Path) -> None:
 def test_theirs_was_there_before(folder: Path) -> None:
     """Ours works, until theirs is uninstalled: a warning at the user's import."""
     install_theirs(folder, front=False)
-    (folder / "user.py").write_text("\nimport atomicx\nprint(atomicx.AtomicInt(5))\n")
+    (folder / "user.py").write_text("\nimport atomicx\nprint(repr(atomicx.AtomicInt(5)))\n")
     done = run(folder, "user.py")
     assert (done.returncode, done.stdout) == (0, "AtomicInt(5)\n")
     [warning, _] = done.stderr.splitlines()

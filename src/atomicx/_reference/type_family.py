@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 from _thread import get_ident
-from contextlib import suppress
+from _weakref import ref
 from types import GenericAlias
-from weakref import ref
 
 from .chain import Cell, current, swap
 from .labels import as_label_names, as_labels, as_limit, as_overflow, described, named_values
@@ -46,8 +45,11 @@ def without(held: Held, gone: Iterable[_Labels]) -> Held:
     removed = [entry for entry in held.removed if entry[1]() is not None]
     for labels in gone:
         child = rest.pop(labels)
-        with suppress(TypeError):  # if it cannot be referred to weakly, it is not recognised
-            removed.append((labels, ref(child)))
+        try:
+            reference = ref(child)
+        except TypeError:
+            continue  # it cannot be referred to weakly, and so is not recognised
+        removed.append((labels, reference))
     return Held(rest, tuple(removed))
 
 
