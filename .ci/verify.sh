@@ -20,7 +20,7 @@ verify() {
 # subjects VERSION: where verify has installed into .venv.
 subjects() {
   cd "$work/verify/$1"
-  timeout --kill-after=30 900 .venv/bin/python -m tests.subjects --short
+  timeout --kill-after=30 900 .venv/bin/python -m tests.subjects --short --seconds 10
 }
 
 command=$(readme main)

@@ -284,8 +284,10 @@ def _own_name(cell: Any, row: Operation) -> str | None:
     """What the cell calls an operation; None if it lacks it."""
     if row.name in NOT_COMPARED or row.name == "__init__":
         return None
-    if row.name.startswith("track()"):
-        return "track" if _defines(cell, "track") else None
+    if "()." in row.name:
+        # What a guard does, as `track().__enter__`.
+        maker = row.name.partition("(")[0]
+        return maker if _defines(cell, maker) else None
     return next((name for name in (row.name, *OTHER_NAMES.get(row.name, ())) if _defines(cell, name)), None)
 
 
