@@ -233,9 +233,10 @@ static inline PyObject *ax_module_of(PyTypeObject *type, PyModuleDef *definition
 #endif
 
 /* Whether the collector may untrack object one day: on free-threaded builds it does so to exact tuples whose
- * contents it does not track (gc_maybe_untrack in Python/gc_free_threading.c of 3.14 and 3.15), and says there
- * that it might to other immutable containers, of which frozendict is the only one so far. Never to dicts, which
- * are tracked from birth since 3.14, nor to instances of a subclass, whose exact type is another. */
+ * contents it does not track (gc_maybe_untrack in Python/gc_free_threading.c of 3.14 and 3.15), and says
+ * there that it might to other immutable containers, of which frozendict is the only one so far. Never to
+ * dicts, which are tracked from birth since 3.14, nor to instances of a subclass, whose exact type is
+ * another. */
 static inline bool ax_may_be_untracked(PyObject *object)
 {
 #if defined(PyFrozenDict_CheckExact) /* since 3.15 */
@@ -246,9 +247,9 @@ static inline bool ax_may_be_untracked(PyObject *object)
     return PyTuple_CheckExact(object);
 }
 
-/* Makes reference counting of object deferred, where that exists, the collector tracks object, and it will go on
- * to: only the collector frees such an object, and only if it tracks it. The caller holds a reference. Takes
- * effect once, from any thread. */
+/* Makes reference counting of object deferred, where that exists, the collector tracks object, and it will go
+ * on to: only the collector frees such an object, and only if it tracks it. The caller holds a reference.
+ * Takes effect once, from any thread. */
 static inline void ax_enable_deferred_refcount(PyObject *object)
 {
 #if defined(Py_GIL_DISABLED) && PY_VERSION_HEX >= 0x030E0000
@@ -259,6 +260,22 @@ static inline void ax_enable_deferred_refcount(PyObject *object)
     (void)object;
 #endif
 }
+
+/* Whether a cell defers its own count when it sees that threads contend for it: where counts can be deferred.
+ * What only such a cell has stands in the macro, since elsewhere there is nothing to defer. A build may
+ * define it to 1, to see the same code where the deferral itself does nothing. */
+#if !defined(AX_NOTICES_SHARING)
+#if defined(Py_GIL_DISABLED) && PY_VERSION_HEX >= 0x030E0000
+#define AX_NOTICES_SHARING 1
+#else
+#define AX_NOTICES_SHARING 0
+#endif
+#endif
+#if AX_NOTICES_SHARING
+#define AX_WHERE_SHARING_IS_NOTICED(...) __VA_ARGS__
+#else
+#define AX_WHERE_SHARING_IS_NOTICED(...)
+#endif
 
 /* Whether a str has its characters: before 3.12 one from a deprecated function may not have them yet. */
 static inline bool ax_text_is_ready(PyObject *text)

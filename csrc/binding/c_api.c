@@ -8,9 +8,10 @@
 
 #include <stddef.h>
 
+#include "word_cell.h"
+
 #include "ax_int.h"
 #include "counter_cell.h"
-#include "word_cell.h"
 
 /* By its place, so that whatever compiles these sources needs no path for it. */
 #include "../../src/atomicx/include/atomicx.h"

@@ -10,6 +10,15 @@ PyMemberDef word_cell_members[] = {
     {NULL, 0, 0, 0, NULL},
 };
 
+void word_cell_contended(WordCell *cell)
+{
+    AX_WHERE_SHARING_IS_NOTICED(if (ax_word_load(&cell->sharing_is_noticed) == 0) {
+        ax_word_store(&cell->sharing_is_noticed, 1);
+        ax_enable_deferred_refcount((PyObject *)cell); /* two threads may ask: it takes effect once */
+    })
+    (void)cell;
+}
+
 int cell_traverse(PyObject *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));

@@ -1481,7 +1481,8 @@
     "Say that many threads will use object for long. Returns object.\n" \
     "\n" \
     "On free-threaded CPython 3.14 and later it gets deferred reference counting, if the garbage collector\n" \
-    "tracks it: its count is no longer contended, and the collector frees it. Elsewhere nothing happens.\n" \
-    "Counter, Histogram and Family do it by themselves."
+    "tracks it and always will (it may untrack tuples): its count is no longer contended, and the collector\n" \
+    "frees it. Elsewhere nothing happens. Counter, Histogram and Family do it when they are made, AtomicInt and\n" \
+    "AtomicFloat when threads are seen to contend for them."
 
 #endif

@@ -5,6 +5,8 @@
  * of exactly our C types, whose operations run no Python code, and for amounts whose conversion runs none.
  * For any other child, or amount, or where an exception is to be raised, the child gets a reference, and its
  * method is called. */
+#include "word_cell.h"
+
 #include "family.h"
 
 #include <stdlib.h>
@@ -13,7 +15,6 @@
 #include "ax_int.h"
 #include "counter_cell.h"
 #include "docstrings.h"
-#include "word_cell.h"
 
 /* What goes with an operation: what was given, and what it is if that can be told without running Python
  * code. */

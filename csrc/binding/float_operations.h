@@ -290,6 +290,7 @@ static bool float_update_with(PyObject *self, PyObject *function, PyObject **pre
         }
         Py_DECREF(*previous);
         Py_DECREF(*result);
+        cell_contended(self);
         if (!tried || !before_retry()) {
             return false;
         }

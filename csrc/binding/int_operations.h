@@ -5,6 +5,8 @@
  *   bool cell_enter(PyObject *self, ax_word **word)   true: *word may be used until cell_leave. False, with a
  *                                                     ValueError: the cell has no word (any more).
  *   void cell_leave(PyObject *self)                   may run Python code: nothing is held, nothing is raised
+ *   void cell_contended(PyObject *self)               another thread came between: for update(), which tries
+ * again
  *
  * and by CELL_DEALLOC the type's tp_dealloc, by CELL_IS_SHARED whether other processes have the word too, and
  * by CELL_OWN_WORD(self) the word if it is this process's alone and lives as long as the cell; otherwise
@@ -183,8 +185,29 @@ static PyObject *int_compare_exchange(PyObject *self, PyObject *const *args, Py_
 /* The operations that apply a step. Each is one call of int_apply or int_apply_with, specialised by inlining;
  * they differ in the step, in where the operand comes from, and in what they return. */
 
+/* All of an operation whose first attempt was overtaken. Out of line and tail-called, so that the first
+ * attempt needs no frame. */
+AX_NOINLINE static PyObject *int_apply_none_overtaken(PyObject *self, ax_int_step step, int64_t operand)
+{
+    cell_contended(self);
+    if (!int_apply(self, step, operand)) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
 AX_INLINE PyObject *int_apply_none(PyObject *self, ax_int_step step, int64_t operand)
 {
+    if (AX_NOTICES_SHARING && !CELL_IS_SHARED) {
+        ax_application application = ax_int_try_apply(CELL_OWN_WORD(self), step, operand);
+        if (application == AX_OVERTAKEN) {
+            return int_apply_none_overtaken(self, step, operand);
+        }
+        if (application == AX_REFUSED) {
+            return result_overflow();
+        }
+        Py_RETURN_NONE;
+    }
     if (!int_apply(self, step, operand)) {
         return NULL;
     }
@@ -412,6 +435,7 @@ static bool int_update_with(PyObject *self, PyObject *function, PyObject **previ
         }
         Py_DECREF(*previous);
         Py_DECREF(*result);
+        cell_contended(self);
         if (!tried || !before_retry()) {
             return false;
         }

@@ -71,6 +71,13 @@ AX_INLINE void cell_leave(PyObject *self)
     }
 }
 
+/* Takes no note: a call of such a cell is contended for its gate first, and its buffer is mapped to be shared
+ * by processes, which have no count in common. */
+AX_INLINE void cell_contended(PyObject *self)
+{
+    (void)self;
+}
+
 extern PyMemberDef shared_cell_members[]; /* immutable: the place of the list of weak references */
 
 /* Slots, one of them all but whole, and the method release. */

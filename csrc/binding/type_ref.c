@@ -146,6 +146,7 @@ static bool ref_update_with(PyObject *self, PyObject *function, PyObject **previ
         }
         Py_DECREF(*previous);
         Py_DECREF(*result);
+        ax_enable_deferred_refcount(self); /* threads contend for the cell; it takes effect once */
         if (!before_retry()) {
             return false;
         }

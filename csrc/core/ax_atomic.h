@@ -90,6 +90,11 @@ typedef struct {
 #error "atomicx knows no atomic operations for this compiler"
 #endif
 
+/* For a loop whose compare-and-swap on a word failed, before it tries again: another thread has changed the
+ * word just now. An includer of ax_int.h or ax_float.h may define it before them, to take note; it must not
+ * touch the word. It costs nothing where nothing fails. */
+#define AX_TRY_AGAIN(word) (AX_CONTENDED(word), true)
+
 #include "ax_assert.h" /* after the backend, which may say how an assertion fails */
 
 #endif

@@ -11,6 +11,10 @@
 
 #include "ax_atomic.h"
 
+#if !defined(AX_CONTENDED)
+#define AX_CONTENDED(word) ((void)0) /* see AX_TRY_AGAIN */
+#endif
+
 _Static_assert(sizeof(double) == sizeof(uint64_t), "a double must fill the word");
 
 typedef double (*ax_float_step)(double value, double operand);
@@ -117,7 +121,7 @@ AX_INLINE void ax_float_apply(ax_word *cell, ax_float_step step, double operand,
         *previous = ax_float_from_bits(found);
         *result = step(*previous, operand);
         desired = ax_float_bits(*result);
-    } while (desired != found && !ax_word_compare_exchange(cell, &found, desired));
+    } while (desired != found && !ax_word_compare_exchange(cell, &found, desired) && AX_TRY_AGAIN(cell));
 }
 
 #endif

@@ -17,6 +17,10 @@
 
 #include "ax_atomic.h"
 
+#if !defined(AX_CONTENDED)
+#define AX_CONTENDED(word) ((void)0) /* see AX_TRY_AGAIN */
+#endif
+
 /* Computes *result from value and operand; false if the result is outside int64. */
 typedef bool (*ax_int_step)(int64_t value, int64_t operand, int64_t *result);
 
@@ -150,7 +154,22 @@ AX_INLINE bool ax_int_compare_exchange(ax_word *cell, int64_t *expected, int64_t
  * of memory. Called before each attempt to swap, so that a failure leaves the cell as it was. */
 typedef bool (*ax_int_prepare)(void *answer, int64_t previous, int64_t result);
 
-typedef enum { AX_APPLIED, AX_REFUSED, AX_UNPREPARED } ax_application;
+typedef enum { AX_APPLIED, AX_REFUSED, AX_UNPREPARED, AX_OVERTAKEN } ax_application;
+
+/* One attempt to replace the value by step(value, operand). AX_OVERTAKEN: another thread changed the cell in
+ * between, and nothing happened. Linearization point: as below. Wait-free. Runs no Python code.
+ *   ensures (returned == AX_REFUSED) == !asked.accepted && returned != AX_UNPREPARED
+ *   ensures returned == AX_OVERTAKEN || (asked.value == (int64_t)found && asked.operand == operand)
+ *   ensures (int64_t)left == (returned == AX_APPLIED ? asked.result : (int64_t)found)
+ *   ensures changes == (left != found) */
+AX_INLINE ax_application ax_int_try_apply(ax_word *cell, ax_int_step step, int64_t operand)
+{
+    int64_t value = ax_int_load(cell), result;
+    if (!step(value, operand, &result)) {
+        return AX_REFUSED;
+    }
+    return result == value || ax_int_compare_exchange(cell, &value, result) ? AX_APPLIED : AX_OVERTAKEN;
+}
 
 /* Replaces the value by step(value, operand), where the step does not refuse and the answer can be prepared;
  * else nothing changed. *previous is the value that was replaced or refused, *result what replaced it.
@@ -177,7 +196,7 @@ AX_INLINE ax_application ax_int_apply_prepared(ax_word *cell, ax_int_step step, 
         if (!prepare(answer, *previous, *result)) {
             return AX_UNPREPARED;
         }
-    } while (*result != *previous && !ax_int_compare_exchange(cell, previous, *result));
+    } while (*result != *previous && !ax_int_compare_exchange(cell, previous, *result) && AX_TRY_AGAIN(cell));
     return AX_APPLIED;
 }
 
@@ -212,7 +231,7 @@ AX_INLINE bool ax_int_try_add(ax_word *cell, int64_t delta, int64_t limit)
         if (!ax_int_step_add(value, delta, &sum) || (delta < 0 ? sum < limit : sum > limit)) {
             return false;
         }
-    } while (!ax_int_compare_exchange(cell, &value, sum));
+    } while (!ax_int_compare_exchange(cell, &value, sum) && AX_TRY_AGAIN(cell));
     return true;
 }
 

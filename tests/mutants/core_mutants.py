@@ -41,7 +41,8 @@ INTEGERS = [
     explored(
         "int: a split add",
         INT,
-        "    } while (*result != *previous && !ax_int_compare_exchange(cell, previous, *result));\n",
+        "    } while (*result != *previous && !ax_int_compare_exchange(cell, previous, *result) && "
+        "AX_TRY_AGAIN(cell));\n",
         "    } while (false);\n    ax_int_store(cell, *result);\n",
     ),
     explored(
@@ -136,7 +137,7 @@ INTEGERS = [
     explored(
         "int: a split try_add",
         INT,
-        "    } while (!ax_int_compare_exchange(cell, &value, sum));",
+        "    } while (!ax_int_compare_exchange(cell, &value, sum) && AX_TRY_AGAIN(cell));",
         "    } while (false);\n    ax_int_store(cell, sum);",
     ),
     explored(
@@ -175,7 +176,8 @@ FLOATS = [
     explored(
         "float: a split add",
         FLOAT,
-        "    } while (desired != found && !ax_word_compare_exchange(cell, &found, desired));",
+        "    } while (desired != found && !ax_word_compare_exchange(cell, &found, desired) && "
+        "AX_TRY_AGAIN(cell));",
         "    } while (false);\n    ax_word_store(cell, desired);",
     ),
     explored(

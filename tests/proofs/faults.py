@@ -49,6 +49,7 @@ FAULTS = [
     Fault("ax_int_compare_exchange", INT, "*expected = (int64_t)found", "*expected = desired"),
     Fault("ax_int_apply_prepared", INT, "        if (!prepare(", "        if (*result < 0 && !prepare("),
     Fault("ax_int_apply_prepared", INT, "!ax_int_compare_exchange(", "ax_int_compare_exchange("),
+    Fault("ax_int_try_apply", INT, "result == value ||", "result >= value ||"),
     Fault("ax_int_no_answer", INT, "return true", "return result != 0"),
     Fault("ax_int_apply", INT, "== AX_APPLIED", "!= AX_UNPREPARED"),
     Fault("ax_int_try_add", INT, "sum > limit", "sum >= limit"),

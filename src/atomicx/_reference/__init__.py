@@ -51,8 +51,9 @@ def enable_deferred_refcount(object: _T, /) -> _T:
     """Say that many threads will use object for long. Returns object.
 
     On free-threaded CPython 3.14 and later it gets deferred reference counting, if the garbage collector
-    tracks it: its count is no longer contended, and the collector frees it. Elsewhere nothing happens.
-    Counter, Histogram and Family do it by themselves.
+    tracks it and always will (it may untrack tuples): its count is no longer contended, and the collector
+    frees it. Elsewhere nothing happens. Counter, Histogram and Family do it when they are made, AtomicInt and
+    AtomicFloat when threads are seen to contend for them.
     """
     return object
 
