@@ -6,77 +6,67 @@ Imported with the package, so without the future annotations: they would be one 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Any, NamedTuple, SupportsFloat, SupportsIndex
+    from typing import Any, SupportsFloat, SupportsIndex
 
     from typing_extensions import Self
-
-    class _Fields(NamedTuple):
-        counts: tuple[int, ...]
-        sum: float
-
-else:
-
-    class _Fields(tuple):
-        """What collections.namedtuple makes of the two fields. To import that would take longer than to
-        import all of atomicx."""
-
-        _fields = ("counts", "sum")
-        _field_defaults = {}  # noqa: RUF012 - as every named tuple has it
-        __match_args__ = _fields
-        __slots__ = ()
-
-        @classmethod
-        def _make(cls, iterable: "Iterable[Any]") -> "Self":
-            counts, total = iterable
-            return cls(counts, total)
-
-        def _asdict(self) -> "dict[str, Any]":
-            return dict(zip(self._fields, self, strict=True))
-
-        def __repr__(self) -> str:
-            return f"{type(self).__name__}(counts={self[0]!r}, sum={self[1]!r})"
-
-        counts = property(lambda self: self[0], doc="The number of observations in each bucket.")
-        sum = property(lambda self: self[1], doc="The sum of the values observed.")
-
 
 # Prometheus takes counts that differ by no more than this share for the same: sums of rates are not exact.
 _SAME_COUNT = 1e-12
 
 
-class HistogramSnapshot(_Fields):
+class HistogramSnapshot(tuple[tuple[int, ...], float]):
     """What a Histogram has counted: a named tuple (counts, sum).
 
     counts[i] is the number of observations with bounds[i-1] < value <= bounds[i]; there is one more entry,
     for those above the last bound. They are not cumulative. sum is the sum of the values observed, in the
     order in which they happened to be added up.
 
-    The attributes bounds and count, and quantile(q), are no fields: a snapshot unpacks into two, and is equal
-    to any tuple of the same counts and sum.
+    The attributes bounds and count, and quantile(q), are not fields: a snapshot unpacks into two, and is
+    equal to any tuple of the same counts and sum.
     """
 
+    # What collections.namedtuple makes. To import that would take longer than to import all of atomicx.
+
     __module__ = "atomicx"
+    __match_args__ = ("counts", "sum")
+    _fields = ("counts", "sum")
+    _field_defaults: "dict[str, Any]" = {}  # noqa: RUF012 - as every named tuple has it
 
-    if TYPE_CHECKING:
+    def __new__(cls, counts: tuple[int, ...], sum: float, bounds: "Iterable[float]" = ()) -> "Self":
+        # In the __dict__, since a tuple has no room for slots.
+        snapshot = tuple.__new__(cls, (counts, sum))
+        snapshot.__dict__["bounds"] = tuple(bounds)
+        return snapshot
 
-        def __new__(cls, counts: tuple[int, ...], sum: float, bounds: Iterable[float] = ()) -> Self: ...
+    @classmethod
+    def _make(cls, iterable: "Iterable[Any]") -> "Self":
+        counts, total = iterable
+        return cls(counts, total)
 
-    else:
+    def _asdict(self) -> "dict[str, Any]":
+        return dict(zip(self._fields, self, strict=True))
 
-        def __new__(cls, counts, sum, bounds=()):
-            # In the __dict__, since a tuple has no room for slots.
-            snapshot = tuple.__new__(cls, (counts, sum))
-            snapshot.__dict__["bounds"] = tuple(bounds)
-            return snapshot
+    def _replace(self, /, **fields: "Any") -> "Self":
+        """Return a copy with these fields replaced, and the same bounds."""
+        unknown = [name for name in fields if name not in self._fields]
+        if unknown:
+            raise TypeError(f"Got unexpected field names: {unknown!r}")
+        return type(self)(**{**self._asdict(), **fields}, bounds=self.bounds)
 
-        def _replace(self, /, **fields):
-            """Return a copy with these fields replaced, and the same bounds."""
-            unknown = [name for name in fields if name not in self._fields]
-            if unknown:
-                raise TypeError(f"Got unexpected field names: {unknown!r}")
-            return type(self)(**{**self._asdict(), **fields}, bounds=self.bounds)
+    __replace__ = _replace
 
-        __replace__ = _replace
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(counts={self[0]!r}, sum={self[1]!r})"
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """The number of observations in each bucket."""
+        return self[0]
+
+    @property
+    def sum(self) -> float:
+        """The sum of the values observed."""
+        return self[1]
 
     def __getnewargs__(self) -> "tuple[Any, ...]":
         return (*self, self.bounds)

@@ -1,7 +1,7 @@
 /* Reads a segment by docs/segment.md alone, as a program in another language would: no header of atomicx.
 
-   segment_reader FILE: a line per name, and one per child of a family. Status 1: not a sound segment. It shares
-   the pid namespace of those who count, and does not tell a pid that was reused.
+   segment_reader FILE: a line per name, and one per child of a family. Status 1: not a sound segment. It
+   shares the pid namespace of those who count, and does not tell a pid that was reused.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>
@@ -64,7 +64,8 @@ static int is_entry(uint64_t entry)
         return 0;
     uint64_t entry_size = number(entry + 28, 4), key = number(entry + 36, 2), labels = number(entry + 44, 4);
     uint64_t bounds = number(entry + 40, 4);
-    return entry_size <= heap_end - entry && 128 + (key + 7) / 8 * 8 + (labels + 7) / 8 * 8 + 8 * bounds <= entry_size &&
+    return entry_size <= heap_end - entry &&
+           128 + (key + 7) / 8 * 8 + (labels + 7) / 8 * 8 + 8 * bounds <= entry_size &&
            number(entry + 16, 4) + number(entry + 20, 4) <= words;
 }
 
@@ -105,7 +106,8 @@ static uint64_t bounds_of(uint64_t entry)
 
 static void print_value(uint64_t entry, uint64_t family)
 {
-    uint64_t kind = number(entry + 32, 2), run = number(entry + 16, 4), value = entry + number(entry + 28, 4) - 64;
+    uint64_t kind = number(entry + 32, 2), run = number(entry + 16, 4),
+             value = entry + number(entry + 28, 4) - 64;
     if (kind == INT)
         printf(" %" PRId64 "\n", (int64_t)word(value));
     else if (kind == FLOAT)
@@ -157,7 +159,8 @@ static int print_entry(uint64_t entry)
 {
     static const char *const kinds[] = {"?", "int", "float", "counter", "gauge", "histogram"};
     uint64_t kind = number(entry + 32, 2), key_bytes = number(entry + 36, 2), labels = number(entry + 38, 2);
-    printf("%s %.*s", kinds[kind <= HISTOGRAM ? kind : 0], (int)key_bytes, (const char *)segment + entry + 128);
+    printf("%s %.*s", kinds[kind <= HISTOGRAM ? kind : 0], (int)key_bytes,
+           (const char *)segment + entry + 128);
     if (labels == 0) {
         print_value(entry, entry);
         return 1;

@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, cast
 
 from ..spec.families import FAMILY
 from ..spec.model import Arguments, Model, Operation, Promise
@@ -26,6 +26,13 @@ LATE = 2
 DRAWN = 60
 
 Call = Callable[[Any], Any]
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def _remembered(function: _Function) -> _Function:
+    """The function with a cache. For checkers it keeps its own signature."""
+    return cast(_Function, cache(function))
 
 
 class Encounter(Protocol):
@@ -152,7 +159,7 @@ COUNTED = ("__getitem__", "labels", "inc", "dec", "add", "store", "__setitem__")
 REMOVING = ("remove", "clear")
 
 
-@cache
+@_remembered
 def concurrent(access: Access) -> list[Operation]:
     """The operations that take effect at one moment, and so may be held against the two orders.
 
@@ -184,7 +191,7 @@ def changes(model: Model, row: Operation) -> bool:
 _CHANGES: dict[tuple[int, str], tuple[Model, bool]] = {}
 
 
-@cache
+@_remembered
 def partners(access: Access, row: Operation) -> list[Operation]:
     """Every operation that changes something, and this one."""
     changing = [other for other in concurrent(access) if changes(access.model, other)]
