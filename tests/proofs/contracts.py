@@ -38,7 +38,7 @@ class BadContract(Exception):
 
 
 @dataclass(frozen=True)
-class Parameter:
+class CParameter:
     type: str  # as declared, "ax_word *"
     name: str
 
@@ -48,7 +48,7 @@ class Contract:
     file: str
     function: str
     returns: str
-    parameters: tuple[Parameter, ...]
+    parameters: tuple[CParameter, ...]
     requires: tuple[str, ...]
     given: tuple[str, ...]
     ensures: tuple[str, ...]
@@ -69,11 +69,11 @@ def clauses(comment: str) -> dict[str, tuple[str, ...]]:
     return {kind: tuple(texts) for kind, texts in found.items()}
 
 
-def parameter(text: str) -> Parameter:
+def parameter(text: str) -> CParameter:
     found = re.fullmatch(r"(.*?)(\w+)", " ".join(text.split()))
     if found is None:
         raise BadContract(f"cannot read the parameter {text!r}")
-    return Parameter(found[1].strip(), found[2])
+    return CParameter(found[1].strip(), found[2])
 
 
 def normal(expression: str) -> str:

@@ -1,6 +1,6 @@
 """Writes the C program that proves one contract: any arguments, one call, and what has to hold afterwards."""
 
-from proofs.contracts import BadContract, Contract, Parameter
+from proofs.contracts import BadContract, Contract, CParameter
 
 NUMBERS = {
     "int64_t": "nondet_int64_t()",
@@ -35,7 +35,7 @@ class Harness:
         for item in contract.parameters:
             self.add(item)
 
-    def add(self, item: Parameter) -> None:
+    def add(self, item: CParameter) -> None:
         kind, name = item.type, item.name
         pointed = kind.removesuffix("*").removeprefix("const ").strip()
         if kind in NUMBERS:
