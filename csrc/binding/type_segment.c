@@ -326,7 +326,7 @@ static bool request_is_met(Segment *segment, const Request *request, const ax_en
 {
     const ax_wanted *wanted = &request->wanted;
     if (entry->kind != wanted->kind) {
-        PyErr_Format(PyExc_TypeError, "%R is a %s of this segment, not a %s", request->name,
+        PyErr_Format(PyExc_TypeError, "%R is of kind %s in this segment, not %s", request->name,
                      segment_kind_name(entry->kind), segment_kind_name(wanted->kind));
         return false;
     }

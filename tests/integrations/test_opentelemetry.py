@@ -378,3 +378,24 @@ def test_a_real_segment(sdk: Sdk, tmp_path: Path) -> None:
     sdk.metrics.segment(segment, "Shared.")
     Segment.open(tmp_path / "segment").int("requests_total").inc()
     assert collected(sdk.delta) == {point("requests_total"): 4, point("level"): 1.5}
+
+
+@NEEDS_C
+def test_a_segment_of_all_kinds(sdk: Sdk) -> None:
+    from atomicx.shared import Segment
+
+    segment = Segment.anonymous(100)
+    segment.counter("requests", "method").add(3, "GET")
+    segment.gauge("in_flight").store(2)
+    segment.histogram("latency", [0.5, 1]).observe(0.75)
+    sdk.metrics.segment(segment, "Shared.")
+    sdk.metrics.segment(segment, "Shared.")
+    assert collected(sdk.delta) == {
+        point("requests", method="GET"): 3,
+        point("in_flight"): 2,
+        point("latency.bucket", le="0.5"): 0,
+        point("latency.bucket", le="1.0"): 1,
+        point("latency.bucket", le="+Inf"): 1,
+        point("latency.count"): 1,
+        point("latency.sum"): 0.75,
+    }

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from support.extras import needs
+from support.shared import NEEDS_C
 
 needs("prometheus_client", "prometheus")
 
@@ -20,6 +21,7 @@ from prometheus_client.openmetrics.parser import (  # noqa: E402
 from prometheus_client.parser import text_string_to_metric_families as parse_text  # noqa: E402
 
 from atomicx.prometheus import Collector  # noqa: E402
+from atomicx.shared import Segment  # noqa: E402
 
 
 @pytest.fixture
@@ -283,6 +285,37 @@ def test_a_segment_with_other_names(backend: ModuleType, registry: Any, metrics:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert scraped(registry) == {sample("good"): 1.0}
+
+
+@NEEDS_C
+def test_a_segment_of_all_kinds(registry: Any, metrics: Collector) -> None:
+    """With labels and histograms; and what another process enters later costs no other metric its scrape."""
+    segment = Segment.anonymous(100)
+    segment.counter("requests", "method").add(3, "GET")
+    segment.gauge("in_flight").store(2)
+    segment.histogram("latency", [0.5, 1], "path").observe(0.75, "/")
+    segment.int("jobs_total").store(5)
+    metrics.segment(segment, "Shared.")
+    expected = {
+        sample("requests_total", method="GET"): 3.0,
+        sample("in_flight"): 2.0,
+        sample("latency_bucket", path="/", le="0.5"): 0.0,
+        sample("latency_bucket", path="/", le="1.0"): 1.0,
+        sample("latency_bucket", path="/", le="+Inf"): 1.0,
+        sample("latency_count", path="/"): 1.0,
+        sample("latency_sum", path="/"): 0.75,
+        sample("jobs_total"): 5.0,
+    }
+    assert scraped(registry) == expected
+    segment.counter("not good").inc()
+    segment.int("_total").inc()
+    segment.int("requests_total").inc()
+    segment.histogram("bounded", [1], "le").observe(1, "x")
+    with pytest.warns(RuntimeWarning) as warned:
+        assert scraped(registry) == expected
+    assert {str(warning.message).split(",")[0] for warning in warned} == {
+        "'not good'", "'_total'", "'requests_total'", "'bounded'",
+    }  # fmt: skip
 
 
 def test_scrapes_while_threads_count(backend: ModuleType, registry: Any, metrics: Collector) -> None:

@@ -484,7 +484,7 @@ def test_another_thing_under_a_name_is_a_type_error(segment: Segment) -> None:
             for wanted in KINDS:
                 if wanted != kind:
                     with pytest.raises(
-                        TypeError, match=f"'{kind}' is a {kind} of this segment, not a {wanted}"
+                        TypeError, match=f"'{kind}' is of kind {kind} in this segment, not {wanted}"
                     ):
                         make(one, wanted, kind)
             for names in (("b",), ("a", "b"), ()):
