@@ -163,8 +163,8 @@ REFERENCES = [
     tested(
         "binding: an update of a reference that starts over leaks the object it began with",
         REF,
-        "        Py_DECREF(*previous);\n        Py_DECREF(*result);\n        ax_enable_deferred_refcount(self);",
-        "        Py_DECREF(*result);\n        ax_enable_deferred_refcount(self);",
+        "        Py_DECREF(*previous);\n        Py_DECREF(*result);\n        ax_enable",
+        "        Py_DECREF(*result);\n        ax_enable",
         "tests/test_retries.py",
     ),
     tested(
