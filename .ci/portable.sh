@@ -48,8 +48,9 @@ binding() {    # TARGET... -- FLAG...
 # Without __clang__ the headers take the compiler for Visual C++. clang lacks one of its intrinsics.
 msvc_compiled() {
   mkdir msvc
-  echo 'void *memcpy(void *, const void *, unsigned __int64);' >msvc/string-64.h
-  echo 'void *memcpy(void *, const void *, unsigned int);' >msvc/string-32.h
+  local declarations='void *memcpy(void *, const void *, size); void *memset(void *, int, size);'
+  echo "typedef unsigned __int64 size; $declarations" >msvc/string-64.h
+  echo "typedef unsigned int size; $declarations" >msvc/string-32.h
   echo 'unsigned __int64 __ldar64(unsigned __int64 volatile *);' >msvc/ldar.h
   local processor bits
   for processor in x86_64 aarch64 i686; do

@@ -53,10 +53,12 @@ typedef bool (*ax_table_matches)(const void *query, const void *key);
 
 typedef struct {
     ax_table_matches matches;
-    void (*keep)(void *object);     /* counts a reference to a live object; may be called in a section */
-    void (*release)(void *object);  /* gives one back; may run any code; never called in a section */
-    void *(*allocate)(size_t size); /* aligned for any object, NULL if there is no memory; in sections: it */
-    void (*free)(void *block);      /*   neither collects nor raises. free takes no NULL */
+    void (*keep)(void *object);    /* counts a reference to a live object; may be called in a section */
+    void (*release)(void *object); /* gives one back; may run any code; never called in a section */
+    /* Called in sections too: neither collects, raises or waits. Where pointers have 64 bits, blocks are at
+     * multiples of 16. */
+    void *(*allocate)(size_t size); /* NULL if there is no memory */
+    void (*free)(void *block);      /* of what allocate gave, not NULL */
 } ax_table_model;
 
 #if AX_SECTIONS_OVERLAP
