@@ -5,13 +5,9 @@
 
 #if AX_SECTIONS_OVERLAP
 
-/* Lists have slots of nodes and entries; to that of a top node this is added, since its block begins before
- * it. */
-enum { TOP = 8, LEAST_PATIENCE = 32 };
+enum { LEAST_PATIENCE = 32 };
 
-_Static_assert(AX_TABLE_WIDTH < TOP - 1 && AX_TABLE_CHAIN == TOP + 7,
-               "the slots in lists must be told apart");
-
+/* Of slots of nodes and entries. */
 typedef struct {
     ax_table_slot first, last; /* 0 if it is empty */
     uint64_t count;
@@ -19,23 +15,18 @@ typedef struct {
 
 static bool is_top(ax_table_slot item)
 {
-    return ax_tree_width(item) > TOP && ax_tree_width(item) != AX_TABLE_CHAIN;
+    return ax_tree_width(item) != 0 && ax_tree_node(item)->top != 0;
 }
 
-static ax_table_slot slot_of(ax_table_slot item)
-{
-    return is_top(item) ? item - TOP : item;
-}
-
+/* Whether this is a root that went with all that is beneath. */
 static bool is_whole(ax_table_slot item)
 {
-    return is_top(item) && ax_tree_root_of(slot_of(item))->whole;
+    return is_top(item) && ax_tree_root_of(item)->whole;
 }
 
 static ax_table_life *life_of(ax_table_slot item)
 {
-    ax_table_slot slot = slot_of(item);
-    return ax_tree_width(slot) == 0 ? &ax_tree_entry(slot)->life : &ax_tree_node(slot)->life;
+    return ax_tree_width(item) == 0 ? &ax_tree_entry(item)->life : &ax_tree_node(item)->life;
 }
 
 static void list_add(List *list, ax_table_slot item)
@@ -61,13 +52,13 @@ static void discard(List *list, ax_table_slot item, uint64_t era)
     list_add(list, item);
 }
 
-static void discard_nodes(List *list, ax_table_slot slot, bool top, uint64_t era)
+static void discard_nodes(List *list, ax_table_slot slot, uint64_t era)
 {
     if (ax_tree_width(slot) != 0) {
         for (size_t i = 0; i < ax_tree_slots(slot); i++) {
-            discard_nodes(list, ax_tree_node(slot)->slots[i], false, era);
+            discard_nodes(list, ax_tree_node(slot)->slots[i], era);
         }
-        discard(list, top ? slot + TOP : slot, era);
+        discard(list, slot, era);
     }
 }
 
@@ -77,10 +68,10 @@ static void change_retire(ax_table *table, const ax_tree_change *change)
     List list = {0, 0, 0};
     uint64_t era = ax_era_next();
     for (int i = 0; i < change->depth; i++) {
-        discard(&list, i == 0 ? change->path[i] + TOP : change->path[i], era);
+        discard(&list, change->path[i], era);
     }
     if (change->subtree != ax_tree_empty()) {
-        discard_nodes(&list, change->subtree, change->depth == 0, era);
+        discard_nodes(&list, change->subtree, era);
     }
     if (change->removed != NULL) {
         discard(&list, (ax_table_slot)change->removed, era);
@@ -96,20 +87,19 @@ static void tree_retire(ax_table *table, const ax_table_model *model, ax_table_s
     List list = {0, 0, 0};
     (void)model;
     ax_tree_root_of(root)->whole = true;
-    discard(&list, root + TOP, ax_era_next());
+    discard(&list, root, ax_era_next());
     list_push(&table->retired, &list);
 }
 
 /* Runs any code. */
 static void item_free(const ax_table_model *model, ax_table_slot item)
 {
-    ax_table_slot slot = slot_of(item);
     if (is_whole(item)) {
-        ax_tree_free(model, slot, true, true);
-    } else if (ax_tree_width(slot) == 0) {
-        ax_tree_entry_free(model, ax_tree_entry(slot));
+        ax_tree_free(model, item, true);
+    } else if (ax_tree_width(item) == 0) {
+        ax_tree_entry_free(model, ax_tree_entry(item));
     } else {
-        ax_tree_node_free(model, ax_tree_node(slot), is_top(item));
+        ax_tree_node_free(model, ax_tree_node(item));
     }
 }
 
@@ -130,7 +120,7 @@ static void list_part(ax_table_slot first, const ax_sections_view *view, List *h
     while (first != 0) {
         ax_table_slot item = first;
         const ax_table_life *life = life_of(item);
-        uint64_t made = is_whole(item) ? ax_tree_root_of(slot_of(item))->since : life->made;
+        uint64_t made = is_whole(item) ? ax_tree_root_of(item)->since : life->made;
         const ax_section *section = ax_sections_protect(view, made, life->retired);
         first = life->next;
         list_add(section != NULL ? held : over, item);
@@ -212,10 +202,10 @@ static void change_retire(ax_table *table, const ax_tree_change *change)
 {
     (void)table;
     for (int i = 0; i < change->depth; i++) {
-        ax_tree_node_free(change->model, ax_tree_node(change->path[i]), i == 0);
+        ax_tree_node_free(change->model, ax_tree_node(change->path[i]));
     }
     if (change->subtree != ax_tree_empty()) {
-        ax_tree_free(change->model, change->subtree, change->depth == 0, false);
+        ax_tree_free(change->model, change->subtree, false);
     }
     if (change->removed != NULL) {
         ax_tree_entry_free(change->model, (ax_table_entry *)(uintptr_t)change->removed);
@@ -225,7 +215,7 @@ static void change_retire(ax_table *table, const ax_tree_change *change)
 static void tree_retire(ax_table *table, const ax_table_model *model, ax_table_slot root)
 {
     (void)table;
-    ax_tree_free(model, root, true, true);
+    ax_tree_free(model, root, true);
 }
 
 void ax_table_collect(ax_table *table, const ax_table_model *model)
@@ -308,6 +298,9 @@ static ax_table_change insert_try(ax_table *table, ax_section *section, const ax
     if (!addition->exempt && is_full(root, addition->limit)) {
         return AX_TABLE_FULL;
     }
+    if (ax_tree_node(root)->count == UINT32_MAX) {
+        return AX_TABLE_NO_MEMORY;
+    }
     return change_try(table, change, root);
 }
 
@@ -370,7 +363,7 @@ void ax_table_free(ax_table *table, const ax_table_model *model)
     ax_table_slot root = (ax_table_slot)ax_pointer_exchange(&table->root, (void *)ax_tree_empty());
     lists_free(table, model);
     if (root != ax_tree_empty()) {
-        ax_tree_free(model, root, true, true);
+        ax_tree_free(model, root, true);
     }
 }
 
@@ -444,7 +437,7 @@ static int list_visit(ax_table_slot item, int (*visit)(void *, void *), void *ar
     int stop = 0;
     for (; stop == 0 && item != 0; item = life_of(item)->next) {
         if (is_whole(item) || ax_tree_width(item) == 0) {
-            stop = tree_visit(slot_of(item), visit, argument);
+            stop = tree_visit(item, visit, argument);
         }
     }
     return stop;

@@ -55,10 +55,9 @@ typedef struct {
     ax_table_matches matches;
     void (*keep)(void *object);    /* counts a reference to a live object; may be called in a section */
     void (*release)(void *object); /* gives one back; may run any code; never called in a section */
-    /* Called in sections too: neither collects, raises or waits. Where pointers have 64 bits, blocks are at
-     * multiples of 16. */
-    void *(*allocate)(size_t size); /* NULL if there is no memory */
-    void (*free)(void *block);      /* of what allocate gave, not NULL */
+    void *(*allocate)(
+        size_t size);          /* at a multiple of 8; NULL if there is no memory. Called in sections too: */
+    void (*free)(void *block); /*   neither collects, raises or waits. free takes no NULL */
 } ax_table_model;
 
 #if AX_SECTIONS_OVERLAP
@@ -88,13 +87,14 @@ typedef struct {
 } ax_table_item;
 
 /* A slot of a node: 0 if it is empty; the address of an entry; or that of a node, plus its width, or plus
- * AX_TABLE_CHAIN. Nodes and entries are at multiples of 16. */
+ * AX_TABLE_CHAIN. Nodes and entries are at multiples of 8. */
 typedef uintptr_t ax_table_slot;
 
-enum { AX_TABLE_WIDTH = 6, AX_TABLE_CHAIN = 15 };
+enum { AX_TABLE_WIDTH = 6, AX_TABLE_CHAIN = 7 };
 
 typedef struct {
-    uint64_t count; /* all but the life: immutable. Entries beneath */
+    uint32_t count; /* all but the life: immutable. Entries beneath */
+    uint32_t top;   /* 1 if this is the top node of a root */
 #if AX_SECTIONS_OVERLAP
     ax_table_life life;
 #endif
@@ -146,7 +146,7 @@ AX_INLINE const ax_table_entry *ax_table_find_from(ax_table_slot root, uint64_t 
     ax_table_slot slot = root;
     uint64_t rest = hash;
     unsigned width;
-    while ((width = (unsigned)slot & 15) - 1 < AX_TABLE_CHAIN - 1) {
+    while ((width = (unsigned)slot & 7) - 1 < AX_TABLE_CHAIN - 1) {
         const ax_table_node *node = (const ax_table_node *)(slot - width);
         slot = node->slots[rest & ((UINT64_C(1) << width) - 1)];
         rest >>= width;

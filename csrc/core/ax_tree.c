@@ -10,16 +10,16 @@ enum {
 
 static struct {
     ax_tree_root root;
-    uint64_t count; /* from here on an ax_table_node, of width 1 */
+    uint32_t count, top; /* from here on an ax_table_node, of width 2 */
 #if AX_SECTIONS_OVERLAP
     ax_table_life life;
 #endif
-    ax_table_slot slots[2];
-} no_entries = {.root = {.bytes = sizeof(ax_tree_root) + sizeof(ax_table_node) + 2 * sizeof(ax_table_slot)}};
+    ax_table_slot slots[4];
+} no_entries = {.root = {.bytes = sizeof(ax_tree_root) + sizeof(ax_table_node) + 4 * sizeof(ax_table_slot)}};
 
 ax_table_slot ax_tree_empty(void)
 {
-    return (ax_table_slot)&no_entries.count + 1;
+    return (ax_table_slot)&no_entries.count + 2;
 }
 
 static size_t node_bytes(size_t slots, bool top)
@@ -27,51 +27,32 @@ static size_t node_bytes(size_t slots, bool top)
     return (top ? sizeof(ax_tree_root) : 0) + sizeof(ax_table_node) + slots * sizeof(ax_table_slot);
 }
 
-/* Blocks at multiples of 16, which an allocator of 32 bits need not give. */
-static void *block_new(const ax_table_model *model, size_t size)
-{
-    if (sizeof(void *) >= 8) {
-        return model->allocate(size);
-    }
-    unsigned char *given = model->allocate(size + 16);
-    if (given == NULL) {
-        return NULL;
-    }
-    unsigned char *block = given + 16 - (uintptr_t)given % 16;
-    block[-1] = (unsigned char)(block - given);
-    return block;
-}
-
-static void block_free(const ax_table_model *model, void *block)
-{
-    model->free(sizeof(void *) >= 8 ? block : (unsigned char *)block - ((unsigned char *)block)[-1]);
-}
-
 /* A node of empty slots; NULL if there is no memory. The top node has its root before it. */
 static ax_table_node *node_new(ax_tree_change *change, size_t slots, bool top)
 {
     size_t size = node_bytes(slots, top);
-    char *block = block_new(change->model, size);
+    char *block = change->model->allocate(size);
     if (block == NULL) {
         return NULL;
     }
     memset(block, 0, size);
     change->bytes += size;
     ax_table_node *node = (ax_table_node *)(void *)(block + (top ? sizeof(ax_tree_root) : 0));
+    node->top = top;
 #if AX_SECTIONS_OVERLAP
     node->life.made = change->era;
 #endif
     return node;
 }
 
-void ax_tree_node_free(const ax_table_model *model, ax_table_node *node, bool top)
+void ax_tree_node_free(const ax_table_model *model, ax_table_node *node)
 {
-    block_free(model, top ? (void *)((ax_tree_root *)node - 1) : (void *)node);
+    model->free(node->top ? (void *)((ax_tree_root *)node - 1) : (void *)node);
 }
 
 ax_table_entry *ax_tree_entry_new(const ax_table_model *model, const ax_table_addition *addition)
 {
-    ax_table_entry *entry = block_new(model, sizeof *entry);
+    ax_table_entry *entry = model->allocate(sizeof *entry);
     if (entry != NULL) {
         model->keep(addition->key);
         model->keep(addition->value);
@@ -83,12 +64,12 @@ ax_table_entry *ax_tree_entry_new(const ax_table_model *model, const ax_table_ad
 void ax_tree_entry_free(const ax_table_model *model, ax_table_entry *entry)
 {
     void *key = entry->key, *value = entry->value;
-    block_free(model, entry);
+    model->free(entry);
     model->release(value);
     model->release(key);
 }
 
-void ax_tree_free(const ax_table_model *model, ax_table_slot slot, bool top, bool entries)
+void ax_tree_free(const ax_table_model *model, ax_table_slot slot, bool entries)
 {
     if (ax_tree_width(slot) == 0) {
         if (slot != 0 && entries) {
@@ -98,9 +79,9 @@ void ax_tree_free(const ax_table_model *model, ax_table_slot slot, bool top, boo
     }
     ax_table_node *node = ax_tree_node(slot);
     for (size_t i = 0; i < ax_tree_slots(slot); i++) {
-        ax_tree_free(model, node->slots[i], false, entries);
+        ax_tree_free(model, node->slots[i], entries);
     }
-    ax_tree_node_free(model, node, top);
+    ax_tree_node_free(model, node);
 }
 
 /* What the nodes take from a slot down. */
@@ -190,10 +171,10 @@ static bool place(ax_tree_change *change, ax_table_slot *slot, unsigned bits, co
     } else {
         memcpy(chain->slots, ax_tree_node(*slot)->slots, count * sizeof *chain->slots);
         change->bytes -= node_bytes(count, false);
-        ax_tree_node_free(change->model, ax_tree_node(*slot), false);
+        ax_tree_node_free(change->model, ax_tree_node(*slot));
     }
     chain->slots[count] = (ax_table_slot)entry;
-    chain->count = count + 1;
+    chain->count = (uint32_t)count + 1;
     *slot = (ax_table_slot)chain + AX_TABLE_CHAIN;
     return true;
 }
@@ -266,7 +247,7 @@ static bool rebuild(ax_tree_change *change, ax_table_slot old, unsigned bits, bo
     }
     if (!place_all(change, &slot, bits, old) ||
         (change->added != NULL && !place(change, &slot, bits, change->added))) {
-        ax_tree_free(change->model, slot, top, false);
+        ax_tree_free(change->model, slot, false);
         return false;
     }
     replaced_by(change, old, top, slot);
@@ -276,9 +257,9 @@ static bool rebuild(ax_tree_change *change, ax_table_slot old, unsigned bits, bo
 void ax_tree_undo(ax_tree_change *change)
 {
     for (int i = 0; i < change->depth; i++) {
-        ax_tree_node_free(change->model, change->made[i], i == 0);
+        ax_tree_node_free(change->model, change->made[i]);
     }
-    ax_tree_free(change->model, change->rebuilt, change->depth == 0, false);
+    ax_tree_free(change->model, change->rebuilt, false);
 }
 
 /* Whether the way of the change leads through this node, so that a copy of it will do; else what is there is
@@ -298,7 +279,7 @@ static ax_table_node *node_copy(ax_tree_change *change, ax_table_slot slot)
     ax_table_node *old = ax_tree_node(slot), *node = node_new(change, ax_tree_slots(slot), top);
     if (node != NULL) {
         memcpy(node->slots, old->slots, ax_tree_slots(slot) * sizeof *node->slots);
-        node->count = count_after(change, slot);
+        node->count = (uint32_t)count_after(change, slot);
         change->bytes_gone += node_bytes(ax_tree_slots(slot), top);
         change->path[change->depth] = slot;
         change->made[change->depth++] = node;

@@ -16,9 +16,9 @@
 
 /* What a root has before its top node. */
 typedef struct {
-    _Alignas(16) const ax_table_entry *exempt; /* immutable: what is not counted for the limit, or NULL */
-    uint64_t inserted;                         /* immutable: how many were, since the table was last empty */
-    size_t bytes;                              /* immutable: of the root, and all nodes and entries beneath */
+    _Alignas(8) const ax_table_entry *exempt; /* immutable: what is not counted for the limit, or NULL */
+    uint64_t inserted;                        /* immutable: how many were, since the table was last empty */
+    size_t bytes;                             /* immutable: of the root, and all nodes and entries beneath */
 #if AX_SECTIONS_OVERLAP
     uint64_t since; /* immutable: the era in which the table was last empty: nothing beneath is older */
     bool whole;     /* owned by the change that took it out: all nodes and entries went with it */
@@ -44,7 +44,7 @@ typedef struct {
 
 AX_INLINE unsigned ax_tree_width(ax_table_slot slot)
 {
-    return (unsigned)slot & 15;
+    return (unsigned)slot & 7;
 }
 
 AX_INLINE ax_table_node *ax_tree_node(ax_table_slot slot)
@@ -79,10 +79,10 @@ ax_table_entry *ax_tree_entry_new(const ax_table_model *model, const ax_table_ad
 void ax_tree_entry_free(const ax_table_model *model, ax_table_entry *entry);
 
 /* Frees a node alone. The top node goes with its root. */
-void ax_tree_node_free(const ax_table_model *model, ax_table_node *node, bool top);
+void ax_tree_node_free(const ax_table_model *model, ax_table_node *node);
 
 /* Frees all nodes from a slot down, and the entries too if asked for: then it runs any code. */
-void ax_tree_free(const ax_table_model *model, ax_table_slot slot, bool top, bool entries);
+void ax_tree_free(const ax_table_model *model, ax_table_slot slot, bool entries);
 
 /* Works a change out, in a section, from this root: the slot of the new one, or 0 without memory. */
 ax_table_slot ax_tree_prepare(ax_tree_change *change, ax_table_slot root);

@@ -660,7 +660,7 @@ TABLES = [
     explored(
         "table: a cleared tree is as young as its root",
         TABLE,
-        "ax_tree_root_of(slot_of(item))->since : life->made",
+        "ax_tree_root_of(item)->since : life->made",
         "life->made : life->made",
     ),
     explored(
