@@ -41,6 +41,16 @@
 #define AX_THREAD_LOCAL _Thread_local
 #endif
 
+/* For a thread-local variable of a few bytes on a hot path: found at a fixed distance from the thread's
+ * pointer, where a shared library would otherwise call a function of the loader. The loader finds room for it
+ * in what glibc reserves for libraries that are loaded late. Other C libraries reserve nothing and would not
+ * load us. */
+#if defined(__ELF__) && defined(__GLIBC__) && defined(__GNUC__)
+#define AX_THREAD_LOCAL_NEAR __attribute__((tls_model("initial-exec")))
+#else
+#define AX_THREAD_LOCAL_NEAR
+#endif
+
 /* What the C module was built with, for bug reports. */
 #define AX_STRING_OF(token) #token
 #define AX_STRING(macro) AX_STRING_OF(macro)

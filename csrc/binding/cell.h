@@ -115,7 +115,8 @@ extern const ax_stripe_system stripe_system;
 
 /* The number of the calling thread, which picks its stripe: what ax_thread_number() said when the thread
  * first came by. It keeps that, whatever becomes of its thread state. */
-extern AX_THREAD_LOCAL uint64_t known_thread_number; /* owned by the thread: 0 until it is asked for */
+extern AX_THREAD_LOCAL uint64_t known_thread_number
+    AX_THREAD_LOCAL_NEAR; /* owned by the thread: 0 until it is asked for */
 uint64_t thread_number_learn(void);
 
 AX_INLINE uint64_t thread_number(void)
