@@ -124,8 +124,15 @@ def histogram(bounds: tuple[float, ...]) -> Model:
             row("drain", [], lambda state: (nothing, state), NO_ARGUMENTS),
             row("time", [], lambda state: (state, 1), written=_time_another, atomic=False),
             row("bounds", [], lambda state: (state, bounds), NO_ARGUMENTS, operator.attrgetter("bounds")),
+            # It reads the counts and then the sum: an observation may be in one and not in the other.
             row(
-                "__repr__", [], lambda state: (state, represented(state)), NO_ARGUMENTS, repr, same=same_value
+                "__repr__",
+                [],
+                lambda state: (state, represented(state)),
+                NO_ARGUMENTS,
+                repr,
+                same=same_value,
+                atomic=False,
             ),
         ),
         _same_snapshot,
