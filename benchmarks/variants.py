@@ -191,7 +191,13 @@ VARIANTS = (
     Variant(
         "the value on a cache line of its own",
         (INC, *TWO_THREADS[:2]),
-        (Edit(WORD, "    ax_word value;      /* atomic */", "    char gap[64];\n    ax_word value;"),),
+        (
+            Edit(
+                WORD,
+                "    ax_word value;                                           /* atomic */",
+                "    char gap[64];\n    ax_word value;",
+            ),
+        ),
         gil=WITHOUT_GIL,
     ),
     Variant(
@@ -245,7 +251,8 @@ VARIANTS = (
                 "        if (!prepare(answer, *previous, *result)) {\n"
                 "            return AX_UNPREPARED;\n"
                 "        }\n"
-                "    } while (*result != *previous && !ax_int_compare_exchange(cell, previous, *result));\n"
+                "    } while (*result != *previous && !ax_int_compare_exchange(cell, previous, *result) "
+                "&& AX_TRY_AGAIN(cell));\n"
                 "    return AX_APPLIED;",
                 "    } while (*result != *previous && !ax_int_compare_exchange(cell, previous, *result));\n"
                 "    return prepare(answer, *previous, *result) ? AX_APPLIED : AX_UNPREPARED;",

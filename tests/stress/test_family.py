@@ -194,8 +194,9 @@ class SplitItems(LateFamily):
     def items(self) -> Any:
         for key in list(self.children):
             pause()
-            if key in self.children:
-                yield (key,), self.children[key]
+            child = self.children.get(key)
+            if child is not None:
+                yield (key,), child
 
 
 class EarlyLimit(LateFamily):

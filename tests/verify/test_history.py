@@ -126,12 +126,26 @@ def test_the_guard_of_track_is_recorded_as_two_operations(backend: Any) -> None:
     assert check_linearizable(cell.history(), ATOMIC_INT)
 
 
+def test_the_guard_of_admit_is_recorded_if_it_counts(backend: Any) -> None:
+    cell = recorded(backend.AtomicInt())
+    with cell.admit(1) as admitted, cell.admit(1) as refused:
+        assert (admitted, refused) == (True, False)
+    recordings = [(event.operation, event.arguments, event.result) for event in cell.history().events]
+    assert recordings == [
+        ("admit().__enter__", (1,), True),
+        ("admit().__enter__", (1,), False),
+        ("track().__exit__", (), None),
+    ]
+    assert check_linearizable(cell.history(), ATOMIC_INT)
+
+
 @pytest.mark.parametrize("model", CELLS, ids=str)
 def test_every_operation_of_the_table_can_be_recorded_and_agrees(backend: Any, model: Model) -> None:
     cell = recorded(model.make(backend, model.initial))
     dice = random.Random(1)
-    # The recorder's repr is its own.
-    rows = [row for row in model.operations if row.arguments and row.atomic and row.name != "__repr__"]
+    # The recorder's texts are its own.
+    texts = {"__repr__", "__str__", "__format__"}
+    rows = [row for row in model.operations if row.arguments and row.atomic and row.name not in texts]
     for _ in range(5):
         for row in rows:
             with suppress(OverflowError, ValueError):

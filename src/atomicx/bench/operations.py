@@ -113,6 +113,7 @@ def _int() -> list[Case]:
         _cell("int.iadd", "AtomicInt += 1", new, "cell += 1", floor=NO_CALL),
         _cell("int.int", "int(AtomicInt)", new, "int(cell)", floor=NO_CALL),
         _cell("inflight", "with AtomicInt.track()", new, "with cell.track(): pass", floor=WITH_NEW),
+        _cell("admit", "with AtomicInt.admit(9)", new, "with cell.admit(9): pass", floor=WITH_NEW),
         Case(
             SUBJECT,
             ("guard.with",),

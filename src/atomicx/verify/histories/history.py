@@ -245,12 +245,12 @@ class Recorded:
         if not callable(attribute):
             return attribute
 
-        if name == "track":
+        if name in ("track", "admit"):
             # The guard is what operates on the cell, when it is entered and when it is left.
-            def track() -> _RecordedGuard:
-                return _RecordedGuard(self, attribute())
+            def guard(*arguments: Any) -> _RecordedGuard:
+                return _RecordedGuard(self, attribute(*arguments), f"{name}().__enter__", arguments)
 
-            wrapper: Callable[..., Any] = track
+            wrapper: Callable[..., Any] = guard
         else:
 
             def method(*arguments: Any) -> Any:
@@ -266,18 +266,28 @@ class Recorded:
 
 
 class _RecordedGuard:
-    def __init__(self, recorder: Recorded, guard: Any) -> None:
+    """A guard of track() or admit(). To leave either is the same operation; unless it admitted nobody."""
+
+    def __init__(self, recorder: Recorded, guard: Any, entry: str, arguments: tuple[Any, ...]) -> None:
         self._recorder = recorder
         self._guard = guard
+        self._entry = entry
+        self._arguments = arguments
+        self._counted = True
 
     def __enter__(self) -> Any:
-        return self._recorder._record("track().__enter__", self._guard.__enter__, ())
+        def enter(*_: Any) -> Any:
+            return self._guard.__enter__()
+
+        entered = self._recorder._record(self._entry, enter, self._arguments)
+        self._counted = entered is not False
+        return entered
 
     def __exit__(self, *exc_info: object) -> Any:
         def leave() -> Any:
             return self._guard.__exit__(*exc_info)
 
-        return self._recorder._record("track().__exit__", leave, ())
+        return self._recorder._record("track().__exit__", leave, ()) if self._counted else leave()
 
 
 def recorded(target: Any, clock: Clock = time.perf_counter_ns) -> Any:
