@@ -146,11 +146,14 @@ def test_every_operation_of_the_table_can_be_recorded_and_agrees(backend: Any, m
     # The recorder's texts are its own.
     texts = {"__repr__", "__str__", "__format__"}
     rows = [row for row in model.operations if row.arguments and row.atomic and row.name not in texts]
+    unmade = 0  # admissions that were refused before there was a guard to enter
     for _ in range(5):
         for row in rows:
+            arguments = dice.choice(row.arguments)
+            unmade += (row.name, arguments) == ("admit().__enter__", (2**64,))
             with suppress(OverflowError, ValueError):
-                row.call(cell, dice.choice(row.arguments))
-    assert len(cell.history()) == 5 * len(rows)
+                row.call(cell, arguments)
+    assert len(cell.history()) == 5 * len(rows) - unmade
     verdict = check_linearizable(cell.history(), model)
     assert verdict, str(verdict)
 
