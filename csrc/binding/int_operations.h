@@ -471,7 +471,11 @@ static bool int_count(PyObject *self, int64_t delta)
 static PyObject *int_track(PyObject *self, PyObject *Py_UNUSED(unused))
 {
     ModuleState *state = module_state(Py_TYPE(self), CELL_DEALLOC);
-    return state == NULL ? NULL : guard_new(state, self, CELL_OWN_WORD(self), int_count);
+    if (state == NULL) {
+        return NULL;
+    }
+    return CELL_IS_SHARED ? guard_new_shared(state, self, int_count)
+                          : guard_new(state, self, CELL_OWN_WORD(self));
 }
 
 /* How an admission does. */

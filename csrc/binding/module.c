@@ -121,7 +121,11 @@ static bool segments_init(PyObject *module, ModuleState *state)
 static bool state_init(PyObject *module, ModuleState *state)
 {
     state->guard = add_type(module, &guard_spec);
-    state->admission = state->guard == NULL ? NULL : add_type(module, &admission_spec);
+    /* Not in the module, whose Guard is the other one. */
+    state->untracked_guard =
+        state->guard == NULL ? NULL
+                             : (PyTypeObject *)PyType_FromModuleAndSpec(module, &untracked_guard_spec, NULL);
+    state->admission = state->untracked_guard == NULL ? NULL : add_type(module, &admission_spec);
     state->timer = state->admission == NULL ? NULL : add_type(module, &timer_spec);
     PyObject *snapshot = state->timer == NULL ? NULL : import_from("atomicx._snapshot", "HistogramSnapshot");
     if (snapshot != NULL &&
@@ -161,6 +165,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
 {
     ModuleState *state = state_of(module);
     Py_VISIT(state->guard);
+    Py_VISIT(state->untracked_guard);
     Py_VISIT(state->admission);
     Py_VISIT(state->timer);
     Py_VISIT(state->segment);
@@ -185,6 +190,7 @@ static void module_free(void *module)
 {
     ModuleState *state = state_of(module);
     Py_CLEAR(state->guard);
+    Py_CLEAR(state->untracked_guard);
     Py_CLEAR(state->admission);
     Py_CLEAR(state->timer);
     Py_CLEAR(state->segment);

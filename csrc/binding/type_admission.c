@@ -1,9 +1,10 @@
 /* type_admission.c: Admission, which admit(limit) of a cell returns.
  *
  * One word says all that changes: whether the admission is entered, in which process, and whether it has
- * counted. To enter is to take the word from "not entered" by a compare-and-swap, and then to try; to leave
- * is to give it back by another one, and then to count down what was counted up. So of two exits that meet
- * only one counts down, and an admission that is entered cannot be entered again.
+ * counted. To enter is to take the word from "not entered" by a compare-and-swap, and then to try. To leave
+ * is to mark it as leaving by another one, to count down what was counted up, and only then to give the word
+ * back. So of two exits that meet only one counts down, an admission that is entered cannot be entered again,
+ * and whoever enters next finds the count without the one that has left.
  *
  * After a fork a word that the parent wrote is the parent's: in the child, the admission of a shared cell is
  * not entered. That of a cell of this process is, since the child has a copy of both.
@@ -24,11 +25,11 @@ typedef struct {
     int64_t limit;
     bool shared;        /* other processes have the cell too */
     uint64_t maker;     /* of a shared cell: the fork_number() where the admission was made */
-    ax_word state;      /* atomic: 0, or the process (entered_here) and perhaps ADMITTED */
+    ax_word state;      /* atomic: 0, or the process and ENTERED, and perhaps one of the other flags */
     PyObject *weakrefs; /* owned by the interpreter */
 } Admission;
 
-enum { ENTERED = 1, ADMITTED = 2, PROCESS = 2 }; /* two flags; by how much the process is shifted */
+enum { ENTERED = 1, ADMITTED = 2, LEAVING = 4, PROCESS = 3 }; /* flags; by how much the process is shifted */
 
 static Admission *admission_of(PyObject *self)
 {
@@ -79,7 +80,7 @@ static PyObject *admission_enter(PyObject *self, PyObject *Py_UNUSED(unused))
     Admission *admission = admission_of(self);
     uint64_t entered = entered_here(admission), found = ax_word_load(&admission->state);
     do {
-        if ((found & ~(uint64_t)ADMITTED) == entered) {
+        if ((found & ~(uint64_t)(ADMITTED | LEAVING)) == entered) {
             PyErr_SetString(PyExc_RuntimeError, "this guard of admit() is entered already");
             return NULL;
         }
@@ -107,8 +108,10 @@ static PyObject *admission_exit(PyObject *self, PyObject *const *Py_UNUSED(args)
             PyErr_SetString(PyExc_RuntimeError, "this guard of admit() was not entered");
             return NULL;
         }
-    } while (!ax_word_compare_exchange(&admission->state, &found, 0));
-    if ((found & ADMITTED) != 0 && !admission->count(admission->cell, -1)) {
+    } while (!ax_word_compare_exchange(&admission->state, &found, entered | LEAVING));
+    bool left = (found & ADMITTED) == 0 || admission->count(admission->cell, -1);
+    ax_word_store(&admission->state, 0);
+    if (!left) {
         return NULL;
     }
     Py_RETURN_NONE;

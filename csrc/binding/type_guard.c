@@ -36,25 +36,40 @@ static Guard *guard_of(PyObject *self)
     return (Guard *)self;
 }
 
-PyObject *guard_new(ModuleState *state, PyObject *cell, ax_word *word, guard_count count)
+/* Whether the collector has to know the guard of a cell. A cell that it does not know refers to no object, so
+ * no cycle leads through its guard. (Types of cells have no tp_is_gc.) */
+AX_INLINE bool is_tracked(PyObject *cell)
 {
-    Guard *guard = PyObject_GC_New(Guard, state->guard);
+    return PyType_IS_GC(Py_TYPE(cell));
+}
+
+PyObject *guard_new(ModuleState *state, PyObject *cell, ax_word *word)
+{
+    bool tracked = is_tracked(cell);
+    Guard *guard =
+        tracked ? PyObject_GC_New(Guard, state->guard) : PyObject_New(Guard, state->untracked_guard);
     if (guard == NULL) {
         return NULL;
     }
     guard->cell = Py_NewRef(cell);
     guard->word = word;
     guard->weakrefs = NULL;
-    if (word == NULL) {
-        guard->count = count;
-        guard->maker = fork_number();
-        ax_word_store(&guard->entries, 0);
-    }
-    /* A cell that the collector does not know refers to no object, so no cycle leads through its guard. */
-    if (PyObject_IS_GC(cell)) {
+    if (tracked) {
         PyObject_GC_Track(guard);
     }
     return (PyObject *)guard;
+}
+
+PyObject *guard_new_shared(ModuleState *state, PyObject *cell, guard_count count)
+{
+    PyObject *self = guard_new(state, cell, NULL);
+    if (self != NULL) {
+        guard_of(self)->count =
+            count; /* nobody else has the guard yet, and its traversal does not look here */
+        guard_of(self)->maker = fork_number();
+        ax_word_store(&guard_of(self)->entries, 0);
+    }
+    return self;
 }
 
 /* There is no tp_clear, as tuples have none: a guard never changes, so every cycle through it leads through
@@ -68,13 +83,21 @@ static int guard_traverse(PyObject *self, visitproc visit, void *arg)
 static void guard_dealloc(PyObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
-    PyObject_GC_UnTrack(self);
+    PyObject *cell = guard_of(self)->cell;
+    bool tracked = is_tracked(cell);
+    if (tracked) {
+        PyObject_GC_UnTrack(self);
+    }
     if (guard_of(self)->weakrefs != NULL) {
         PyObject_ClearWeakRefs(self);
     }
-    Py_DECREF(guard_of(self)->cell);
-    PyObject_GC_Del(self);
+    if (tracked) {
+        PyObject_GC_Del(self);
+    } else {
+        PyObject_Free(self);
+    }
     Py_DECREF(type);
+    Py_DECREF(cell); /* last, as it may run any code */
 }
 
 /* One entry more in this process. Those of another one, which are there after a fork, do not count. */
@@ -203,17 +226,42 @@ static PyMemberDef guard_members[] = {
     {NULL, 0, 0, 0, NULL},
 };
 
+/* clang-format off */
+
+/* The slots of both types, of which one is known to the collector. */
+#define GUARD_SLOTS \
+    {Py_tp_doc, (void *)DOC_Guard}, \
+    {Py_tp_dealloc, guard_dealloc}, \
+    {Py_tp_call, guard_call}, \
+    {Py_tp_repr, guard_repr}, \
+    {Py_tp_methods, guard_methods}, \
+    {Py_tp_members, guard_members},
+
+/* clang-format on */
+
+#define GUARD_FLAGS Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION
+
 static PyType_Slot guard_slots[] = {
-    {Py_tp_doc, (void *)DOC_Guard},   {Py_tp_dealloc, guard_dealloc},
-    {Py_tp_traverse, guard_traverse}, {Py_tp_call, guard_call},
-    {Py_tp_repr, guard_repr},         {Py_tp_methods, guard_methods},
-    {Py_tp_members, guard_members},   {0, NULL},
+    GUARD_SLOTS
+    {Py_tp_traverse, guard_traverse},
+    {0, NULL},
 };
 
 PyType_Spec guard_spec = {
     .name = "atomicx._core.Guard",
     .basicsize = sizeof(Guard),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION |
-             Py_TPFLAGS_HAVE_GC,
+    .flags = GUARD_FLAGS | Py_TPFLAGS_HAVE_GC,
     .slots = guard_slots,
+};
+
+static PyType_Slot untracked_guard_slots[] = {
+    GUARD_SLOTS
+    {0, NULL},
+};
+
+PyType_Spec untracked_guard_spec = {
+    .name = "atomicx._core.Guard",
+    .basicsize = sizeof(Guard),
+    .flags = GUARD_FLAGS,
+    .slots = untracked_guard_slots,
 };

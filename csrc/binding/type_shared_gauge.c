@@ -90,7 +90,7 @@ static PyObject *gauge_load(PyObject *self, PyObject *Py_UNUSED(unused))
 static PyObject *gauge_track(PyObject *self, PyObject *Py_UNUSED(unused))
 {
     ModuleState *state = module_state(Py_TYPE(self), segment_cell_dealloc);
-    return state == NULL ? NULL : guard_new(state, self, NULL, gauge_count);
+    return state == NULL ? NULL : guard_new_shared(state, self, gauge_count);
 }
 
 /* By the sum, so processes that admit at the same moment may pass the limit together. */

@@ -20,6 +20,7 @@ extern PyType_Spec shared_gauge_spec;     /* type_shared_gauge.c */
 extern PyType_Spec shared_histogram_spec; /* type_shared_histogram.c */
 extern PyType_Spec shared_family_spec;    /* type_shared_family.c */
 extern PyType_Spec segment_spec;          /* type_segment.c */
+extern PyType_Spec untracked_guard_spec;  /* type_guard.c */
 extern PyType_Spec guard_spec;            /* type_guard.c */
 extern PyType_Spec admission_spec;        /* type_admission.c */
 extern PyType_Spec timer_spec;            /* type_timer.c */
@@ -37,7 +38,8 @@ typedef enum {
 /* One per module object, hence one per interpreter. Immutable after the module is executed, until it is
  * freed. */
 typedef struct {
-    PyTypeObject *guard;
+    PyTypeObject *guard;           /* of cells that the collector knows */
+    PyTypeObject *untracked_guard; /* of the others: the same without it, which takes less to make */
     PyTypeObject *admission;
     PyTypeObject *timer;
     PyTypeObject *snapshot;                 /* HistogramSnapshot, a named tuple */
@@ -73,10 +75,10 @@ typedef bool (*guard_count)(PyObject *cell, int64_t delta);
  * nothing changed. */
 typedef bool (*guard_try)(PyObject *cell, int64_t limit, bool *admitted);
 
-/* A new guard of a cell; NULL with an exception set. The cell of this process alone has its word, which lives
- * as long as the cell; of a shared one word is NULL, and count counts: then the guard does nothing in a
- * process that did not enter it. */
-PyObject *guard_new(ModuleState *state, PyObject *cell, ax_word *word, guard_count count);
+/* A new guard of a cell of this process, whose word lives as long as the cell; or of a shared one, in which
+ * count counts: that does nothing in a process that did not enter it. NULL with an exception set. */
+PyObject *guard_new(ModuleState *state, PyObject *cell, ax_word *word);
+PyObject *guard_new_shared(ModuleState *state, PyObject *cell, guard_count count);
 
 /* Converts the items of a tuple, which may run any code; false with an exception set. */
 bool as_histogram_bounds(PyObject *items, double *bounds);

@@ -68,8 +68,11 @@ class Guard(Unpicklable):
         return shown_once(self, lambda: f"<Guard of {self.__cell!r}>", "<Guard of ...>")
 
 
+LEAVING = object()
+
+
 class State(Cell):
-    """Whether an admission is entered, and then whether it was admitted: None, False or True."""
+    """Whether an admission is entered, and then whether it was admitted: None, False or True; or LEAVING."""
 
     __slots__ = ()
     _Cell__zero = None
@@ -112,11 +115,14 @@ class Admission(Unpicklable):
         Raises RuntimeError if it is not entered, OverflowError if the result does not fit in 64 bits,
         ValueError if the cell was released. Lock-free.
         """
-        admitted = exchange_value(self.__state, None)
-        if admitted is None:
+        version, admitted = current(self.__state)
+        if admitted is None or admitted is LEAVING or not swap(self.__state, version, LEAVING):
             raise RuntimeError("this guard of admit() was not entered")
-        if admitted:
-            apply(self.__cell, int.__sub__, 1, as_result)
+        try:
+            if admitted:
+                apply(self.__cell, int.__sub__, 1, as_result)
+        finally:  # whoever enters next finds the count without this one
+            exchange_value(self.__state, None)
 
     def __call__(self, /, *args: object, **kwargs: object) -> NoReturn:
         """Raise TypeError: admit() does not decorate functions."""
