@@ -97,6 +97,24 @@ def test_buckets(bound_count: int) -> None:
     assert traced_after(histogram_of, 4) == 0
 
 
+def crowded_timer() -> Any:
+    from atomicx._core import Histogram
+
+    timer = Histogram([1.0]).time()
+    with timer, timer, timer:
+        return timer
+
+
+def test_places_of_a_timer() -> None:
+    """Entries that overlap take memory of their own, which goes with the timer."""
+    timer = crowded_timer()
+    gc.collect()
+    assert traced_after(crowded_timer, 4) > 0
+    del timer
+    gc.collect()
+    assert traced_after(crowded_timer, 4) == 0
+
+
 def test_size_without_buckets() -> None:
     from atomicx._core import Counter, Histogram
 

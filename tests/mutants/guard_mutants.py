@@ -211,10 +211,10 @@ DECORATORS = [
         "tests/test_histogram.py::test_quantile",
     ),
     tested(
-        "snapshot: a copy forgets its bounds",
+        "snapshot: one with a field replaced forgets its bounds",
         SNAPSHOT,
-        "        return (*self, self.bounds)",
-        "        return tuple(self)",
+        "**fields}, bounds=self.bounds)",
+        "**fields})",
         "tests/test_histogram.py::test_a_snapshot_knows_its_bounds",
     ),
 ]
