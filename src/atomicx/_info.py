@@ -15,7 +15,9 @@ from ._backend import reason
 from ._installation import problems, version_of
 
 TYPES = ("AtomicInt", "AtomicFloat", "AtomicBool", "AtomicRef", "Counter", "Histogram", "Family")
-SHARED_TYPES = ("SharedInt", "SharedFloat")
+SHARED_TYPES = (
+    *("SharedInt", "SharedFloat", "SharedCounter", "SharedGauge", "SharedHistogram", "SharedFamily"),
+)
 # What the integrations and the commands work with where it is installed; and what to know where it is not.
 OPTIONAL = {
     "prometheus_client": "the extra prometheus",
@@ -80,10 +82,7 @@ def lock_free(gil: str) -> dict[str, str]:
         answer = "no: each operation takes the mutex of a dict"
     else:
         answer = "yes"
-    answers: dict[str, str] = dict.fromkeys(TYPES, answer)
-    if atomicx.backend == "c" and gil == "without the GIL":
-        answers["Family"] = "to find a child: yes; to make or remove one takes a mutex"
-    return answers | dict.fromkeys(SHARED_TYPES, _shared_lock_free())
+    return dict.fromkeys(TYPES, answer) | dict.fromkeys(SHARED_TYPES, _shared_lock_free())
 
 
 def _shared_lock_free() -> str:

@@ -20,7 +20,7 @@
 #include "ax_table.h"
 #include "threads.h"
 
-enum { KEYS = 40, ROUNDS = 20000, FORKS = 200, CHURN = 200000, ALIVE = 100, MULTIPLE = 16 };
+enum { KEYS = 40, ROUNDS = 20000, FORKS = 200, CHURN = 200000, ALIVE = 100, MULTIPLE = 64 };
 
 typedef struct {
     ax_word references;

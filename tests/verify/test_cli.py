@@ -231,7 +231,8 @@ def sigint_handler():
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to send to a child there")
 def test_ctrl_c_prints_what_there_is_and_exits_with_130(sigint_handler):
-    command = [sys.executable, "-m", "atomicx", "verify", "--seconds", "600"]
+    # It tells of a row at every tenth of the way.
+    command = [sys.executable, "-m", "atomicx", "verify", "--seconds", "60"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     # A child inherits that a signal is ignored, as it is in a shell's background jobs.
     sigint_handler(signal.default_int_handler)
@@ -317,7 +318,7 @@ def test_without_a_command_it_lists_them(capsys):
     assert main([]) == 0
     said = capsys.readouterr().out
     assert [line.split()[0] for line in said.partition("COMMAND\n")[2].splitlines()] == [
-        *("info", "verify", "bench", "idioms"),
+        *("info", "verify", "bench", "segment", "idioms"),
     ]
     assert max(map(len, said.splitlines())) <= 80
 
