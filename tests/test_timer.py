@@ -312,7 +312,7 @@ def test_overlapping_entries_of_two_timers_keep_nothing(backend: ModuleType) -> 
     gc.collect()
     grown = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
-    assert grown < 10_000, f"{grown} bytes after 2,000 rounds"
+    assert grown < 40_000, f"{grown} bytes after 2,000 rounds"  # a kept entry takes over a hundred
 
 
 def test_two_timers_do_not_mix(backend: ModuleType) -> None:
