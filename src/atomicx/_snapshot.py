@@ -34,7 +34,7 @@ class HistogramSnapshot(tuple[tuple[int, ...], float]):
 
     def __new__(cls, counts: tuple[int, ...], sum: float, bounds: "Iterable[float]" = ()) -> "Self":
         # In the __dict__, since a tuple has no room for slots.
-        snapshot = tuple.__new__(cls, (counts, sum))
+        snapshot = super().__new__(cls, (counts, sum))
         snapshot.__dict__["bounds"] = tuple(bounds)
         return snapshot
 

@@ -195,6 +195,41 @@ static uint64_t hash_of(int kind, uint64_t i)
     }
 }
 
+static void put(ax_table *table, int i)
+{
+    while (!there[i]) {
+        insert(table, i);
+    }
+}
+
+static void drop(ax_table *table, int i)
+{
+    while (there[i]) {
+        take_out(table, i);
+    }
+}
+
+/* Two keys whose hashes share their low bits have nodes of their own, which go when one of the two goes. */
+static void shrink(void)
+{
+    static const uint64_t hashes[] = {0, 1, UINT64_C(1) << 20};
+    ax_table table;
+    ax_table_init(&table);
+    for (int i = 0; i < 3; i++) {
+        keys[i] = (Object){0, hashes[i], 0};
+        values[i] = (Object){0, 0, 0};
+    }
+    memset(there, 0, sizeof there);
+    exempt = KEYS - 1;
+    put(&table, 0);
+    put(&table, 1);
+    size_t before = ax_table_bytes(&table, 0);
+    put(&table, 2);
+    drop(&table, 2);
+    require(ax_table_bytes(&table, 0) == before, "the nodes that only two keys needed are left");
+    ax_table_free(&table, &model);
+}
+
 static void play(int kind)
 {
     ax_table table;
@@ -227,18 +262,14 @@ static void play(int kind)
     check_all(&table);
     if (kind == 0) {
         for (int i = 2; i < KEYS; i++) {
-            while (there[i]) {
-                take_out(&table, i);
-            }
+            drop(&table, i);
         }
         size_t most = 2 * sizeof(ax_table_entry) + 250;
         require(ax_table_bytes(&table, 0) <= most, "the nodes of what was removed are left");
     }
     if (random_bits() % 2 == 0) {
         for (int i = 0; i < KEYS; i++) {
-            while (there[i]) {
-                take_out(&table, i);
-            }
+            drop(&table, i);
         }
         require(blocks == 0 && ax_table_bytes(&table, 0) == 0, "memory after all were removed");
     }
@@ -256,6 +287,7 @@ int main(int count, char **arguments)
     for (int kind = 0; kind < 6; kind++) {
         play(kind);
     }
+    shrink();
     printf("seed %llu: every result is right, nothing is left over\n", seed);
     return 0;
 }

@@ -43,7 +43,7 @@ COPIED = ["csrc", "examples", "src", "tests", "pyproject.toml"]
 TABLE = TOP / "docs" / "mutants.md"
 # All tests of the layer together end in this time, or the baseline fails; so those of one mutant hang if they
 # do not. A bug that corrupts memory may do anything, that too.
-PYTEST_SECONDS = 120
+PYTEST_SECONDS = 240
 HANG_SECONDS = 30  # for a mutant that is known to hang, in a test that takes seconds
 PYTEST_FAILED = 1
 
