@@ -156,6 +156,24 @@ for _ in range(60):
     try_with(change)
 """
 
+BEYOND = """
+segment = fresh()
+file = File(path)
+# Each entry is as long as its lengths say: longer than the file.
+for entry in file.entries():
+    kind, bounds = file.word(entry + 32) % 2**16, file.word(entry + 40) % 2**32
+    file.put(entry + 36, 65535, 2)
+    file.put(entry + 44, 2**20, 4)
+    size = 128 + 65536 + 2**20 + (8 * bounds + 63) // 64 * 64
+    file.put(entry + 28, size + 64 * (kind in (1, 2)), 4)
+for kind in ("int", "counter", "gauge"):
+    try:
+        cell = getattr(Segment.open(path), kind)(kind)
+    except ValueError:
+        continue
+    raise AssertionError(cell)
+"""
+
 TOGETHER = """
 # Another process writes all the time, while this one uses the file.
 import signal, time
@@ -203,6 +221,10 @@ def test_every_field_of_every_entry(tmp_path: Path, shard: int) -> None:
 
 def test_the_index_the_chain_and_the_owners(tmp_path: Path) -> None:
     run(tmp_path, INDEX)
+
+
+def test_entries_that_are_longer_than_the_file(tmp_path: Path) -> None:
+    run(tmp_path, BEYOND)
 
 
 def test_a_file_that_changes_all_the_time(tmp_path: Path) -> None:
