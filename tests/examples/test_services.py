@@ -144,4 +144,5 @@ http_working_limit 8.0
 def test_the_readme_starts_them() -> None:
     """Its commands install the extra and start what is tested here."""
     started = re.findall(r'^.*"\.\[examples\]" && \.venv/bin/python (.*)$', README.read_text(), re.MULTILINE)
-    assert started == list(services.COMMANDS.values())
+    ours = [command for command in started if "examples/services" in command]
+    assert ours == list(services.COMMANDS.values())
