@@ -1,16 +1,15 @@
 """What may come of two operations that overlap, by what their type promises.
 
 - Most types: what comes of one after the other, in either order.
-- Counter and Histogram: the same of additions. A read that overlaps a change gives something between what
-there was
-  and what there is, and what overlapping drains take and what they leave is the whole.
-- Family: the same of single children. items() gives all that was there during the whole call, and nothing
-that was
-  there at no moment of it.
+- Counter and Histogram: the same of additions. A read that overlaps a change gives something between what there
+  was and what there is; and what overlapping drains take, with what they leave, is the whole.
+- Family: the same of single children. items() gives all that was there during the whole call, and nothing that
+  was not there at any moment of it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -157,7 +156,16 @@ def _within(value: Any, one: Any, other: Any) -> bool:
     found, low, high = _vector(value), _vector(one), _vector(other)
     if found is None or low is None or high is None:
         return False
-    return all(min(a, b) <= each <= max(a, b) for each, a, b in zip(found, low, high, strict=True))
+    return all(_is_in_between(each, a, b) for each, a, b in zip(found, low, high, strict=True))
+
+
+def _is_in_between(number: float, one: float, other: float) -> bool:
+    """A sum may be NaN, which is not between anything, but may be what was there before or after."""
+    return (
+        number in (one, other)
+        or (math.isnan(number) and (math.isnan(one) or math.isnan(other)))
+        or min(one, other) <= number <= max(one, other)
+    )
 
 
 def _adds_up(whole: Any, parts: tuple[Any, ...]) -> bool:
@@ -168,7 +176,10 @@ def _adds_up(whole: Any, parts: tuple[Any, ...]) -> bool:
     # Counts are never negative; the last of a snapshot is its sum, which may be.
     if any(number < 0 for vector in vectors for number in vector[:-1] or vector):
         return False
-    return all(sum(each) == all_ for *each, all_ in zip(*vectors, total, strict=True))
+    return all(
+        sum(each) == all_ or (math.isnan(sum(each)) and math.isnan(all_))
+        for *each, all_ in zip(*vectors, total, strict=True)
+    )
 
 
 def _some_of(items: Any, before: Any, after: Any) -> bool:
