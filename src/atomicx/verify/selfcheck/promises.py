@@ -1,10 +1,10 @@
 """What may come of two operations that overlap, by what their type promises.
 
 - Most types: what comes of one after the other, in either order.
-- Counter and Histogram: the same of additions. A read that overlaps a change gives something between what there
-  was and what there is; and what overlapping drains take, with what they leave, is the whole.
-- Family: the same of single children. items() gives all that was there during the whole call, and nothing that
-  was not there at any moment of it.
+- Counter and Histogram: the same of additions. A read that overlaps a change gives something between what
+  there was and what there is; and what overlapping drains take, with what they leave, is the whole.
+- Family: the same of single children. items() gives all that was there during the whole call, and nothing
+  that was not there at any moment of it.
 """
 
 from __future__ import annotations
