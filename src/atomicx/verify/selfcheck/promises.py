@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -115,6 +116,11 @@ class Overlap:
                 whole = self.state if other.name == "drain" else new_state
                 if (other.name == "drain" or (as_alone and not has_raised(alone))) and _adds_up(whole, parts):
                     return True
+                # There may have been room for what was added only because some was taken out already.
+                if other.name in ("inc", "add", "__iadd__") and not has_raised(other_result):
+                    added = operator.index(other_arguments[0]) if other_arguments else 1
+                    if _adds_up(self.state + added, (result, end)):
+                        return True
         return False
 
     # Family
