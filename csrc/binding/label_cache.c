@@ -104,8 +104,8 @@ static void record_free(label_record *record)
     PyMem_RawFree(record);
 }
 
-/* Whether a larger table has the record too, and frees it. */
-static bool is_in(const label_table *table, const label_record *wanted)
+/* Whether the table has the record, which is alive. */
+static bool table_has(const label_table *table, const label_record *wanted)
 {
     for (uint64_t place = wanted->hash;; place++) {
         const label_record *record = ax_pointer_load(&table->records[place & table->mask]);
@@ -115,21 +115,28 @@ static bool is_in(const label_table *table, const label_record *wanted)
     }
 }
 
+/* Frees a table, the ones that it replaced, and their records, but not the records that the larger table has
+ * too, which frees them. The oldest table goes first: the records of a table then are alive until its turn,
+ * and table_has may read them. A record that was put into a table after that was copied is in no larger one.
+ */
+static void table_free(label_table *table, const label_table *larger)
+{
+    if (table->smaller != NULL) {
+        table_free(table->smaller, table);
+    }
+    for (uint64_t i = 0; i <= table->mask; i++) {
+        label_record *record = ax_pointer_load(&table->records[i]);
+        if (record != NULL && (larger == NULL || !table_has(larger, record))) {
+            record_free(record);
+        }
+    }
+    PyMem_RawFree(table);
+}
+
 void label_cache_free(ax_pointer *cache)
 {
-    label_table *larger = NULL, *table = ax_pointer_exchange(cache, NULL);
-    while (table != NULL) {
-        for (uint64_t i = 0; i <= table->mask; i++) {
-            label_record *record = ax_pointer_load(&table->records[i]);
-            /* One that was put into a table after it had been replaced is in no other. */
-            if (record != NULL && (larger == NULL || !is_in(larger, record))) {
-                record_free(record);
-            }
-        }
-        label_table *smaller = table->smaller;
-        PyMem_RawFree(larger);
-        larger = table;
-        table = smaller;
+    label_table *newest = ax_pointer_exchange(cache, NULL);
+    if (newest != NULL) {
+        table_free(newest, NULL);
     }
-    PyMem_RawFree(larger);
 }

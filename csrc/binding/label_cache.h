@@ -13,7 +13,7 @@
 
 #include "ax_segment.h"
 
-enum { LABEL_CACHE_MOST = 4096 };
+enum { LABEL_CACHE_MOST = 8192 };
 
 /* Immutable. */
 typedef struct {

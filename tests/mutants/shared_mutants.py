@@ -14,12 +14,22 @@ SEGMENT = "csrc/binding/segment.c"
 SEGMENT_TYPE = "csrc/binding/type_segment.c"
 FILE = "csrc/binding/segment_file.c"
 FAMILY = "csrc/binding/shared_family.c"
+LABELS = "csrc/binding/label_cache.c"
 
 CELLS = "tests/shared/test_cells.py"
 SEGMENTS = "tests/shared/test_segment.py"
 FILES = "tests/shared/test_segment_file.py"
 STRIPES = "tests/shared/test_segment_stripes.py"
 HOSTILE = "tests/shared/test_segment_hostile.py"
+
+# Two steps of table_free.
+FREES_THE_OLDEST = "    if (table->smaller != NULL) {\n        table_free(table->smaller, table);\n    }\n"
+FREES_ITSELF = (
+    "    for (uint64_t i = 0; i <= table->mask; i++) {\n"
+    "        label_record *record = ax_pointer_load(&table->records[i]);\n"
+    "        if (record != NULL && (larger == NULL || !table_has(larger, record))) {\n"
+    "            record_free(record);\n        }\n    }\n"
+)
 
 
 def tested(name: str, file: str, old: str, new: str, *tests: str) -> Mutant:
@@ -295,6 +305,13 @@ SEGMENT_FILES = [
         "            shared_family_state_change(segment, child, 0, AX_STATE_HIDDEN);",
         "            shared_family_state_change(segment, child, 0, 0);",
         f"{SEGMENTS}::test_removed_children_go_on",
+    ),
+    tested(
+        "a family frees its newest table of labels first",
+        LABELS,
+        FREES_THE_OLDEST + FREES_ITSELF + "    PyMem_RawFree(table);\n",
+        FREES_ITSELF + FREES_THE_OLDEST + "    PyMem_RawFree(table);\n",
+        runs("releases.a_family_drops_its_labels_once"),
     ),
     tested(
         "close leaves its cells usable",

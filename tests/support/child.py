@@ -66,8 +66,15 @@ def run(what: ChildProgram, backend: str) -> None:
         "ATOMICX_PURE": "0" if backend.endswith("_core") else "1",
         DIRECTORY: directory(),
     }
+    # A report of a broken heap may hold bytes of it, which need not be text.
     done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=2 * HANG_SECONDS, check=False
+        command,
+        env=environment,
+        capture_output=True,
+        text=True,
+        errors="backslashreplace",
+        timeout=2 * HANG_SECONDS,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, ""), f"status {done.returncode}\n{done.stderr}"
     assert done.stdout == f"{FINISHED}\n", f"the program did not come to its end: {done.stdout!r}"

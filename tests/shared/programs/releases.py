@@ -1,5 +1,6 @@
 """release() while other threads operate: the memory under the cell goes at once, and nobody writes to it."""
 
+import gc
 import mmap
 import sys
 import threading
@@ -7,11 +8,13 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+from atomicx.shared import Segment
 from support.child import program
 from support.race import hasty_switching, rounds
 
 SECONDS = 1.5
 THREADS = 3
+LABELS = 300  # so that the tables of a family, whose first has room for 8, are replaced
 
 
 def add_until_released(cell: Any) -> int:
@@ -110,3 +113,31 @@ def cells_die_with_their_last_user(module: ModuleType) -> None:
             del threads, thread
             assert buffer[0] == THREADS
             buffer.append(0)
+
+
+@program()
+def a_family_drops_its_labels_once(module: ModuleType) -> None:
+    """A family keeps label values in a table that is replaced by larger ones. It drops each of them once."""
+    for threads in (1, THREADS):
+        labels = [f"label {number}" for number in range(LABELS)]
+        before = [sys.getrefcount(label) for label in labels]
+        segment = Segment.anonymous(2 * LABELS)
+        family = segment.counter("family", "label")
+        started = threading.Barrier(threads)
+
+        def count(family: Any = family, labels: Any = labels, started: Any = started) -> None:
+            started.wait()
+            for label in labels:
+                family.inc(label)
+
+        with hasty_switching():
+            counting = [threading.Thread(target=count) for _ in range(threads)]
+            for thread in counting:
+                thread.start()
+            for thread in counting:
+                thread.join()
+        kept = [sys.getrefcount(label) for label in labels]
+        assert sum(kept) >= sum(before) + LABELS // 2, "the family keeps no label values: this proves nothing"
+        del family, count, segment, counting, thread
+        gc.collect()
+        assert [sys.getrefcount(label) for label in labels] == before
