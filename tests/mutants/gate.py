@@ -4,7 +4,7 @@
 
 The layers: `explorer` runs tests/core's exhaustive explorer on the mutated core, `threads` its
 ThreadSanitizer run, `pytest` builds the extension and runs the tests that the mutant names. Each layer
-must pass on the tree as it is first. A mutant that is caught is killed; one that is not, in two attempts,
+must pass on the tree as it is, too. A mutant that is caught is killed; one that is not, in two attempts,
 survives, and the status is 1. --write makes docs/mutants.md from a run of all; without it such a run fails
 where that file does not name the same mutants.
 
@@ -269,12 +269,16 @@ def main() -> int:
     fates: list[Fate] = []
     try:
         for layer in layers:
-            check_baseline(layer, chosen)
+            if layer != "threads":
+                objects_of(layer)  # by both cores, and before two jobs ask for them
         with ThreadPoolExecutor(options.jobs) as pool:
+            baselines = [pool.submit(check_baseline, layer, chosen) for layer in layers]
             for fate in pool.map(try_mutant, chosen):
                 fates.append(fate)
                 killer = fate.killer or "SURVIVED"
                 print(f"{fate.mutant.name}: {killer} ({fate.seconds:.1f} s)", flush=True)
+            for baseline in baselines:
+                baseline.result()
         fates = [fate if fate.killer else try_again(fate.mutant) for fate in fates]
     except Unusable as error:
         print(f"error: {error}", file=sys.stderr)
