@@ -8,6 +8,7 @@ import time
 from _thread import allocate_lock
 from pathlib import Path
 from threading import Lock, RLock
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -204,11 +205,7 @@ def test_locks_are_explored_by_whatever_name_a_module_knows_them() -> None:
     assert type(Lock()) is type(threading.Lock())
 
 
-def test_a_module_that_is_imported_between_two_programs_is_known_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.syspath_prepend(str(tmp_path))
-    source = """
+LATE = """
 from threading import Lock
 
 class Locked:
@@ -219,12 +216,37 @@ class Locked:
         with self.lock:
             self.value += 1
 """
+
+
+def add_both(explorer: Explorer, module: Any) -> None:
+    threads = [lambda cell: cell.add()] * 2
+    exploration = explorer.explore(module.Locked, threads, lambda cell, _: cell.value == 2)
+    assert exploration.complete, str(exploration)
+
+
+def test_a_module_that_is_imported_between_two_programs_is_known_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
     with Explorer(hang_seconds=2) as explorer:
         for _ in range(2):
-            (tmp_path / "locked_late.py").write_text(source)
-            make = importlib.import_module("locked_late").Locked
-            threads = [lambda cell: cell.add()] * 2
-            exploration = explorer.explore(make, threads, lambda cell, _: cell.value == 2)
-            assert exploration.complete, str(exploration)
+            (tmp_path / "locked_late.py").write_text(LATE)
+            add_both(explorer, importlib.import_module("locked_late"))
             # As many modules as before, and not the same.
             del sys.modules["locked_late"]
+
+
+def test_a_module_in_the_memory_of_one_that_is_gone_is_known_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Explorer(hang_seconds=2) as explorer:
+        gone: int | None = None
+        for _ in range(2):
+            others = []
+            module = ModuleType("locked_late")
+            while gone not in (None, id(module)) and len(others) < 1000:
+                others.append(module)
+                module = ModuleType("locked_late")
+            exec(LATE, vars(module))
+            monkeypatch.setitem(sys.modules, "locked_late", module)
+            add_both(explorer, module)
+            gone = id(module)
+            del sys.modules["locked_late"], module

@@ -11,6 +11,7 @@ Locks made before are real: a thread that waits for one of those hangs.
 from __future__ import annotations
 
 import _thread
+import operator
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -182,13 +183,15 @@ class Patches:
     """
 
     def __init__(self) -> None:
-        self._modules: tuple[int, ...] = ()
+        # The modules themselves, not their identities: one that is gone leaves its identity to the next.
+        self._modules: list[Any] = []
         self._places: list[Place] = []
 
     def __enter__(self) -> Patches:
         # To look through all modules takes longer than to explore a small program.
-        modules = tuple(map(id, sys.modules.values()))
-        if self._modules != modules:
+        modules = list(sys.modules.values())
+        # By identity, since what lies among the modules may compare by anything.
+        if len(modules) != len(self._modules) or not all(map(operator.is_, modules, self._modules)):
             self._places = list(_places())
             self._modules = modules
         for namespace, name, _, factory in self._places:
