@@ -126,6 +126,8 @@ def interrupted_after(opcodes: int, step: Callable[[], None]) -> bool:
                 raise Interrupted
         return trace
 
+    # 3.12 looks whether any frame asks for opcodes when the tracer is set.
+    sys._getframe().f_trace_opcodes = True
     sys.settrace(trace)
     try:
         step()
