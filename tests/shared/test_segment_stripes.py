@@ -16,7 +16,7 @@ import pytest
 from atomicx.shared import Segment
 from shared.endurance import endure
 from shared.layout import File, generation_of, namespace_of, owner_word, pid_of
-from support.shared import NEEDS_C, NEEDS_FORK, fork, status_of
+from support.shared import NEEDS_C, NEEDS_FORK, fork, plain_fork, status_of
 
 pytestmark = [NEEDS_C, NEEDS_FORK]
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
@@ -98,6 +98,7 @@ def test_stripes_are_used_again(segment: Segment) -> None:
     assert generation_of(file_of(segment).word(file_of(segment).owner(1))) == 80
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # as plain_fork does
 def test_workers_come_and_go() -> None:
     """`make endurance` has 10,000 of them."""
     seen = endure(200)
@@ -244,7 +245,7 @@ def raw_fork() -> int:
     return ctypes.PyDLL(None).syscall(57)
 
 
-FORKS: list[Any] = [pytest.param(os.fork, id="os.fork"), pytest.param(c_fork, id="fork in C")]
+FORKS: list[Any] = [pytest.param(plain_fork, id="os.fork"), pytest.param(c_fork, id="fork in C")]
 if sys.platform == "linux" and os.uname().machine == "x86_64":
     FORKS.append(pytest.param(raw_fork, id="system call"))
 
@@ -312,7 +313,7 @@ def test_a_fork_inside_a_guard(segment: Segment, name: str) -> None:
 
 
 def fork_inside() -> int:
-    child = os.fork()
+    child = plain_fork()
     if not child:
         signal.alarm(30)
     return child

@@ -27,12 +27,19 @@ def shared(cell_type: Any, value: Any = 0) -> Any:
     return cell
 
 
+def plain_fork() -> int:
+    """os.fork, without its warning of threads, which can be an error since 3.15.
+
+    Where faulthandler watches for a hang, it does so in a thread, and that one is counted.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*multi-threaded", DeprecationWarning)
+        return os.fork()
+
+
 def fork(function: Callable[[], None]) -> int:
     """A child process that runs the function and ends; its status is 0 if it returned. Returns its id."""
-    with warnings.catch_warnings():
-        # Where faulthandler watches for a hang, it does so in a thread, and the warning is an error here.
-        warnings.filterwarnings("ignore", ".*multi-threaded", DeprecationWarning)
-        child = os.fork()
+    child = plain_fork()
     if child:
         return child
     status = 1
