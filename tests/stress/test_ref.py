@@ -1,6 +1,7 @@
 """Threads on one AtomicRef: each object is returned as often as it was stored, and its count stays exact."""
 
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from itertools import chain
 from types import ModuleType
@@ -12,6 +13,7 @@ from support.race import must_be_caught, pause, race, require, stays_whole
 from support.split import SPLIT, MiscountingRef
 
 SIZE = 2000
+MEETING_SECONDS = 10  # in which two threads that are started together have to overlap, on any machine
 
 
 class Stored:
@@ -188,18 +190,25 @@ def dropping(make: Callable[[], Any]) -> Callable[[Any], None]:
 
 
 class Hoarder(SPLIT["AtomicRef"]):
-    """Forgets to release what another thread stored while it was storing."""
+    """Never releases the object that another thread stored during its own first store().
 
-    def __init__(self, value: Any = None) -> None:
-        super().__init__(value)
-        self.kept: list[Any] = []
+    The first store() waits for the other. So no lucky moment is needed: this is caught in the first round, provided
+    that the stores of two threads overlap at all.
+    """
+
+    def __new__(cls, value: Any = None) -> Any:  # __init__ is one of the operations
+        cell = super().__new__(cls)
+        cell.first, cell.met, cell.kept = threading.Lock(), threading.Event(), None
+        return cell
 
     def store(self, value: Any) -> None:
-        before = self.value
-        pause()
-        if self.value is not before:
-            self.kept.append(self.value)
-        self.value = value
+        if self.first.acquire(blocking=False):
+            self.met.wait(MEETING_SECONDS)
+            self.met.set()  # what is stored from now on did not meet this
+        elif not self.met.is_set():
+            self.kept = value
+            self.met.set()
+        super().store(value)
 
 
 def test_each_object_dies_once(backend: ModuleType) -> None:
