@@ -427,9 +427,11 @@ def test_a_file_system_without_reservation_and_links(tmp_path: Path) -> None:
     library = tmp_path / "lacking.so"
     subprocess.run(["cc", "-shared", "-fPIC", "-o", library, tmp_path / "lacking.c"], check=True)
     (tmp_path / "folder").mkdir()
+    # A sanitizer's library that is loaded here has to stay the first one.
+    preloaded = [*os.environ.get("LD_PRELOAD", "").split(), str(library)]
     done = subprocess.run(
         [sys.executable, "-c", LACKING, str(tmp_path / "folder" / "segment")],
-        env={**os.environ, "LD_PRELOAD": str(library)},
+        env={**os.environ, "LD_PRELOAD": " ".join(preloaded)},
         capture_output=True,
         text=True,
         check=False,
