@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from support.race import must_be_caught, pause, race, require, stays_whole
+from support.race import must_be_caught, race, require, stays_whole
 from support.split import SPLIT, MiscountingRef
 
 SIZE = 2000
@@ -192,8 +192,8 @@ def dropping(make: Callable[[], Any]) -> Callable[[Any], None]:
 class Hoarder(SPLIT["AtomicRef"]):
     """Never releases the object that another thread stored during its own first store().
 
-    The first store() waits for the other. So no lucky moment is needed: this is caught in the first round, provided
-    that the stores of two threads overlap at all.
+    The first store() waits for the other. So no lucky moment is needed: this is caught in the first round,
+    provided that the stores of two threads overlap at all.
     """
 
     def __new__(cls, value: Any = None) -> Any:  # __init__ is one of the operations
