@@ -98,11 +98,21 @@ assert value.get() == 3.5
 def test_a_metric_that_was_there_keeps_its_value() -> None:
     check(
         """
+import warnings
 import prometheus_client as client
 before = client.Counter("before", "B.")
 before.inc(3)
+labelled = client.Histogram("labelled", "L.", ["x"], registry=None)
+labelled.labels("1")
+without_values = client.Gauge("without_values", "W.", ["x"])
 from atomicx.prometheus import AtomicValue, install
-install()
+with warnings.catch_warnings(record=True) as warned:
+    warnings.simplefilter("always")
+    install()
+    install()
+(warning,) = warned
+assert warning.category is RuntimeWarning and warning.filename == "<string>", warning
+assert str(warning.message) == "metrics made before install() keep the library's values: before, labelled"
 after = client.Counter("after", "A.")
 before.inc()
 after.inc()
@@ -134,6 +144,15 @@ assert values.ValueClass is before
         ("ours._version = lambda: (1, 0)", "not 1.0"),
         ("del values.MutexValue.get_exemplar", "have no get_exemplar"),
         ("before = values.ValueClass = None", "have no inc"),
+        (
+            "before = values.ValueClass = type('Theirs', (values.MutexValue,), {})",
+            "is not its own: __main__.Theirs",
+        ),
+        (
+            "import importlib.metadata as m; m.version = lambda n: m.distribution('no-such-' + n).version",
+            "no metadata",
+        ),
+        ("import importlib.metadata as m; m.version = lambda name: None", "no metadata"),
     ],
 )
 def test_a_library_that_is_not_known_is_refused(change: str, text: str) -> None:
