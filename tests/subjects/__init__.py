@@ -19,7 +19,7 @@ CORRECT = {
         *("NamedInt", "counter_of_zero"),
     ),
 }
-BROKEN = ("broken_ints", "broken_others")
+BROKEN = ("broken_ints", "broken_others", "broken_subtly")
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,6 @@ def subjects() -> list[SubjectCase]:
         found += [
             SubjectCase(f"{__name__}.{module}:{name}", True)
             for name, value in vars(place).items()
-            if isinstance(value, type) and value.__module__ == place.__name__
+            if isinstance(value, type) and value.__module__ == place.__name__ and not name.startswith("_")
         ]
     return found

@@ -1,12 +1,10 @@
 """The rows that are made of the specification: they find what they are for, and nothing in what is right."""
 
 import dataclasses
-import math
 from itertools import combinations_with_replacement
 
 import pytest
 
-from atomicx.verify.selfcheck import promises
 from atomicx.verify.selfcheck.access import Access
 from atomicx.verify.selfcheck.alone import Alone
 from atomicx.verify.selfcheck.broken import Broken, Held, control_of, split, wrong_in_one_state
@@ -267,14 +265,3 @@ def test_the_split_cell_is_the_specification_as_long_as_one_thread_uses_it():
     for row in ATOMIC_INT.operations:
         check.edges(row)
     assert not check.found
-
-
-def test_a_read_beside_a_drain_may_have_a_sum_that_is_not_a_number() -> None:
-    """A snapshot takes two readings: the counts may be those after the drain, and the sum the one before."""
-    nothing, state = ((0, 0), 0.0), ((1, 1), math.nan)
-    assert promises._within(((0, 0), math.nan), state, nothing)
-    assert promises._within(((1, 1), 0.0), state, nothing)
-    assert not promises._within(((1, 2), math.nan), state, nothing)
-    assert not promises._within(((1, 1), 1.0), state, nothing)
-    assert promises._adds_up(state, (state, nothing))
-    assert not promises._adds_up(nothing, (state, nothing))

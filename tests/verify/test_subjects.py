@@ -114,6 +114,25 @@ def test_a_split_operation_of_a_family_is_found(verify):
 @pytest.mark.parametrize(
     ("name", "only", "told"),
     [
+        (
+            "JoinedByNul",
+            "family/inc/alone",
+            "inc('a', 'b\\x00c') on a cell that holds ((('a\\x00b', 'c'), 7),)",
+        ),
+        ("ReadsBeforeIndex", "int/fetch_add/alone", ", whose argument calls store("),
+        ("NineBounds", "wide-histogram/observe/alone", "observe("),
+        ("ThirdDrainReads", "counter/drain/explored", "drain() || drain() || drain() on a cell that holds"),
+    ],
+)
+def test_a_fault_that_takes_more_than_two_plain_calls_is_found(verify, name, only, told):
+    status, text = verify(f"broken_subtly:{name}", "--only", only)
+    assert status == 1
+    assert told in text
+
+
+@pytest.mark.parametrize(
+    ("name", "only", "told"),
+    [
         ("broken_ints:Exits", "int/fetch_min/alone", "ended the process with status 0: fetch_min("),
         ("broken_ints:Crashes", "int/exchange/alone", "ended the process by SIGSEGV: exchange("),
         ("broken_ints:Hangs", "int/update/alone", "did not end within 10 s: update("),

@@ -26,6 +26,7 @@ by default, does not see the explored threads before 3.12, and so does not count
 
 from __future__ import annotations
 
+import random
 import re
 import threading
 import time
@@ -167,8 +168,13 @@ class Explorer:
         seconds: float | None = None,
         raises: tuple[type[BaseException], ...] = (),
         most_steps: int = MOST_STEPS,
+        seed: int | None = None,
     ) -> Exploration:
-        """Run a program in every schedule, as the function `explore` does."""
+        """Run a program in every schedule, as the function `explore` does.
+
+        With a seed, schedules with the same number of preemptions come in an order by chance: where there are
+        too many to try them all, those that are tried then have little in common.
+        """
         calls = _calls(setup, threads, check, model, initial, before, after, judge)
         program = _Program(setup, threads, check, raises, most_steps, preemptions)
         if calls is not None:
@@ -178,6 +184,7 @@ class Explorer:
         stacks: list[list[Branch]] = [
             [Branch(((thread, None),), 0, None) for thread in reversed(range(len(threads)))]
         ]
+        dice = None if seed is None else random.Random(seed)
         executions = longest = 0
         complete = True
         with self._running(len(threads), calls) as stepped:
@@ -186,6 +193,9 @@ class Explorer:
                     late = deadline is not None and time.monotonic() > deadline
                     if executions >= most_executions or late:
                         return Exploration(executions, False, preemptions, None, longest)
+                    if dice is not None:
+                        place = dice.randrange(len(stack))
+                        stack[place], stack[-1] = stack[-1], stack[place]
                     execution = program.run(stepped, stack.pop())
                     executions += 1
                     longest = max(longest, len(execution.trail))

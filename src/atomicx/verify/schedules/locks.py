@@ -49,6 +49,13 @@ class Stepper(Protocol):
 explored_threads: dict[int, Stepper] = {}
 """By the identity of a thread: what runs its steps. That of the exploring thread too, while it explores."""
 
+impatient_threads: set[int] = set()
+"""By their identity: threads that do not wait for a lock. They get WouldWait, unless they are explored."""
+
+
+class WouldWait(BaseException):
+    """The lock is held, and the thread is one of those that do not wait."""
+
 
 class ExploredLock:
     """A threading.Lock."""
@@ -64,6 +71,8 @@ class ExploredLock:
             return True
         threads = explored_threads.get(threading.get_ident())
         if threads is None:
+            if threading.get_ident() in impatient_threads:
+                raise WouldWait
             return self._real.acquire(blocking, timeout)
         if not threads.is_current():
             # The set-up or the check: nobody runs now who could release it, unless it has other threads.

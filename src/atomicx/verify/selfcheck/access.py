@@ -39,6 +39,12 @@ class Access:
             return row.written(cell, *arguments)
         return getattr(cell, self.names.get(row.name, row.name))(*arguments)
 
+    def call_by_name(self, row: Operation, cell: Any, arguments: Arguments, by_place: int = 0) -> Any:
+        """The same, with all but so many of its arguments by their names, the last of them first."""
+        names = [parameter.name for parameter in row.parameters or ()]
+        named = dict(reversed(list(zip(names, arguments, strict=False))[by_place:]))
+        return getattr(cell, self.names.get(row.name, row.name))(*arguments[:by_place], **named)
+
     def outcome(self, row: Operation, cell: Any, arguments: Arguments) -> Any:
         """The result; an error is one too, and the cell itself is ITSELF."""
         try:
@@ -68,9 +74,14 @@ def shown(value: Any) -> str:
         return f"<{type(value).__name__}, whose repr raises {type(error).__name__}>"
 
 
-def written(row: Operation, arguments: Arguments) -> str:
-    """A call as one would write it."""
-    return f"{row.name}({', '.join(map(shown, arguments))})"
+def written(row: Operation, arguments: Arguments, by_place: int | None = None) -> str:
+    """A call as one would write it, with all but so many of its arguments by their names, if told."""
+    values = list(map(shown, arguments))
+    if by_place is not None:
+        names = [parameter.name for parameter in row.parameters or ()]
+        named = [f"{name}={value}" for name, value in zip(names, values, strict=False)][by_place:]
+        values[by_place:] = reversed(named)
+    return f"{row.name}({', '.join(values)})"
 
 
 def told(result: Any, state: Any = UNREADABLE) -> str:

@@ -15,12 +15,18 @@ from typing import Any
 from ..spec.kinds import INT64_MAX, INT64_MIN
 from ..spec.model import ITSELF, Arguments, Operation, raises
 from .access import OVERFLOW, UNREADABLE, Access, has_raised, shown, told, written
-from .inputs import edge_arguments, random_arguments
+from .encounters import compares_values
+from .inputs import edge_arguments, named_arguments, random_arguments, similar_labels
+from .meddling import meddlings
 
 REPEATS = 600
+# On one cell, which counts its calls, as it were.
+LASTING = 1500
 MIXED = 4000
 # A sequence starts over after so many operations: an edge, once reached, is not always left again.
 SEQUENCE = 250
+# How often a cell is replaced by a new one in an edge state.
+RENEWED = 1 / 200
 
 Watch = Callable[[str], None]
 """Told what is about to be done, so that this is known of a cell that ends the process, or does not end."""
@@ -68,17 +74,54 @@ class Alone:
 
     def edges(self, row: Operation) -> None:
         """Every edge state with every edge argument."""
+        make, states = self.access.make, self.access.model.edge_states
+        for state, arguments in similar_labels(row):
+            self._step(row, make(state), state, arguments)
         for foreign in (False, True):
-            for state in self.access.model.edge_states:
+            for state in states:
                 for arguments in edge_arguments(row, state, foreign):
-                    self._step(row, self.access.make(state), state, arguments, foreign=foreign)
+                    self._step(row, make(state), state, arguments, foreign=foreign)
                     if row.name in self.found:
                         return
+        for state in states:
+            for arguments in named_arguments(row, state):
+                for by_place in range(len(arguments)):
+                    self._step(row, make(state), state, arguments, by_place=by_place)
+
+    def meddled(self, row: Operation) -> None:
+        """The operation with an argument that changes the cell while it is converted."""
+        for each in meddlings(self.access, row):
+            if row.name in self.found:
+                return
+            call = f"{written(row, each.overlap.first_arguments)}, whose argument calls {each.other}"
+            if self.watch is not None:
+                self.watch(f"{call}, on a cell that holds {shown(each.overlap.state)}")
+            outcome = each.run()
+            self.calls[row.name] += 1
+            if outcome is None or each.overlap.explained(outcome) is not None:
+                continue
+            # Correct cells are known that compare, and then convert what they put there, under such a lock.
+            harmless = each.reentered and compares_values(row)
+            kept = self.noted if harmless or _says_type(outcome[0]) else self.found
+            kept.setdefault(
+                row.name,
+                Difference(
+                    row.name,
+                    call,
+                    shown(each.overlap.state),
+                    ", or ".join(each.overlap.expected()),
+                    each.overlap.told(outcome),
+                ),
+            )
+            if kept is self.found:
+                self.tell(kept[row.name])
 
     def repeats(self, row: Operation) -> None:
-        """The operation many times on one cell, with arguments by chance."""
+        """The operation many times in a row, on a few cells and on one, with arguments by chance."""
         if row.name not in self.found:
             self._sequence((row,), REPEATS, f"{self.seed} {row.name}")
+        if row.name not in self.found:
+            self._sequence((row,), LASTING, f"{self.seed} {row.name} lasting", renewed=0.0)
 
     def mixed(self) -> None:
         """All operations in which nothing was found yet, in turns by chance."""
@@ -87,7 +130,7 @@ class Alone:
             if rows:
                 self._sequence(rows, SEQUENCE, f"{self.seed} mixed {number}")
 
-    def _sequence(self, rows: tuple[Operation, ...], count: int, seed: str) -> None:
+    def _sequence(self, rows: tuple[Operation, ...], count: int, seed: str, renewed: float = RENEWED) -> None:
         dice = random.Random(seed)
         states = self.access.model.edge_states
         state = dice.choice(states)
@@ -99,7 +142,7 @@ class Alone:
             state = self._step(row, cell, state, arguments, before=number - begun)
             if row.name in self.found:
                 return
-            if dice.random() < 1 / 200:
+            if dice.random() < renewed:
                 state = dice.choice(states)
                 cell = self.access.make(state)
                 begun = number + 1
@@ -113,18 +156,26 @@ class Alone:
         *,
         before: int = 0,
         foreign: bool = False,
+        by_place: int | None = None,
     ) -> Any:
-        """Do it, compare, and return the state that there has to be now."""
+        """Do it, compare, and return the state that there has to be now.
+
+        With `by_place`, all but so many of the arguments are given by their names.
+        """
         access = self.access
         self.calls[row.name] += 1
         new_state, expected = row.apply(state, arguments)
         if (access.wraps and expected == OVERFLOW) or _is_open(row, state, arguments):
             return state
+        call = written(row, arguments, by_place)
         if self.watch is not None:
-            self.watch(f"{written(row, arguments)} on a cell that holds {shown(state)}")
+            self.watch(f"{call} on a cell that holds {shown(state)}")
         error: Exception | None = None
         try:
-            result = access.call(row, cell, arguments)
+            if by_place is None:
+                result = access.call(row, cell, arguments)
+            else:
+                result = access.call_by_name(row, cell, arguments, by_place)
         except Exception as raised:
             error, result = raised, raises(raised)
         if result is cell:
@@ -137,12 +188,13 @@ class Alone:
             # known.
             return new_state if left is UNREADABLE else left
         lacks_default = len(arguments) < row.most and _says_missing(error)
+        lacks_name = by_place is not None and isinstance(error, TypeError)
         unconverted = self._is_unconverted(row, state, arguments, result, left)
-        kept = self.noted if foreign or lacks_default or unconverted else self.found
+        kept = self.noted if foreign or lacks_default or lacks_name or unconverted else self.found
         if row.name not in kept:
             kept[row.name] = Difference(
                 row.name,
-                written(row, arguments),
+                call,
                 shown(state),
                 told(expected, new_state),
                 told(result, left),
@@ -202,6 +254,11 @@ def _is_open(row: Operation, state: Any, arguments: Arguments) -> bool:
     if row.name not in ("fetch_max", "fetch_min"):
         return False
     return all(isinstance(each, float) and math.isnan(each) for each in (state, *arguments))
+
+
+def _says_type(result: Any) -> bool:
+    """Whether the argument was refused for its type."""
+    return has_raised(result) and result[1] == "TypeError"
 
 
 def _says_missing(error: Exception | None) -> bool:

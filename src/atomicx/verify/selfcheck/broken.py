@@ -44,6 +44,10 @@ class Broken(Access):
         result = self._call(row, cell, arguments)  # type: ignore[attr-defined]
         return cell if result is ITSELF else result
 
+    def call_by_name(self, row: Operation, cell: Any, arguments: Arguments, by_place: int = 0) -> Any:
+        """The same: their arguments have no names."""
+        return self.call(row, cell, arguments)
+
 
 def split(row: Operation, cell: Held, arguments: Arguments) -> Any:
     """A read, then a write: what others do in between is lost."""

@@ -53,6 +53,9 @@ BUCKETS = CellKind("histogram", lambda state: HISTOGRAM.make(atomicx, state), HI
 # The rows that are written by hand have one bound; more of them can be wrong in more ways.
 _MORE_BOUNDS = histogram((-1.0, 0.25, 0.5, 2.0, 5.0))
 MORE_BUCKETS = CellKind("histogram", lambda state: _MORE_BOUNDS.make(atomicx, state), _MORE_BOUNDS)
+# Searches differ by the number of bounds: a few are gone through, many are halved.
+_MANY_BOUNDS = histogram(tuple(number / 8 for number in range(-50, 50)))
+WIDE_BUCKETS = CellKind("wide-histogram", lambda state: _MANY_BOUNDS.make(atomicx, state), _MANY_BOUNDS)
 _SPLITS = {kind.model.name: controls.split(kind.model) for kind in (INT, FLOAT, BOOL, REF, COUNT, BUCKETS)}
 _SPLITS.update({"SharedInt": _SPLITS["AtomicInt"], "SharedFloat": _SPLITS["AtomicFloat"]})
 

@@ -15,8 +15,9 @@ from ..._terminal import UsageError, columns, has_rich, shown_progress
 from . import report
 from .alone import Alone
 from .campaign import Campaign
+from .catalogue import MORE_BUCKETS, WIDE_BUCKETS
 from .child import in_child
-from .generated import AloneRow, rows_of
+from .generated import AloneRow, rows_of, wide_rows
 from .rows import KINDS, ROWS, AnyRow, chosen_rows, listed, listing
 from .shared_rows import no_processes
 from .trials import AloneTrial, Trial
@@ -64,6 +65,8 @@ def _generated(seed: int) -> Iterable[AnyRow]:
     for kind in KINDS:
         hidden = no_processes if kind.name.startswith("shared-") else lambda: None
         yield from rows_of(kind, kind.access, seed, hidden)
+        if kind is MORE_BUCKETS:
+            yield from wide_rows(WIDE_BUCKETS.access)
 
 
 def _trials(rows: Iterable[AnyRow], seed: int) -> list[Trial | AloneTrial]:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from typing import Any, Protocol, TypeVar, cast
 
 from ..spec.families import FAMILY
 from ..spec.model import Arguments, Model, Operation, Promise
-from .access import OVERFLOW, Access
-from .inputs import listing, random_arguments
+from .access import OVERFLOW, Access, has_raised
+from .inputs import edge_arguments, listing, random_arguments
 from .promises import Overlap
 
 # Of each pair so many overlaps are tried, the most telling of so many that are drawn: those in which a lost
@@ -24,6 +25,8 @@ from .promises import Overlap
 OVERLAPS = 5
 LATE = 2
 DRAWN = 60
+# And one in which the value stays what it is, found among so many arguments.
+TRIED = 40
 
 Call = Callable[[Any], Any]
 
@@ -36,22 +39,22 @@ def _remembered(function: _Function) -> _Function:
 
 
 class Encounter(Protocol):
-    """Two calls on one cell."""
+    """Two calls on one cell, or three."""
 
     @property
-    def operations(self) -> tuple[str, str]:
-        """The names of the two operations."""
+    def operations(self) -> tuple[str, ...]:
+        """The names of the operations."""
         ...
 
     def setup(self, access: Access) -> Any:
         """A cell to meet on."""
         ...
 
-    def calls(self, access: Access) -> tuple[Call, Call]:
-        """What the two threads do to it."""
+    def calls(self, access: Access) -> tuple[Call, ...]:
+        """What the threads do to it."""
         ...
 
-    def judged(self, access: Access, cell: Any, first: Any, second: Any) -> tuple[str | None, str]:
+    def judged(self, access: Access, cell: Any, results: Sequence[Any]) -> tuple[str | None, str]:
         """What explains the results, or None; and then what came, and what was expected."""
         ...
 
@@ -62,6 +65,8 @@ class Pair:
 
     overlap: Overlap
     telling: bool = False
+    unmoved: bool = False
+    """The second call leaves the value that the first one expects."""
 
     @property
     def operations(self) -> tuple[str, str]:
@@ -80,7 +85,8 @@ class Pair:
             lambda cell: outcome(overlap.second, cell, overlap.second_arguments),
         )
 
-    def judged(self, access: Access, cell: Any, first: Any, second: Any) -> tuple[str | None, str]:
+    def judged(self, access: Access, cell: Any, results: Sequence[Any]) -> tuple[str | None, str]:
+        first, second = results
         found = (first, second, access.state(cell))
         explained = self.overlap.explained(found)
         if explained is not None:
@@ -127,7 +133,39 @@ def pairs(access: Access, first: Operation, second: Operation, dice: random.Rand
         else:
             others = others or [Pair(overlap)]
     chosen = [*telling[:OVERLAPS], *late[:LATE]]
-    return [*chosen, *others[::-1]][: OVERLAPS + LATE]
+    chosen = [*chosen, *others[::-1]][: OVERLAPS + LATE]
+    if compares_values(first):
+        chosen += _unmoved(model, first, second, dice)
+    return chosen
+
+
+def compares_values(row: Operation) -> bool:
+    """Whether it has an expected value."""
+    return any(parameter.name == "expected" for parameter in row.parameters or ())
+
+
+def _unmoved(model: Model, compare: Operation, other: Operation, dice: random.Random) -> list[Pair]:
+    """One in which the other leaves the value that is expected, so that the comparison cannot fail."""
+    for state in dice.sample(model.edge_states, len(model.edge_states)):
+        wanted = [values[1] for values in compare.arguments if not model.same(values[1], state)]
+        idle = [
+            arguments
+            for arguments in (*other.arguments, *islice(edge_arguments(other, state), TRIED))
+            if _leaves(model, other, state, arguments)
+        ]
+        if wanted and idle:
+            return [
+                Pair(
+                    Overlap(model, state, compare, (state, dice.choice(wanted)), other, dice.choice(idle)),
+                    unmoved=True,
+                )
+            ]
+    return []
+
+
+def _leaves(model: Model, row: Operation, state: Any, arguments: Arguments) -> bool:
+    left, result = row.apply(state, arguments)
+    return not has_raised(result) and model.same(left, state) and not _is_nan(left)
 
 
 def _is_nan(value: Any) -> bool:
@@ -261,7 +299,8 @@ class FamilyEncounter:
         first, second = self.first, self.second
         return lambda met: first(met.family), lambda met: second(met.family)
 
-    def judged(self, access: Access, cell: Any, first: Any, second: Any) -> tuple[str | None, str]:
+    def judged(self, access: Access, cell: Any, results: Sequence[Any]) -> tuple[str | None, str]:
+        first, second = results
         after = dict(cell.family.items())
         wrong = self.wrong(first, second, cell.before, after)
         return ("as promised", "") if wrong is None else (None, wrong)

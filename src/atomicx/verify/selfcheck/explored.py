@@ -3,7 +3,7 @@
 With the GIL threads hardly ever meet in the middle of an operation, so that samples say little. The
 explorer goes through the bytecodes of the cells one by one, and lets the other thread in before each that
 it could notice. First with one preemption, which finds what is not atomic, then with two, as far as the
-time goes.
+time goes. Three threads, which meet in a few encounters of each operation, have two at once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from . import inputs
 from .access import Access
 from .alone import Watch
 from .catalogue import CellKind, Control
-from .encounters import Encounter, encounters
+from .encounters import Encounter, Pair, encounters
+from .gatherings import Gathering, gatherings
 from .trials import Verdict
 
 # An operation of a cell that takes more steps than this is in an endless loop.
@@ -27,6 +28,8 @@ MOST_STEPS = 4000
 HANG_SECONDS = 5.0
 # One thread, when the other is paused in the middle of an operation, has to be let on some time.
 MOST_EXECUTIONS = 400
+# Three threads have more schedules. These are all those with one preemption, and some with two.
+MOST_EXECUTIONS_OF_THREE = 2500
 # What is stepped through beside the cells: what they call, and what goes through their items.
 STEPPED = (inputs, kinds)
 
@@ -101,24 +104,29 @@ class ExploredTrial:
             return "no time was left"
         return "" if self.stepped else "written in C: nothing to step through"
 
+    def waiting_for(self, preemptions: int) -> list[Encounter]:
+        """The encounters to be explored with so many preemptions; those that need two are done by then."""
+        return [each for each in self.waiting if preemptions == 1 or _fewest(each) < preemptions]
+
     def explore(self, explorer: Explorer, encounter: Encounter, preemptions: int, watch: Watch) -> None:
         """Try one encounter in every schedule with so many preemptions."""
         watch(f"{encounter}, explored")
-        access = self.access
-        first, second = encounter.calls(access)
+        access, gathered = self.access, isinstance(encounter, Gathering)
+        calls = encounter.calls(access)
 
         def check(cell: Any, results: tuple[Any, ...]) -> None:
-            explained, wrong = encounter.judged(access, cell, *results)
+            explained, wrong = encounter.judged(access, cell, results)
             if explained is None:
                 raise AssertionError(wrong)
 
         exploration = explorer.explore(
             lambda: encounter.setup(access),
-            [_named(first, encounter.operations[0]), _named(second, encounter.operations[1])],
+            list(map(_named, calls, encounter.operations)),
             check,
             preemptions=preemptions,
-            most_executions=MOST_EXECUTIONS,
+            most_executions=MOST_EXECUTIONS_OF_THREE if gathered else MOST_EXECUTIONS,
             most_steps=MOST_STEPS,
+            seed=self.seed if gathered else None,
         )
         self.explored += 1
         self.schedules += exploration.executions
@@ -135,6 +143,11 @@ class ExploredTrial:
             self.failed = f"{encounter}:\n{failure}"
 
 
+def _fewest(encounter: Encounter) -> int:
+    """The preemptions that show anything: one thread is interrupted twice, or each of two once."""
+    return 2 if isinstance(encounter, Gathering) else 1
+
+
 def _named(call: Callable[[Any], Any], name: str) -> Callable[[Any], Any]:
     def body(cell: Any) -> Any:
         return call(cell)
@@ -146,20 +159,35 @@ def _named(call: Callable[[Any], Any], name: str) -> Callable[[Any], Any]:
 def explored_trials(kind: CellKind, access: Access, seed: int) -> list[ExploredTrial]:
     """One for each operation that meets others."""
     trials: list[ExploredTrial] = []
-    for operation in access.operations:
+    # Each operation begins with the partners after it: most pairs come once before any comes twice.
+    names = [operation.name for operation in access.operations]
+    for number, operation in enumerate(access.operations):
         found = encounters(access, operation, seed)
         if found:
             row = ExploredRow(kind, operation.name)
-            trials.append(ExploredTrial(row, access, _in_turns(found), seed))
+            alone, *others = _in_turns(found, [*names[number:], *names[:number]])
+            first = _unmoved(others)
+            others = [each for each in others if not any(each is one for one in first)]
+            waiting = [alone, *gatherings(access, operation, seed), *first, *others]
+            trials.append(ExploredTrial(row, access, waiting, seed))
     return trials
 
 
-def _in_turns(found: list[Encounter]) -> list[Encounter]:
-    """One of each pair of operations, the operation beside itself first; then another of each."""
-    by_pair: dict[tuple[str, str], list[Encounter]] = {}
+def _unmoved(found: list[Encounter]) -> list[Encounter]:
+    """Those in which another thread writes the value that is there."""
+    return [
+        each
+        for each in found
+        if isinstance(each, Pair) and each.unmoved and each.operations[1] in ("store", "exchange")
+    ]
+
+
+def _in_turns(found: list[Encounter], names: list[str]) -> list[Encounter]:
+    """One of each pair of operations, in the order of these names; then another of each."""
+    by_pair: dict[tuple[str, ...], list[Encounter]] = {}
     for each in found:
         by_pair.setdefault(each.operations, []).append(each)
-    pairs = sorted(by_pair, key=lambda pair: pair[0] != pair[1])
+    pairs = sorted(by_pair, key=lambda pair: sum(map(names.index, pair)))
     for pair in pairs:
         by_pair[pair].sort(key=_priority)
     longest = max(map(len, by_pair.values()))
@@ -177,7 +205,7 @@ def explore_all(trials: list[ExploredTrial], seconds: float, watch: Watch, stop:
     until = time.perf_counter() + seconds
     with Explorer(step_into=STEPPED, hang_seconds=HANG_SECONDS) as explorer:
         for preemptions in (1, 2):
-            queues = [(trial, list(trial.waiting)) for trial in trials]
+            queues = [(trial, trial.waiting_for(preemptions)) for trial in trials]
             while any(queue for _, queue in queues):
                 for trial, queue in queues:
                     if stop() or time.perf_counter() > until:
@@ -185,6 +213,6 @@ def explore_all(trials: list[ExploredTrial], seconds: float, watch: Watch, stop:
                     if trial.failed is not None or trial.obstacle is not None:
                         queue.clear()
                     elif queue:
-                        trial.explore(explorer, queue.pop(0), preemptions, watch)
+                        trial.explore(explorer, queue[0], max(preemptions, _fewest(queue.pop(0))), watch)
                         if not trial.stepped:
                             queue.clear()

@@ -16,7 +16,7 @@ from ..spec.model import Operation
 from .access import Access
 from .alone import Alone
 from .broken import control_of, wrong_in_one_state
-from .catalogue import CellKind, Control
+from .catalogue import WIDE_BUCKETS, CellKind, Control
 from .encounters import encounters, meets
 from .pairs import pairs_litmus
 
@@ -100,3 +100,10 @@ def rows_of(kind: CellKind, access: Access, seed: int, hidden: Callable[[], str 
     for operation in access.operations:
         if meets(access, operation):
             yield PairsRow(kind, operation, seed, hidden)
+
+
+def wide_rows(access: Access) -> Iterable[AloneRow]:
+    """Those of histograms with a hundred bounds, which make a difference to one thread alone."""
+    for operation in access.operations:
+        if operation.name in ("observe", "snapshot", "drain", "bounds"):
+            yield AloneRow(WIDE_BUCKETS, operation)

@@ -20,6 +20,7 @@ from ..spec.model import Arguments, Operation
 
 # More than so many tuples of edge values are drawn, and not all tried.
 MOST_EDGE_ARGUMENTS = 260
+MOST_NAMED_ARGUMENTS = 12
 
 
 class Refusal(Exception):
@@ -180,6 +181,7 @@ def edge_arguments(row: Operation, state: Any, foreign: bool = False) -> Iterato
     for count in range(row.fewest, row.most + 1):
         pools = [tuple(_distinct((*_near(kind, state), *PLAIN[kind]))) for kind in kinds[:count]]
         if not foreign:
+            yield from (arguments for arguments in row.arguments if len(arguments) == count)
             yield from (
                 product(*pools) if math.prod(map(len, pools)) <= MOST_EDGE_ARGUMENTS else _spread(pools)
             )
@@ -188,6 +190,75 @@ def edge_arguments(row: Operation, state: Any, foreign: bool = False) -> Iterato
             strange = [pool[:2] for pool in pools]
             strange[place] = FOREIGN[kinds[place]]
             yield from product(*strange)
+
+
+def named_arguments(row: Operation, state: Any) -> Iterator[Arguments]:
+    """Arguments that may be given by their names, where it shows if two are taken for each other."""
+    if not any(parameter.keyword for parameter in row.parameters or ()):
+        return
+    found = 0
+    for arguments in edge_arguments(row, state):
+        swapped = arguments[::-1]
+        if arguments != swapped and row.apply(state, arguments) != row.apply(state, swapped):
+            yield arguments
+            found += 1
+        if found == MOST_NAMED_ARGUMENTS:
+            return
+
+
+# Texts that people join label values by, or that split() and strip() go by.
+_BETWEEN = (
+    *(
+        "",
+        ",",
+        ", ",
+        "/",
+        "|",
+        "||",
+        "\0",
+        "\x1f",
+        "\x1e",
+        "\x01",
+        "\xff",
+        ":",
+        "::",
+        ";",
+        ".",
+        "-",
+        "_",
+        " ",
+    ),
+    *("\t", "\n", "=", "&", "+", "#", "@", "~", "$", "%", "\\", "'", '"', "', '", '", "', '","', "','", "->"),
+)
+_LONG = "long " * 200
+SIMILAR_LABELS: tuple[tuple[tuple[str, str], tuple[str, str]], ...] = (
+    *(((f"a{text}b", "c"), ("a", f"b{text}c")) for text in _BETWEEN),
+    *(((text, "a"), ("a", text)) for text in ("", "b")),
+    *((("", text), ("", f"{text} ")) for text in ("", "a")),
+    *(((f"{text}a", "b"), ("a", "b")) for text in _BETWEEN if text),
+    *((("a", f"b{text}"), ("a", "b")) for text in _BETWEEN if text),
+    # What other texts may become in a key: of another case, as a number, normalized, or cut off.
+    *((("a", "get"), ("a", other)) for other in ("GET", "Get", "g\u0435t", "\uff47et")),
+    *(
+        (("a", "stra\xdfe"), ("a", "strasse")),
+        (("a", "\xe9"), ("a", "e\u0301")),
+        (("a", "i"), ("a", "\u0131")),
+    ),
+    *((("7", "a"), (other, "a")) for other in ("07", "+7", "7.0", "\uff17", "\u0667", "0x7", "-7")),
+    *((("1000", "1"), ("1_000", "1")), (("0", "1"), ("", "1")), (("0", "1"), ("-0", "1"))),
+    *((("1", "a"), ("True", "a")), (("", "a"), ("None", "a")), (("a", "None"), ("None", "a"))),
+    *((("a", f"{_LONG}b"), ("a", f"{_LONG}c")), ((f"{_LONG}b", "a"), (f"{_LONG}c", "a"))),
+    *((("\\", "n"), ("\n", "")), (("a\\", "b"), ("a", "\\b")), (("%2F", "a"), ("/", "a"))),
+)
+"""Keys that are not the same, and that a careless family may take for the same."""
+
+
+def similar_labels(row: Operation) -> Iterator[tuple[Any, Arguments]]:
+    """Families that have a child, and label values of another that looks like it."""
+    if any(parameter.variadic for parameter in row.parameters or ()):
+        for one, other in SIMILAR_LABELS:
+            yield ((one, 7),), other
+            yield ((other, 7),), one
 
 
 def _spread(pools: Sequence[tuple[Any, ...]]) -> Iterator[Arguments]:

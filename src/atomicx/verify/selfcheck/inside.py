@@ -16,9 +16,9 @@ from . import report
 from .access import Access
 from .alone import Alone, Difference
 from .campaign import Campaign
-from .catalogue import Row
+from .catalogue import WIDE_BUCKETS, Row
 from .explored import ExploredTrial, explore_all, explored_trials
-from .generated import AloneRow, PairsRow, rows_of
+from .generated import AloneRow, PairsRow, rows_of, wide_rows
 from .journal import FOUND, Journal
 from .rows import ROWS, chosen_rows, listed, listing
 from .subject import Subject, find
@@ -91,17 +91,22 @@ def _subject_trials(
     explored = {trial.row.name: trial for trial in explored_trials(kind, access, seed)}
     rows: list[Any] = [
         *rows_of(kind, access, seed, lambda: None),
+        *(wide_rows(subject.wide) if subject.wide is not None else ()),
         *(trial.row for trial in explored.values()),
     ]
     chosen = chosen_rows(pattern, [*rows, *(row for row in ROWS if row.kind.name == kind.name)])
-    check = Alone(access, seed, lambda text: note(text, CALL_SECONDS), tell)
+    checks = {
+        name: Alone(each, seed, lambda text: note(text, CALL_SECONDS), tell)
+        for name, each in ((kind.name, access), (WIDE_BUCKETS.name, subject.wide))
+        if each is not None
+    }
     controls: dict[str, Any] = {}
     trials: list[Any] = []
     for row in chosen:
         if row.name in explored:
             trials.append(explored[row.name])
         elif isinstance(row, AloneRow):
-            trials.append(AloneTrial(row, check, seed))
+            trials.append(AloneTrial(row, checks[row.kind.name], seed))
         else:
             trials.append(_sampled(row, subject, seed, controls))
     return trials

@@ -44,7 +44,7 @@ def pairs_litmus(name: str, access: Access, found: list[Encounter]) -> Litmus:
     following = cycle(found)
 
     def observe(sample: _Sample, first: Any, second: Any) -> str:
-        explained, wrong = sample.encounter.judged(access, sample.cell, first, second)
+        explained, wrong = sample.encounter.judged(access, sample.cell, (first, second))
         return f"{sample.encounter}: {wrong}" if explained is None else explained
 
     return Litmus(

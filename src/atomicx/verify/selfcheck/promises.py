@@ -22,6 +22,8 @@ from .access import UNREADABLE, has_raised, shown, told, written
 Outcome = tuple[Any, Any, Any]
 """What the two returned, and what the cell holds in the end."""
 
+ADDITIONS = ("inc", "add", "observe", "__iadd__")
+"""Operations that count something in."""
 FIRST, SECOND, EITHER, BETWEEN = "first || second", "second || first", "in either order", "in between"
 
 
@@ -114,12 +116,12 @@ class Overlap:
             if row.name == "drain" and not _is_read(other) and end is not UNREADABLE:
                 parts = (result, other_result, end) if other.name == "drain" else (result, end)
                 whole = self.state if other.name == "drain" else new_state
-                if (other.name == "drain" or (as_alone and not has_raised(alone))) and _adds_up(whole, parts):
+                if (other.name == "drain" or (as_alone and not has_raised(alone))) and adds_up(whole, parts):
                     return True
                 # There may have been room for what was added only because some was taken out already.
                 if other.name in ("inc", "add", "__iadd__") and not has_raised(other_result):
                     added = operator.index(other_arguments[0]) if other_arguments else 1
-                    if _adds_up(self.state + added, (result, end)):
+                    if adds_up(self.state + added, (result, end)):
                         return True
         return False
 
@@ -146,7 +148,7 @@ class Overlap:
 
 
 def _is_read(row: Operation) -> bool:
-    return row.name not in ("inc", "add", "observe", "drain", "__iadd__")
+    return row.name not in ("drain", *ADDITIONS)
 
 
 def _vector(value: Any) -> tuple[float, ...] | None:
@@ -174,7 +176,8 @@ def _is_in_between(number: float, one: float, other: float) -> bool:
     )
 
 
-def _adds_up(whole: Any, parts: tuple[Any, ...]) -> bool:
+def adds_up(whole: Any, parts: tuple[Any, ...]) -> bool:
+    """Whether these counts, or snapshots, are the whole taken apart."""
     total = _vector(whole)
     vectors = [vector for part in parts if (vector := _vector(part)) is not None]
     if total is None or len(vectors) < len(parts):

@@ -19,7 +19,18 @@ import atomicx
 from ..spec.kinds import INT64_MIN
 from ..spec.model import ITSELF, Model, Operation
 from .access import Access
-from .catalogue import BOOL, BUCKETS, CHILDREN, COUNT, FLOAT, INT, MORE_BUCKETS, REF, CellKind
+from .catalogue import (
+    BOOL,
+    BUCKETS,
+    CHILDREN,
+    COUNT,
+    FLOAT,
+    INT,
+    MORE_BUCKETS,
+    REF,
+    WIDE_BUCKETS,
+    CellKind,
+)
 
 KINDS = {kind.name: kind for kind in (INT, FLOAT, BOOL, REF, COUNT, MORE_BUCKETS, CHILDREN)}
 
@@ -77,6 +88,8 @@ class Subject:
     because: str
     narrow: Access | None = None
     """Of histograms: those with one bound, for the rows that are written by hand."""
+    wide: Access | None = None
+    """Of histograms: those with many bounds, if they take so many."""
     others: tuple[str, ...] = ()
     """Public methods that the specification does not know."""
 
@@ -267,9 +280,10 @@ def _subject(spelled: str, factory: Any, kind: CellKind, because: str, wraps: bo
         unlimited=kind is CHILDREN and not _takes(factory, "limit"),
         wraps=wraps,
     )
-    narrow = None
+    narrow = wide = None
     if kind is MORE_BUCKETS:
         narrow = replace(access, model=BUCKETS.model, make=_builder(spelled, factory, BUCKETS)[0])
+        wide = _wide(spelled, factory, access)
     others = [
         name
         for name in dir(type(cell))
@@ -277,7 +291,15 @@ def _subject(spelled: str, factory: Any, kind: CellKind, because: str, wraps: bo
         and name not in (*names.values(), *rows, *NOT_COMPARED)
         and callable(getattr(type(cell), name, None))
     ]
-    return Subject(spelled, kind, access, because, narrow, tuple(others))
+    return Subject(spelled, kind, access, because, narrow, wide, tuple(others))
+
+
+def _wide(spelled: str, factory: Any, access: Access) -> Access | None:
+    """Histograms with many bounds; None if they do not take so many."""
+    try:
+        return replace(access, model=WIDE_BUCKETS.model, make=_builder(spelled, factory, WIDE_BUCKETS)[0])
+    except ValueError:
+        return None
 
 
 def _own_name(cell: Any, row: Operation) -> str | None:
