@@ -23,8 +23,10 @@ MODULES = {"c": "atomicx._core", "python": "atomicx._reference"}
 CHOICE = os.environ.get("ATOMICX_PURE")
 BACKENDS = {"0": ["c"], "1": ["python"]}.get(CHOICE or "", list(MODULES))
 
-# The same examples in every run, however slow the machine; `--hypothesis-profile explore` looks for new ones.
+# The same examples in every run, however slow the machine. `--hypothesis-profile brief` is for slow builds,
+# `--hypothesis-profile explore` looks for new ones.
 settings.register_profile("same", max_examples=40, derandomize=True, database=None, deadline=None)
+settings.register_profile("brief", max_examples=10, derandomize=True, database=None, deadline=None)
 settings.register_profile("explore", max_examples=2000, database=None, deadline=None)
 settings.load_profile("same")
 
