@@ -125,9 +125,9 @@ def test_inconclusive_when_the_control_is_silent(verify):
 def test_a_silent_control_gets_up_to_three_times_the_time():
     trial = Trial(SILENT, INT.access)
     begun = time.monotonic()
-    Campaign([trial], 0.4, silent).run()
+    Campaign([trial], 0.1, silent).run()
     assert trial.verdict is Verdict.INCONCLUSIVE
-    assert trial.control.seconds > 0.4, "no more time than everything else"
+    assert trial.control.seconds > 0.1, "no more time than everything else"
     assert time.monotonic() - begun < 30
 
 
@@ -231,13 +231,13 @@ def sigint_handler():
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to send to a child there")
 def test_ctrl_c_prints_what_there_is_and_exits_with_130(sigint_handler):
-    # It tells of a row at every tenth of the way.
-    command = [sys.executable, "-m", "atomicx", "verify", "--seconds", "60"]
+    # Rows that are sampled: it tells of the first when its threads are about to start.
+    command = [sys.executable, "-m", "atomicx", "verify", "--seconds", "60", "--only", "int-*"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     # A child inherits that a signal is ignored, as it is in a shell's background jobs.
     sigint_handler(signal.default_int_handler)
     with subprocess.Popen(command, env={**os.environ, "PYTHONUNBUFFERED": "1"}, **pipes) as child:
-        assert any("pairs" in line or "int-" in line for line in child.stderr)
+        assert any("int-" in line for line in child.stderr)
         child.send_signal(signal.SIGINT)
         text, errors = child.communicate()
     assert child.returncode == 130

@@ -10,6 +10,7 @@ import pytest
 from tests.subjects import subjects
 
 from atomicx.__main__ import main
+from atomicx.verify.selfcheck import child
 from atomicx.verify.selfcheck.subject import KINDS, find
 
 # By how the names of their bases end.
@@ -135,10 +136,13 @@ def test_a_fault_that_takes_more_than_two_plain_calls_is_found(verify, name, onl
     [
         ("broken_ints:Exits", "int/fetch_min/alone", "ended the process with status 0: fetch_min("),
         ("broken_ints:Crashes", "int/exchange/alone", "ended the process by SIGSEGV: exchange("),
-        ("broken_ints:Hangs", "int/update/alone", "did not end within 10 s: update("),
+        ("broken_ints:Hangs", "int/update/alone", "did not end within 0.5 s: update("),
     ],
 )
-def test_a_subject_that_ends_or_hangs_is_convicted_of_what_it_was_doing(verify, name, only, told):
+def test_a_subject_that_ends_or_hangs_is_convicted_of_what_it_was_doing(
+    monkeypatch, verify, name, only, told
+):
+    monkeypatch.setattr(child, "CALL_SECONDS", 0.5)
     status, text = verify(name, "--only", only, "--json")
     report = json.loads(text)
     assert (status, report["verdict"], report["exit_status"]) == (1, "FAIL", 1)
@@ -161,8 +165,10 @@ def test_wrapping_by_design_is_not_convicted_only_if_it_says_so(verify):
 
 
 def test_a_correct_cell_passes_alone_and_in_every_schedule(verify):
-    status, text = verify("correct:LockBool", "--only", "bool/*/[ae]*")
+    # Half of the time is for the schedules: enough for all with one preemption, and for some with two.
+    status, text = verify("correct:LockBool", "--only", "bool/*/[ae]*", "--seconds", "5")
     assert status == 0, text
+    assert "\nPASS: 17 PASS\n" in text, "an operation was left out"
 
 
 def test_a_kind_that_it_is_not_is_convicted(verify):

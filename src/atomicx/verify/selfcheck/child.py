@@ -22,6 +22,8 @@ from .journal import FOUND, Journal
 POLL_SECONDS = 0.02
 # Until the first entry: to start an interpreter, and to import the subject, takes time on a busy machine.
 START_SECONDS = 120.0
+# An operation that takes longer than this hangs.
+CALL_SECONDS = 10.0
 FAREWELL_SECONDS = 10.0
 
 _PROGRAM = (
@@ -45,7 +47,7 @@ def in_child(request: dict[str, Any], progress: Any) -> Ended:
         place = Path(folder)
         journal = Journal.create(place / "journal")
         try:
-            (place / "request").write_text(json.dumps(request))
+            (place / "request").write_text(json.dumps({**request, "call_seconds": CALL_SECONDS}))
             child = _started(folder)
             try:
                 hung = _watched(child, journal, progress)

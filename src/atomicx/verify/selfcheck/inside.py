@@ -24,8 +24,7 @@ from .rows import ROWS, chosen_rows, listed, listing
 from .subject import Subject, find
 from .trials import AloneTrial, Trial
 
-# An operation that takes longer than this hangs, and so does a batch of samples.
-CALL_SECONDS = 10.0
+# A batch of samples that takes longer than this hangs.
 PATIENCE_SECONDS = 20.0
 # The explorer may take this share of a subject's time.
 EXPLORED_SHARE = 0.5
@@ -40,7 +39,7 @@ def report_of_subject(
     note(f"{request['subject']} was imported and made", 60.0)
     try:
         subject = find(request["subject"], request["kind"], request["wraps"])
-        trials = _subject_trials(subject, request["only"], request["seed"], note, tell)
+        trials = _subject_trials(subject, request, note, tell)
     except (ValueError, UsageError) as error:
         return {"usage": str(error)}
     if request["list"]:
@@ -63,11 +62,11 @@ def report_of_subject(
 def _subject_campaign(
     subject: Subject, trials: Sequence[Any], request: dict[str, Any], note: Note
 ) -> Campaign:
-    seconds = request["seconds"]
+    seconds, call_seconds = request["seconds"], request["call_seconds"]
 
     def progress(share: float, trial: Any) -> None:
         # No turn of a row takes longer than all the time that there is.
-        note(trial.row.name, PATIENCE_SECONDS + CALL_SECONDS + seconds)
+        note(trial.row.name, PATIENCE_SECONDS + call_seconds + seconds)
 
     operations = (
         [] if request["only"] else [(subject.kind.name, row.name) for row in subject.access.operations]
@@ -75,7 +74,7 @@ def _subject_campaign(
     explored = [trial for trial in trials if isinstance(trial, ExploredTrial)]
 
     def explore(stop: Callable[[], bool]) -> None:
-        explore_all(explored, seconds * EXPLORED_SHARE, lambda text: note(text, 6 * CALL_SECONDS), stop)
+        explore_all(explored, seconds * EXPLORED_SHARE, lambda text: note(text, 6 * call_seconds), stop)
 
     campaign = Campaign(
         trials, seconds, progress, stop_when_caught=True, operations=operations, explore=explore
@@ -85,18 +84,18 @@ def _subject_campaign(
 
 
 def _subject_trials(
-    subject: Subject, pattern: str | None, seed: int, note: Note, tell: Callable[[Difference], None]
+    subject: Subject, request: dict[str, Any], note: Note, tell: Callable[[Difference], None]
 ) -> list[Any]:
-    kind, access = subject.kind, subject.access
+    kind, access, seed = subject.kind, subject.access, request["seed"]
     explored = {trial.row.name: trial for trial in explored_trials(kind, access, seed)}
     rows: list[Any] = [
         *rows_of(kind, access, seed, lambda: None),
         *(wide_rows(subject.wide) if subject.wide is not None else ()),
         *(trial.row for trial in explored.values()),
     ]
-    chosen = chosen_rows(pattern, [*rows, *(row for row in ROWS if row.kind.name == kind.name)])
+    chosen = chosen_rows(request["only"], [*rows, *(row for row in ROWS if row.kind.name == kind.name)])
     checks = {
-        name: Alone(each, seed, lambda text: note(text, CALL_SECONDS), tell)
+        name: Alone(each, seed, lambda text: note(text, request["call_seconds"]), tell)
         for name, each in ((kind.name, access), (WIDE_BUCKETS.name, subject.wide))
         if each is not None
     }
