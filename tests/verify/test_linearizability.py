@@ -191,7 +191,7 @@ def test_truth_is_not_one_and_references_are_compared_by_identity() -> None:
 # Real threads
 
 
-ATTEMPTS = 40
+ATTEMPTS = 160
 
 
 def demand(make: Callable[[], Any], model: Model, overlapping: int, **options: Any) -> None:
@@ -223,7 +223,7 @@ def test_each_operation_beside_loads_and_exchanges_is_linearizable(backend: Any,
     for row in model.operations:
         if row.arguments and row.atomic:
             only = (row.name, "load", "exchange")
-            demand(partial(model.make, backend, model.initial), model, 2, only=only, histories=256)
+            demand(partial(model.make, backend, model.initial), model, 2, only=only, histories=64)
 
 
 class Slot:
