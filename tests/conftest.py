@@ -6,6 +6,7 @@ What tests the twin by its name is marked so.
 A C module that is missing or broken is an error of every test that wants it, never a skip.
 """
 
+import gc
 import importlib
 import os
 import platform
@@ -67,6 +68,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     impossible = [item for item in items if not is_possible(item)]
     config.hook.pytest_deselected(items=impossible)
     items[:] = [item for item in items if is_possible(item)]
+
+
+def pytest_collection_finish() -> None:
+    """All that is there by now stays to the end, so collections need not go through it: tests make many."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", params=BACKENDS)

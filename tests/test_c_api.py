@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 import atomicx
+from support.marks import NARROW_SPLITS_SHOW
 from support.native import build, build_in, load, native
-from support.race import GIL, NARROW_SPLITS_SHOW, must_be_caught, race, require, stays_whole
+from support.race import GIL, must_be_caught, race, require, stays_whole
 
 INT64_MAX = 2**63 - 1
 INT64_MIN = -(2**63)

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from benchmarks.services import free_port
 
-from support.shared import NEEDS_C
+from support.marks import NEEDS_C
 
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "gunicorn_shared"
 WORKERS = 3  # as its configuration says

@@ -9,7 +9,8 @@ import pytest
 
 import atomicx
 from support.extras import needs
-from support.shared import NEEDS_C, shared
+from support.marks import NEEDS_C
+from support.shared import shared
 
 needs("opentelemetry.sdk.metrics", "opentelemetry", "opentelemetry-sdk")
 

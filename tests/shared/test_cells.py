@@ -19,7 +19,8 @@ import pytest
 
 from atomicx import AtomicInt, SharedFloat, SharedInt
 from core.run import compiler
-from support.shared import NEEDS_C, NEEDS_FORK, fork, shared, status_of
+from support.marks import NEEDS_C, NEEDS_FORK
+from support.shared import fork, shared, status_of
 
 pytestmark = NEEDS_C
 

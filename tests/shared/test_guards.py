@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from atomicx import AtomicInt, SharedInt
-from support.shared import NEEDS_C, NEEDS_FORK, fork, shared, status_of
+from support.marks import NEEDS_C, NEEDS_FORK
+from support.shared import fork, shared, status_of
 
 pytestmark = NEEDS_C
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from support.child import ChildProgram, programs, run
-from support.shared import NEEDS_C
+from support.marks import NEEDS_C
 
 pytestmark = NEEDS_C
 

@@ -29,7 +29,8 @@ from atomicx import (
 )
 from atomicx.shared import Segment, SegmentUsage
 from core.run import compiler
-from support.shared import NEEDS_C, NEEDS_FORK, fork, status_of
+from support.marks import NEEDS_C, NEEDS_FORK
+from support.shared import fork, status_of
 
 pytestmark = NEEDS_C
 

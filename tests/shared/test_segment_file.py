@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from atomicx.shared import Segment
-from support.shared import NEEDS_C, NEEDS_FORK, fork, status_of
+from support.marks import NEEDS_C, NEEDS_FORK
+from support.shared import fork, status_of
 
 pytestmark = NEEDS_C
 

@@ -16,7 +16,8 @@ import pytest
 from atomicx.shared import Segment
 from shared.endurance import endure
 from shared.layout import File, generation_of, namespace_of, owner_word, pid_of
-from support.shared import NEEDS_C, NEEDS_FORK, fork, plain_fork, status_of
+from support.marks import NEEDS_C, NEEDS_FORK
+from support.shared import fork, plain_fork, status_of
 
 pytestmark = [NEEDS_C, NEEDS_FORK]
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
@@ -101,7 +102,7 @@ def test_stripes_are_used_again(segment: Segment) -> None:
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # as plain_fork does
 def test_workers_come_and_go() -> None:
     """`make endurance` has 10,000 of them."""
-    seen = endure(200)
+    seen = endure(100)
     assert seen["killed"] > 20
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from support.marks import NARROW_SPLITS_SHOW
 from support.native import native
-from support.race import NARROW_SPLITS_SHOW, fits, must_be_caught, race, require, stays_whole
+from support.race import fits, must_be_caught, race, require, stays_whole
 from support.shared import maker
 from support.split import INT64_MAX, INT64_MIN, SPLIT, LateCheck
 

@@ -17,8 +17,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-import pytest
-
 GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 # How long the cell under test is raced. A sanitizer, which slows everything down, can ask for more.
@@ -29,11 +27,6 @@ FEWEST_ROUNDS = 2
 NAP_SECONDS = 50e-6
 SWITCH_SECONDS = 1e-6
 SPINS_BEFORE_YIELD = 2000
-
-
-NARROW_SPLITS_SHOW = pytest.mark.skipif(
-    GIL, reason="with the GIL one C call is one step, so a cell that is split inside it is not broken"
-)
 
 
 class Broken(AssertionError):

@@ -1,4 +1,4 @@
-"""What the tests of shared cells have in common: when they can run, and how they make cells and processes."""
+"""What the tests of shared cells have in common: how they make cells and processes."""
 
 import os
 import signal
@@ -9,15 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pytest
-
 CHILD_SECONDS = 60
-
-NEEDS_C = pytest.mark.skipif(
-    os.environ.get("ATOMICX_PURE") == "1",
-    reason="ATOMICX_PURE=1 leaves out the C module, and without it there are no shared cells",
-)
-NEEDS_FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason=f"{sys.platform} has no fork")
 
 
 def shared(cell_type: Any, value: Any = 0) -> Any:

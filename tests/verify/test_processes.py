@@ -12,7 +12,7 @@ from atomicx.verify.sampling.engine import run
 from atomicx.verify.sampling.noise import BATCH
 from atomicx.verify.sampling.processes import Processes
 from atomicx.verify.selfcheck.shared_rows import ROWS
-from support.shared import NEEDS_C, NEEDS_FORK
+from support.marks import NEEDS_C, NEEDS_FORK
 
 pytestmark = [NEEDS_C, NEEDS_FORK]
 

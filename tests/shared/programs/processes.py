@@ -21,10 +21,10 @@ from support.shared import fork, status_of
 
 PROCESSES = 8
 COUNTS = 30_000
-KILLS = 200
-NAMING_KILLS = 100
+KILLS = 100
+NAMING_KILLS = 50
 NAMES = 500  # that a worker makes, and as many label values
-FORKS = 200
+FORKS = 100
 CHILD_COUNTS = 50
 
 

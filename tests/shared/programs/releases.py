@@ -10,9 +10,9 @@ from typing import Any
 
 from atomicx.shared import Segment
 from support.child import program
-from support.race import hasty_switching, rounds
+from support.race import hasty_switching
 
-SECONDS = 1.5
+ROUNDS = 100
 THREADS = 3
 LABELS = 300  # so that the tables of a family, whose first has room for 8, are replaced
 
@@ -57,7 +57,7 @@ def race_with_release(cell: Any, release: Callable[[], None]) -> int:
 def a_map_is_closed_under_counting_threads(module: ModuleType) -> None:
     """To write to memory that is not mapped any more would end the process."""
     with hasty_switching():
-        for _ in rounds(SECONDS):
+        for _ in range(ROUNDS):
             memory = mmap.mmap(-1, mmap.PAGESIZE)
             cell = module.SharedInt(memory)
             total = []
@@ -81,7 +81,7 @@ def many_release_at_once(module: ModuleType) -> None:
         pass
 
     with hasty_switching():
-        for _ in rounds(SECONDS):
+        for _ in range(ROUNDS):
             buffer = Buffer(8)
             before = sys.getrefcount(buffer)
             cell = module.SharedFloat(buffer)
@@ -101,7 +101,7 @@ def many_release_at_once(module: ModuleType) -> None:
 @program(dev=False)
 def cells_die_with_their_last_user(module: ModuleType) -> None:
     with hasty_switching():
-        for _ in rounds(SECONDS / 2):
+        for _ in range(2 * ROUNDS):
             buffer = bytearray(8)
             cell = module.SharedInt(buffer)
             threads = [threading.Thread(target=lambda cell=cell: cell.add(1)) for _ in range(THREADS)]  # type: ignore[misc]
