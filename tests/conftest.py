@@ -2,7 +2,8 @@
 
 A behaviour test asks for the fixture `backend` and so runs twice: over the C module and over the
 pure-Python twin. ATOMICX_PURE=1 leaves the twin alone, ATOMICX_PURE=0 the C module, and the header says so.
-What tests the twin by its name is marked so.
+What tests the twin by its name is marked so. What uses no cell is marked `one_run`: the matrix runs the tests
+with ATOMICX_PURE=0 and then with 1, and leaves it out of the second run.
 A C module that is missing or broken is an error of every test that wants it, never a skip.
 """
 
@@ -45,11 +46,13 @@ def backend_state(name: str) -> str:
     return name
 
 
-def pytest_report_header() -> str:
+def pytest_report_header(config: pytest.Config) -> str:
     backends = ", ".join(backend_state(name) for name in BACKENDS)
     if len(BACKENDS) == 1:
         backends += f" only, because ATOMICX_PURE={CHOICE}"
     backends += "; shared cells: " + ("c only, the others are deselected" if "c" in BACKENDS else "none")
+    if config.option.markexpr:
+        backends += f"; only tests that are marked: {config.option.markexpr}"
     # The state of the GIL last: importing a backend could have switched it on.
     return f"atomicx: CPython {platform.python_version()} {gil_state()}, backends: {backends}"
 
@@ -64,7 +67,15 @@ def is_possible(item: pytest.Item) -> bool:
     return "python" not in asked or not any(name.startswith("Shared") for name in asked)
 
 
+def wants_both_runs(item: pytest.Item) -> bool:
+    """Whether it is marked `one_run` though it is of a backend."""
+    of_a_backend = item.get_closest_marker("twin") or "backend" in getattr(item, "fixturenames", ())
+    return bool(item.get_closest_marker("one_run") and of_a_backend)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if wrong := [item.nodeid for item in items if wants_both_runs(item)]:
+        raise pytest.UsageError(f"marked one_run, but of a backend: {', '.join(wrong)}")
     impossible = [item for item in items if not is_possible(item)]
     config.hook.pytest_deselected(items=impossible)
     items[:] = [item for item in items if is_possible(item)]

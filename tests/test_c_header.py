@@ -12,6 +12,8 @@ import pytest
 
 import atomicx
 
+pytestmark = pytest.mark.one_run
+
 EVERY_WARNING = ["-Wall", "-Wextra", "-Wshadow", "-Werror", "-fsyntax-only"]
 LIMITED = "-DPy_LIMITED_API=0x030A0000"
 # Uses every function of the header, as both languages can.

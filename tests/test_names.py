@@ -6,6 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.one_run
+
 TOP = Path(__file__).parents[1]
 FOLDERS = ("src", "tests", "benchmarks", "tools", "examples")
 GLOSSARY = TOP / "docs" / "glossary.md"

@@ -8,6 +8,8 @@ from proofs.contracts import CORE, FUNCTIONS_WITHOUT, BadContract, contracts
 from proofs.faults import FAULTS
 from proofs.harness import Harness, variants
 
+pytestmark = pytest.mark.one_run
+
 
 def test_each_function_of_the_core_has_a_contract_or_a_reason() -> None:
     found = {contract.function for contract in contracts()}

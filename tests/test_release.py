@@ -4,7 +4,11 @@ import re
 from importlib.metadata import version
 from pathlib import Path
 
+import pytest
+
 import atomicx
+
+pytestmark = pytest.mark.one_run
 
 TOP = Path(__file__).parent.parent
 HEADING = re.compile(r"^## \[(.*)\] - (unreleased|\d{4}-\d\d-\d\d)$", re.MULTILINE)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.one_run
+
 TOOL = Path(__file__).parent.parent / "tools" / "check_site.py"
 PAGE = '<link rel="stylesheet" href="style.css"><h1 id="top">x</h1><a href="b/other.html#there">other</a>'
 OTHER = '<p id="there">x</p><a href="../index.html#top">x</a><a href="https://example.org/x#y">x</a>'

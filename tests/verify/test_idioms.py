@@ -27,6 +27,8 @@ from atomicx.verify.idioms.survey import (
 )
 from atomicx.verify.idioms.trial import find
 
+pytestmark = pytest.mark.one_run
+
 GIL = survey.gil_enabled()
 BY_CODE = {idiom.code: idiom for idiom in IDIOMS}
 

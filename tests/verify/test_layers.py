@@ -11,6 +11,8 @@ import pytest
 
 import atomicx.verify
 
+pytestmark = pytest.mark.one_run
+
 ROOT = Path(atomicx.verify.__file__).parent
 # Its __init__ names everything, and so is no layer.
 MODULES = {
