@@ -1,4 +1,4 @@
-"""The marker `one_run`: what it leaves out, that the header says so, and that files which have it use no cell."""
+"""The marker `one_run`: what it leaves out, that the header says so, and that no marked file uses a cell."""
 
 import ast
 import os
