@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import inspect
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from . import Family, Histogram, SharedCounter, SharedFamily, SharedHistogram
 else:
     from ._backend import SharedCounter
@@ -40,7 +39,7 @@ NamedCells = TypeVar("NamedCells", bound=Named)
 
 def is_family(source: object) -> bool:
     """Whether it has children by label values, of whichever backend."""
-    return hasattr(source, "label_names") and hasattr(source, "items")
+    return not isinstance(source, type) and hasattr(source, "label_names") and hasattr(source, "items")
 
 
 def label_names_of(source: Any) -> Labels:
@@ -74,7 +73,102 @@ def reading_of(gauge: Any) -> Any:
     return gauge.load() if hasattr(gauge, "load") else gauge()
 
 
-def check_gauge(source: Any) -> None:
-    """TypeError for what is neither of these, and no Family."""
-    if not (hasattr(source, "load") or callable(source) or is_family(source)):
-        raise TypeError(f"a gauge is a cell or a function, not {type(source).__name__!r}")
+def _told(source: object) -> str:
+    return f"the class {source.__name__!r}" if isinstance(source, type) else repr(type(source).__name__)
+
+
+def _is_reference(source: object) -> bool:
+    return any(
+        kind.__name__ == "AtomicRef" and kind.__module__.partition(".")[0] == __package__
+        for kind in type(source).__mro__
+    )
+
+
+def _has(source: object, operation: str) -> bool:
+    return (
+        not isinstance(source, type)
+        and not _is_reference(source)
+        and callable(getattr(source, operation, None))
+    )
+
+
+def _read(name: str, cell: Any) -> None:
+    try:
+        float(cell.load())
+    except Exception as error:
+        raise TypeError(f"{name!r}: cannot read a number from {_told(cell)}: {error}") from error
+
+
+def _check_children(name: str, family: Any, check: Callable[[str, Any], None]) -> None:
+    for labels, child in family.items():
+        if is_family(child):
+            raise TypeError(f"{name!r}: expected a cell for {labels}, got {_told(child)}")
+        check(name, child)
+
+
+def check_counted(name: str, source: Any) -> None:
+    """TypeError, which names the metric, for anything but a cell with a number, or a Family of such."""
+    if getattr(source, "kind", "") == "histogram":
+        raise TypeError(f"{name!r}: expected cells with load(), got a family of histograms")
+    if is_family(source):
+        _check_children(name, source, check_counted)
+    elif _has(source, "load"):
+        _read(name, source)
+    else:
+        raise TypeError(f"{name!r}: expected a cell with load(), or a Family, got {_told(source)}")
+
+
+def check_observed(name: str, source: Any) -> None:
+    """TypeError, which names the metric, for anything but a Histogram, or a Family of such."""
+    if is_family(source):
+        if getattr(source, "kind", "histogram") != "histogram":
+            raise TypeError(f"{name!r}: expected a family of histograms, got one of kind {source.kind!r}")
+        _check_children(name, source, check_observed)
+    elif not (_has(source, "snapshot") and hasattr(source, "bounds")):
+        raise TypeError(
+            f"{name!r}: expected a Histogram, with snapshot(), or a Family of such, got {_told(source)}"
+        )
+
+
+def check_gauge(name: str, source: Any) -> None:
+    """TypeError, which names the metric, for anything but a cell with a number, a function that can be called
+    without arguments, or a Family of such."""
+    if is_family(source) or _has(source, "load"):
+        (_check_family_of_gauges if is_family(source) else _read)(name, source)
+        return
+    if not callable(source) or isinstance(source, type) or hasattr(source, "load"):
+        raise TypeError(
+            f"{name!r}: a gauge is a cell with load(), a function or a Family, not {_told(source)}"
+        )
+    if inspect.iscoroutinefunction(source):
+        raise TypeError(f"{name!r}: a gauge is a function that returns a number, not a coroutine function")
+    try:
+        signature = inspect.signature(source)
+    except (TypeError, ValueError):
+        return  # it cannot be told
+    try:
+        signature.bind()
+    except TypeError as error:
+        raise TypeError(f"{name!r}: a gauge is a function without arguments: {error}") from None
+
+
+def _check_family_of_gauges(name: str, source: Any) -> None:
+    if getattr(source, "kind", "") == "histogram":
+        raise TypeError(f"{name!r}: expected cells with load(), got a family of histograms")
+    _check_children(name, source, check_gauge)
+
+
+def check_description(name: str, what: str, text: object) -> None:
+    """TypeError if it is not a str; ValueError if UTF-8 cannot encode it."""
+    if not isinstance(text, str):
+        raise TypeError(f"{name!r}: a {what} is a str, not {_told(text)}")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{name!r}: UTF-8 cannot encode the {what}: {error}") from None
+
+
+def check_named(source: object) -> None:
+    """TypeError for anything that does not yield cells with their names."""
+    if isinstance(source, type) or is_family(source) or not callable(getattr(source, "items", None)):
+        raise TypeError(f"expected a Segment, whose items() yield (name, cell), got {_told(source)}")

@@ -31,8 +31,11 @@ from ._exported import (
     NamedCells,
     Observed,
     cells_of,
+    check_counted,
+    check_description,
     check_gauge,
-    is_family,
+    check_named,
+    check_observed,
     kind_of,
     label_names_of,
     reading_of,
@@ -68,11 +71,6 @@ _Seen = dict[Labels, tuple[Any, _Values | None]]
 def _check_name(name: object) -> None:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(f"{name!r} is no name of an instrument: {_NAME.pattern}")
-
-
-def _check_cell(source: object, operation: str) -> None:
-    if not (hasattr(source, operation) or is_family(source)):
-        raise TypeError(f"{type(source).__name__!r} has no {operation}(), and is no Family")
 
 
 def _number(value: Any) -> float:
@@ -175,13 +173,14 @@ class _Instrument(NamedTuple):
 
 
 def _counter(name: str, unit: str, cell: object) -> _Instrument:
-    _check_cell(cell, "load")
+    check_counted(name, cell)
     return _instrument("counter", name, unit, _Source(cell, _reading).totals)
 
 
 def _histogram_parts(name: str, unit: str, cell: object) -> list[_Instrument]:
+    check_observed(name, cell)
     if _BOUND in label_names_of(cell):
-        raise ValueError(f"{_BOUND!r} is no name of a label here")
+        raise ValueError(f"{name!r}: {_BOUND!r} is no name of a label here")
     parts = _Histogram(cell)
     return [
         _Instrument("counter", name + _BUCKET, "{observation}", parts.buckets),
@@ -191,7 +190,7 @@ def _histogram_parts(name: str, unit: str, cell: object) -> list[_Instrument]:
 
 
 def _gauge(name: str, unit: str, cell: object) -> _Instrument:
-    check_gauge(cell)
+    check_gauge(name, cell)
     return _instrument("gauge", name, unit, _Source(cell, _reading).values)
 
 
@@ -253,7 +252,7 @@ class Collector:
 
         It is for what may be added up over processes and attributes, such as requests in flight.
         """
-        _check_cell(cell, "load")
+        check_counted(name, cell)
         self._export(cell, description, _gauge(name, unit, cell)._replace(kind="up_down_counter"))
         return cell
 
@@ -273,7 +272,6 @@ class Collector:
 
         TypeError if it is neither; ValueError if a label is called le.
         """
-        _check_cell(cell, "snapshot")
         _check_name(name)
         self._export(cell, description, *_histogram_parts(name, unit, cell), folded=name)
         return cell
@@ -286,6 +284,7 @@ class Collector:
         if its name ends in _total, and else a gauge. An instrument cannot be made during a collection, so
         these are the names that are there now: call it again for those that came later.
         """
+        check_named(source)
         instruments: list[_Instrument] = []
         for name, cell in source.items():
             _check_name(name)
@@ -301,8 +300,7 @@ class Collector:
     def _export(
         self, source: object, description: str, *instruments: _Instrument, folded: str | None = None
     ) -> None:
-        if not isinstance(description, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(f"a description is a str, not {type(description).__name__!r}")
+        check_description(instruments[0].name if instruments else "", "description", description)
         if not all(label_names_of(source)):
             raise ValueError("'' is no name of a label here")
         new: dict[str, object] = {} if folded is None else {folded.lower(): source}
