@@ -19,11 +19,12 @@ from typing import Any, NoReturn
 
 GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-# How long the cell under test is raced. A sanitizer, which slows everything down, can ask for more.
-SECONDS = 0.2 * float(os.environ.get("ATOMICX_STRESS", "1"))
+# How long the cell under test is raced: a round takes about 2 ms, and most controls are caught in the first
+# three. A sanitizer, which slows everything down, can ask for more.
+SECONDS = 0.05 * float(os.environ.get("ATOMICX_STRESS", "1"))
 # How long a broken cell may stay unnoticed; nearly all are caught in the first rounds.
 CAUGHT_WITHIN_SECONDS = 60 * float(os.environ.get("ATOMICX_STRESS", "1"))
-FEWEST_ROUNDS = 2
+FEWEST_ROUNDS = 5
 NAP_SECONDS = 50e-6
 SWITCH_SECONDS = 1e-6
 SPINS_BEFORE_YIELD = 2000
