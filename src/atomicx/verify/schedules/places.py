@@ -18,6 +18,8 @@ from collections.abc import Iterable, Iterator
 from types import CodeType, ModuleType
 from typing import Any
 
+from ..remembered import remembered
+
 FROZEN = "<frozen "
 
 
@@ -44,20 +46,9 @@ def is_tuple_maker(code: CodeType) -> bool:
     return code.co_filename == "<string>" and code.co_names == ("_tuple_new",)
 
 
-class _Remembered(dict[str, bool]):
-    """The answers of is_library so far: each is a few calls of the system."""
-
-    def __missing__(self, filename: str) -> bool:
-        answer = self[filename] = _is_in_library(filename)
-        return answer
-
-
+@remembered
 def is_library(filename: str) -> bool:
-    """Is this the file of a module of the standard library?"""
-    return _ANSWERS[filename]
-
-
-def _is_in_library(filename: str) -> bool:
+    """Is this the file of a module of the standard library? To find out takes a few calls of the system."""
     if filename.startswith(FROZEN):
         return filename[len(FROZEN) :].rstrip(">").partition(".")[0] in sys.stdlib_module_names
     return any(
@@ -66,9 +57,6 @@ def _is_in_library(filename: str) -> bool:
         for folder in _LIBRARY
         if spelled.startswith(folder)
     )
-
-
-_ANSWERS = _Remembered()
 
 
 def _top_name(below: str) -> str:

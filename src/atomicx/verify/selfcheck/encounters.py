@@ -10,10 +10,10 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import islice
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol
 
+from ..remembered import remembered
 from ..spec.families import FAMILY
 from ..spec.model import Arguments, Model, Operation, Promise
 from .access import OVERFLOW, Access, has_raised
@@ -29,13 +29,6 @@ DRAWN = 60
 TRIED = 40
 
 Call = Callable[[Any], Any]
-
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
-
-def _remembered(function: _Function) -> _Function:
-    """The function with a cache. For checkers it keeps its own signature."""
-    return cast(_Function, cache(function))
 
 
 class Encounter(Protocol):
@@ -197,7 +190,7 @@ COUNTED = ("__getitem__", "labels", "inc", "dec", "add", "store", "__setitem__")
 REMOVING = ("remove", "clear")
 
 
-@_remembered
+@remembered
 def concurrent(access: Access) -> list[Operation]:
     """The operations that take effect at one moment, and so may be held against the two orders.
 
@@ -229,7 +222,7 @@ def changes(model: Model, row: Operation) -> bool:
 _CHANGES: dict[tuple[int, str], tuple[Model, bool]] = {}
 
 
-@_remembered
+@remembered
 def partners(access: Access, row: Operation) -> list[Operation]:
     """Every operation that changes something, and this one."""
     changing = [other for other in concurrent(access) if changes(access.model, other)]
