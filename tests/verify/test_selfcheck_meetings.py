@@ -2,11 +2,12 @@
 
 import itertools
 import math
+import subprocess
 from contextlib import closing
 
 import pytest
 
-from atomicx.verify.selfcheck import meddling
+from atomicx.verify.selfcheck import child, meddling
 from atomicx.verify.selfcheck.access import Access
 from atomicx.verify.selfcheck.alone import Alone
 from atomicx.verify.selfcheck.broken import Broken, Held, split
@@ -251,3 +252,27 @@ def test_an_entry_is_read_whole_or_not_at_all(tmp_path):
         assert seen == [(2, 3.0, "before")]
         number, seconds, text = reader.read()
         assert (number, seconds) == (4, 5.0) and text == "x" * len(text) and len(text) > 4000
+
+
+def test_a_machine_that_was_paused_hangs_no_subject(tmp_path, monkeypatch):
+    """The clock jumps by a minute between two looks, and the entry may take ten seconds."""
+
+    class Child:
+        looks = 0
+
+        def poll(self):
+            return 0 if self.looks == 100 else None
+
+        def wait(self, seconds):
+            self.looks += 1
+            raise subprocess.TimeoutExpired("child", seconds)
+
+    clock = itertools.accumulate(itertools.chain([0.0, 0.02, 60.0], itertools.repeat(0.02)))
+    monkeypatch.setattr(child.time, "monotonic", lambda: next(clock))
+    told = []
+    with closing(Journal.create(tmp_path / "journal")) as journal:
+        journal.write("doing it", 10.0)
+        assert not child._watched(Child(), journal, told.append)
+        assert told == ["doing it"]
+        journal.write("and for ever", 1.0)
+        assert child._watched(Child(), journal, told.append)

@@ -20,6 +20,7 @@ from typing import Any
 from .journal import FOUND, Journal
 
 POLL_SECONDS = 0.02
+LONGEST_POLL_SECONDS = 0.2
 # Until the first entry: to start an interpreter, and to import the subject, takes time on a busy machine.
 START_SECONDS = 120.0
 # An operation that takes longer than this hangs.
@@ -67,7 +68,7 @@ def _started(folder: str) -> subprocess.Popen[bytes]:
 
 def _watched(child: subprocess.Popen[bytes], journal: Journal, progress: Any) -> bool:
     """Wait for the child's end; True if it hung before."""
-    last, allowed, since = 0, START_SECONDS, time.monotonic()
+    last, allowed, waited, before = 0, START_SECONDS, 0.0, time.monotonic()
     while child.poll() is None:
         try:
             child.wait(POLL_SECONDS)
@@ -75,13 +76,15 @@ def _watched(child: subprocess.Popen[bytes], journal: Journal, progress: Any) ->
             pass
         except KeyboardInterrupt:
             # It has got the signal as well, and ends with what there is.
-            allowed, since = FAREWELL_SECONDS, time.monotonic()
-        number, seconds, text = journal.read()
+            allowed, waited = FAREWELL_SECONDS, 0.0
         now = time.monotonic()
+        # If this process did not run for longer, then nor did the child: the machine was paused, or too busy.
+        waited, before = waited + min(now - before, LONGEST_POLL_SECONDS), now
+        number, seconds, text = journal.read()
         if number != last:
-            last, allowed, since = number, seconds, now
+            last, allowed, waited = number, seconds, 0.0
             progress(text)
-        elif now - since > allowed:
+        elif waited > allowed:
             return child.poll() is None
     return False
 
