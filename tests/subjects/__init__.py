@@ -10,10 +10,8 @@ import importlib
 from dataclasses import dataclass
 
 CORRECT = {
-    "correct": (
-        *("LockInt", "SlottedInt", "LockFloat", "LockBool", "LockRef", "LockCounter", "StripedCounter"),
-        *("LockHistogram", "LockFamily"),
-    ),
+    "correct_cells": ("LockInt", "SlottedInt", "LockFloat", "LockBool", "LockRef"),
+    "correct_metrics": ("LockCounter", "StripedCounter", "LockHistogram", "LockFamily"),
     "adapted": (
         *("AtomicInt", "AtomicFloat", "AtomicBool", "AtomicRef", "Counter", "Family", "Histogram"),
         *("NamedInt", "counter_of_zero"),
@@ -43,7 +41,7 @@ def subjects() -> list[SubjectCase]:
         for module, names in CORRECT.items()
         for name in names
     ]
-    found.append(SubjectCase(f"{__name__}.correct:WrappingInt", False, ("--wraps",)))
+    found.append(SubjectCase(f"{__name__}.correct_cells:WrappingInt", False, ("--wraps",)))
     for module in BROKEN:
         place = importlib.import_module(f"{__name__}.{module}")
         found += [

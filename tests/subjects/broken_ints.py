@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from .correct import MAX, MIN, LockInt, int64
+from .correct_cells import MAX, MIN, LockInt, int64
 
 
 def wrap(number):

@@ -5,16 +5,8 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 
-from .correct import (
-    LockBool,
-    LockCounter,
-    LockFamily,
-    LockFloat,
-    LockHistogram,
-    LockRef,
-    double,
-    int64,
-)
+from .correct_cells import LockBool, LockFloat, LockRef, double, int64
+from .correct_metrics import LockCounter, LockFamily, LockHistogram
 
 # Floats
 

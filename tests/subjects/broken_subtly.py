@@ -10,7 +10,8 @@ import math
 import threading
 from bisect import bisect_left
 
-from .correct import LockCounter, LockFamily, LockFloat, LockHistogram, LockInt, LockRef, double, int64
+from .correct_cells import LockFloat, LockInt, LockRef, double, int64
+from .correct_metrics import LockCounter, LockFamily, LockHistogram
 
 # Families that confuse label values
 

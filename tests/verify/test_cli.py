@@ -299,10 +299,10 @@ def test_only(verify):
         (["--subject", "json:loads"], "json:loads(0) raised TypeError"),
         (["--subject", "builtins:str"], "makes a cell without any of load, store"),
         (
-            ["--subject", "tests.subjects.correct:LockRef", "--kind", "histogram"],
+            ["--subject", "tests.subjects.correct_cells:LockRef", "--kind", "histogram"],
             "cannot be made as a histogram",
         ),
-        (["--subject", "tests.subjects.correct:LockRef", "--kind", "mutex"], "invalid choice: 'mutex'"),
+        (["--subject", "tests.subjects.correct_cells:LockRef", "--kind", "mutex"], "invalid choice: 'mutex'"),
         (["--kind", "int"], "--kind and --wraps say what a --subject is"),
         (["--wraps"], "--kind and --wraps say what a --subject is"),
     ],

@@ -157,7 +157,7 @@ def test_every_operation_that_drains_adds_compares_or_calls_is_tried_by_three():
 
 
 def test_three_threads_are_explored_before_most_pairs():
-    subject = find("tests.subjects.correct:LockCounter")
+    subject = find("tests.subjects.correct_metrics:LockCounter")
     for trial in explored_trials(subject.kind, subject.access, 1):
         kinds = [isinstance(each, Gathering) for each in trial.waiting]
         assert any(kinds[1:4]) or trial.row.operation in ("load", "__int__", "__bool__")

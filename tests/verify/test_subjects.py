@@ -43,7 +43,8 @@ def verify(capsys):
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_kind_is_guessed(kind):
     name = OF_KIND[kind]
-    for place in (f"tests.subjects.correct:Lock{name}", f"atomicx:{'' if name in WHOLE else 'Atomic'}{name}"):
+    module, own = ("metrics", name) if name in WHOLE else ("cells", f"Atomic{name}")
+    for place in (f"tests.subjects.correct_{module}:Lock{name}", f"atomicx:{own}"):
         subject = find(place)
         assert subject.kind is KINDS[kind], subject.because
         access = subject.access
@@ -66,7 +67,7 @@ def test_each_subject_is_taken_for_what_its_base_is():
 
 
 def test_other_names_are_understood_and_what_is_lacking_is_named():
-    subject = find("tests.subjects.correct:WrappingInt")
+    subject = find("tests.subjects.correct_cells:WrappingInt")
     assert subject.access.names == {
         "load": "get",
         "store": "set",
@@ -79,7 +80,7 @@ def test_other_names_are_understood_and_what_is_lacking_is_named():
 
 
 def test_a_constructor_without_a_value_will_do():
-    subject = find("tests.subjects.correct:SlottedInt")
+    subject = find("tests.subjects.correct_cells:SlottedInt")
     assert subject.access.state(subject.access.make(7)) == 7
     assert "__init__" in subject.missing
 
@@ -158,19 +159,19 @@ def test_what_was_found_before_a_crash_is_told(verify):
 
 def test_wrapping_by_design_is_not_convicted_only_if_it_says_so(verify):
     only = ("--only", "int/*/alone")
-    status, text = verify("correct:WrappingInt", *only)
+    status, text = verify("correct_cells:WrappingInt", *only)
     assert status == 1 and "say so with --wraps" in text
-    status, text = verify("correct:WrappingInt", *only, "--wraps")
+    status, text = verify("correct_cells:WrappingInt", *only, "--wraps")
     assert status == 0, text
 
 
 def test_a_correct_cell_passes_alone_and_in_every_schedule(verify):
     # Half of the time is for the schedules: enough for all with one preemption, and for some with two.
-    status, text = verify("correct:LockBool", "--only", "bool/*/[ae]*", "--seconds", "5")
+    status, text = verify("correct_cells:LockBool", "--only", "bool/*/[ae]*", "--seconds", "5")
     assert status == 0, text
     assert "\nPASS: 17 PASS\n" in text, "an operation was left out"
 
 
 def test_a_kind_that_it_is_not_is_convicted(verify):
-    status, _ = verify("correct:LockFloat", "--kind", "int", "--only", "int/*/alone")
+    status, _ = verify("correct_cells:LockFloat", "--kind", "int", "--only", "int/*/alone")
     assert status == 1
