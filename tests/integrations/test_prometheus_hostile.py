@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from support.extras import needs
-from support.shared import NEEDS_C
+from support.marks import NEEDS_C
 
 needs("prometheus_client", "prometheus")
 
