@@ -334,17 +334,53 @@ class Collector:
 
 
 class HistogramFolding:
-    """Makes an exporter of the SDK send histograms as histograms. Derive from this first, then from it:
+    """Makes an exporter of the SDK, or a reader that is its own exporter, send histograms as histograms.
+    Derive from this first, then from it:
 
     class Exporter(HistogramFolding, OTLPMetricExporter):
         pass
+
+    class Reader(HistogramFolding, PrometheusMetricReader):
+        pass
+
+    TypeError where it would have no effect: on a class with neither export() nor _receive_metrics(), which
+    each reader has, or on one that comes first.
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        place = cls.__mro__.index(HistogramFolding)
+        if _hands_on(cls.__mro__[place + 1 :]):
+            return
+        # What is derived from this alone may be for others to derive from.
+        others = [base for base in cls.__mro__[1:-1] if HistogramFolding not in base.__mro__]
+        if _hands_on(others):
+            raise TypeError(
+                f"{cls.__name__!r} has to derive from HistogramFolding first, then from the exporter"
+            )
+        if others or _hands_on([cls]):
+            raise TypeError(
+                f"{cls.__name__!r} has no base with {' or '.join(f'{name}()' for name in _HANDING_ON)}, "
+                "whose histograms HistogramFolding could fold"
+            )
 
     def export(self, metrics_data: MetricsData, *args: Any, **options: Any) -> MetricExportResult:
         """Export fold_histograms(metrics_data)."""
         exporter: Any = super()
         result: MetricExportResult = exporter.export(fold_histograms(metrics_data), *args, **options)
         return result
+
+    def _receive_metrics(self, metrics_data: MetricsData, *args: Any, **options: Any) -> None:
+        """Where the SDK hands a reader what was collected."""
+        reader: Any = super()
+        reader._receive_metrics(fold_histograms(metrics_data), *args, **options)
+
+
+_HANDING_ON = ("export", "_receive_metrics")
+
+
+def _hands_on(bases: Iterable[type]) -> bool:
+    return any(name in vars(base) for base in bases for name in _HANDING_ON)
 
 
 def fold_histograms(data: MetricsData) -> MetricsData:

@@ -13,7 +13,7 @@ from opentelemetry.metrics import Observation  # noqa: E402
 from opentelemetry.sdk.metrics import MeterProvider, ObservableCounter, export  # noqa: E402
 from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View  # noqa: E402
 
-from atomicx.opentelemetry import Collector, fold_histograms  # noqa: E402
+from atomicx.opentelemetry import Collector, HistogramFolding, fold_histograms  # noqa: E402
 from integrations.otel import (  # noqa: E402
     CUMULATIVE,
     DELTA,
@@ -223,3 +223,54 @@ def test_counters_of_others_are_not_folded(sdk: Sdk) -> None:
     assert len(names) == 2 * (len(cases) + 5) + 2
     found = {metric.name for metric in metrics_in(fold_histograms(data))}
     assert found == names - {"good.bucket", "good.count"} | {"good"}
+
+
+class Reader(HistogramFolding, export.InMemoryMetricReader):
+    """Keeps what it receives, and has no export(); PrometheusMetricReader is of this kind."""
+
+
+class Exported(export.MetricExporter):
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[Any] = []
+
+    def export(self, metrics_data: Any, timeout_millis: float = 10_000, **options: Any) -> Any:
+        self.batches.append(metrics_data)
+        return export.MetricExportResult.SUCCESS
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        return True
+
+    def shutdown(self, timeout_millis: float = 30_000, **options: Any) -> None:
+        pass
+
+
+class Periodic(HistogramFolding, export.PeriodicExportingMetricReader):
+    """Hands on to an exporter that folds nothing."""
+
+
+def test_a_reader_folds(backend: ModuleType) -> None:
+    exporter = Exported()
+    reader, periodic = Reader(), Periodic(exporter, export_interval_millis=10**9)
+    provider = MeterProvider([reader, periodic], shutdown_on_exit=False)
+    Collector(provider.get_meter("shop")).histogram("latency", "L.", backend.Histogram([0.5])).observe(0.25)
+    periodic.collect()
+    for data in (reader.get_metrics_data(), exporter.batches[0]):
+        (metric,) = metrics_in(data)
+        (found,) = metric.data.data_points
+        assert (metric.name, found.bucket_counts, found.sum) == ("latency", (1, 0), 0.25)
+    provider.shutdown()
+
+
+def test_folding_that_would_have_no_effect() -> None:
+    with pytest.raises(TypeError, match="'Wrong' has to derive from HistogramFolding first"):
+        type("Wrong", (export.InMemoryMetricReader, HistogramFolding), {})
+    with pytest.raises(TypeError, match="'Wrong' has to derive from HistogramFolding first"):
+        type("Wrong", (Exported, HistogramFolding), {})
+    with pytest.raises(TypeError, match=r"'Wrong' has no base with export\(\) or _receive_metrics\(\)"):
+        type("Wrong", (HistogramFolding, dict), {})
+    with pytest.raises(TypeError, match="'Wrong' has no base"):
+        type("Wrong", (HistogramFolding,), {"export": Exported.export})
+    own = type("Own", (HistogramFolding,), {})
+    type("Right", (own, Exported), {})
+    type("Right", (own, export.InMemoryMetricReader), {"export": Exported.export})
