@@ -34,7 +34,7 @@ def growth(run: Callable[[], None], measure: Callable[[], int], runs: int = RUNS
             run()
         gc.collect()
         grown.append(measure() - before)
-        if abs(grown[-1]) < runs // 4:
+        if abs(grown[-1]) < runs // 2:
             break
     return min(grown, key=abs)
 
