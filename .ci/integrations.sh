@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The tests of what needs an extra, with the extra: on 3.11 with the oldest release that is supported, on
-# free-threaded 3.13 with the newest. Elsewhere they are skipped, by name; here nothing may be missing. About
-# two minutes.
+# free-threaded 3.13 with the newest. Elsewhere they are skipped, by name; here nothing may be missing. Then
+# prometheus_client's own tests, of that release, as it comes and with install(). About two minutes.
 . "$(dirname "$0")/lib.sh"
 
 with_extras() {    # VERSION PYTHON REQUIREMENT...
@@ -13,6 +13,16 @@ with_extras() {    # VERSION PYTHON REQUIREMENT...
   echo "::: $1, the integrations"
   ATOMICX_REQUIRE_INTEGRATIONS=1 bash .ci/tests.sh .venv/bin/python -o faulthandler_timeout=600 \
     tests/integrations tests/test_documentation.py
+  echo "::: $1, prometheus_client's own tests"
+  librarys_own
+}
+
+librarys_own() {
+  local version
+  version=$(.venv/bin/python -c 'from importlib.metadata import version; print(version("prometheus_client"))')
+  .venv/bin/python -m pip download -qq --no-deps --no-binary :all: --dest library "prometheus_client==$version"
+  tar -xzf library/*.tar.gz -C library --strip-components=1 --wildcards '*/tests'
+  .venv/bin/python tests/integrations/librarys_own.py library
 }
 
 free=$(free_threaded)

@@ -464,6 +464,7 @@ def install() -> None:
         library = _library(current)
         ours = _class_for(library.identify)
         _use(ours)
+        ours._files.close()  # if it was in use before: a new class of the library's begins anew, too
         _close_with_the_library(ours)
         names, values_are = _take_over(library, ours), "were taken over"
     if names:
