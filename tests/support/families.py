@@ -10,7 +10,7 @@ from typing import Any
 
 KNOWN = 20
 CHILD_SECONDS = 60
-CONTROL_SECONDS = 2
+CONTROL_SECONDS = 0.5
 
 
 def label(name: str, number: int) -> str:
@@ -106,13 +106,13 @@ class Users:
         assert not self.failures, self.failures
 
 
-def status_of_child(family: Any, seconds: int) -> int:
+def status_of_child(family: Any, seconds: float) -> int:
     """What becomes of a forked child that uses the family; one that hangs is ended by the alarm."""
     child = os.fork()
     if child:
         return os.waitpid(child, 0)[1]
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     status = 1
     try:
         for turn in range(3):
