@@ -16,12 +16,14 @@ from __future__ import annotations
 
 import re
 import sys
+import warnings
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from weakref import WeakKeyDictionary
 
 from . import AtomicBool, AtomicRef, __version__
 from ._exported import (
@@ -85,7 +87,9 @@ def _added(base: _Values | None, values: _Values) -> _Values:
 class _Source:
     """A cell or a Family, with the attributes that the API wants."""
 
-    def __init__(self, source: Any, read: Callable[[Any], _Values]) -> None:
+    def __init__(self, name: str, source: Any, read: Callable[[Any], _Values]) -> None:
+        self._name = name
+        self._warned = AtomicBool()
         self._source = source
         self._read = read
         self._names = label_names_of(source)
@@ -93,8 +97,28 @@ class _Source:
         self._seen = AtomicRef(nothing)
 
     def values(self) -> _Look:
-        """What the cells hold now."""
-        return [(self._attributes(labels), cell, self._read(cell)) for labels, cell in cells_of(self._source)]
+        """What the cells hold now. A child that cannot be read costs the others nothing."""
+        if not self._names:
+            return [({}, self._source, self._read(self._source))]  # what it raises the SDK logs
+        found = [
+            (labels, cell, self._read_or_leave_out(labels, cell)) for labels, cell in cells_of(self._source)
+        ]
+        return [
+            (self._attributes(labels), cell, values) for labels, cell, values in found if values is not None
+        ]
+
+    def _read_or_leave_out(self, labels: Labels, cell: Any) -> _Values | None:
+        try:
+            return tuple(map(_number, self._read(cell)))
+        except Exception as error:
+            if not self._warned.exchange(True):
+                reason = f"{type(error).__name__}: {error}"
+                warnings.warn(
+                    f"{self._name!r} {labels} is left out of a collection: {reason}",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+            return None
 
     def totals(self) -> _Look:
         """What has been counted. It never goes back: where a child was removed and made anew, the total of
@@ -134,8 +158,8 @@ class _Histogram:
     """The observations of a histogram's counters. In a collection all are of one look, so that they agree:
     the first to ask takes it, and it is old to one that asks again."""
 
-    def __init__(self, source: Any) -> None:
-        self._source = _Source(source, _counts_and_sum)
+    def __init__(self, name: str, source: Any) -> None:
+        self._source = _Source(name, source, _counts_and_sum)
         self._look: _Look = []
         self._had_by: set[str] = {_BUCKET, _COUNT, _SUM}
 
@@ -174,14 +198,14 @@ class _Instrument(NamedTuple):
 
 def _counter(name: str, unit: str, cell: object) -> _Instrument:
     check_counted(name, cell)
-    return _instrument("counter", name, unit, _Source(cell, _reading).totals)
+    return _instrument("counter", name, unit, _Source(name, cell, _reading).totals)
 
 
 def _histogram_parts(name: str, unit: str, cell: object) -> list[_Instrument]:
     check_observed(name, cell)
     if _BOUND in label_names_of(cell):
         raise ValueError(f"{name!r}: {_BOUND!r} is no name of a label here")
-    parts = _Histogram(cell)
+    parts = _Histogram(name, cell)
     return [
         _Instrument("counter", name + _BUCKET, "{observation}", parts.buckets),
         _Instrument("counter", name + _COUNT, "{observation}", parts.counts),
@@ -191,7 +215,7 @@ def _histogram_parts(name: str, unit: str, cell: object) -> list[_Instrument]:
 
 def _gauge(name: str, unit: str, cell: object) -> _Instrument:
     check_gauge(name, cell)
-    return _instrument("gauge", name, unit, _Source(cell, _reading).values)
+    return _instrument("gauge", name, unit, _Source(name, cell, _reading).values)
 
 
 def _instrument(kind: str, name: str, unit: str, look: Callable[[], _Look]) -> _Instrument:
@@ -235,6 +259,7 @@ class Collector:
     def __init__(self, meter: Meter | None = None) -> None:
         self._meter: Any = get_meter("atomicx", __version__) if meter is None else meter
         self._sources: dict[str, object] = {}
+        self._places: dict[str, _Place] = {}
 
     def counter(self, name: str, description: str, cell: Counted, /, *, unit: str = "") -> Counted:
         """Export a cell that only counts up, or a Family of such, as an observable counter. Returns it.
@@ -313,21 +338,73 @@ class Collector:
             new[name.lower()] = source
         if taken := new.keys() & self._sources.keys():
             raise ValueError(f"{min(taken)!r} is exported already")
-        live = AtomicBool()  # an instrument cannot be taken back; until all are made, they report nothing
-        for instrument in instruments:
-            self._make(instrument, description, live)
-        live.store(True)
+        # An instrument cannot be taken back; one with nothing to observe reports nothing.
+        places = [self._place(instrument, description) for instrument in instruments]
+        for place, instrument in zip(places, instruments, strict=True):
+            place.store(instrument)
         self._sources.update(new)
+        self._places.update(
+            {each.name.lower(): place for place, each in zip(places, instruments, strict=True)}
+        )
 
-    def _make(self, instrument: _Instrument, description: str, live: AtomicBool) -> None:
+    def unregister(self, cell: object) -> None:
+        """Export a cell, family or segment no more, under whatever names. KeyError if it is not exported.
+
+        An instrument cannot be taken back, so it stays, and reports nothing. The name is free for this
+        collector; another export with the same kind, unit and description uses the instrument again.
+        """
+        names = [name for name, source in self._sources.items() if source is cell]
+        if not names:
+            raise KeyError(f"this collector does not export {cell!r}")
+        for name in names:
+            self._take_out(name)
+
+    def close(self) -> None:
+        """Export nothing any more. The names are free, also for another collector of the same meter."""
+        for name in list(self._sources):
+            self._take_out(name)
+
+    def _take_out(self, name: str) -> None:
+        del self._sources[name]
+        if name in self._places:  # not so the name of a folded histogram
+            self._places.pop(name).store(None)
+
+    def _place(self, instrument: _Instrument, description: str) -> _Place:
+        """An instrument of the SDK's that has nothing to observe: of one that was unregistered, or new."""
+        made_before = _places_of(self._meter)
+        key = instrument.name.lower(), instrument.kind, instrument.unit, description
+        place = made_before.get(key)
+        if place is not None and place.load() is None:
+            return place
+        place = _Place(None)
+        self._make(instrument, description, place)
+        made_before[key] = place
+        return place
+
+    def _make(self, instrument: _Instrument, description: str, place: _Place) -> None:
         def callback(options: CallbackOptions) -> Iterable[Observation]:
-            return instrument.observe() if live.load() else ()
+            observed = place.load()
+            return () if observed is None else observed.observe()
 
         callbacks = _Callbacks([callback])
         make = getattr(self._meter, f"create_observable_{instrument.kind}")
         made = make(instrument.name, callbacks, instrument.unit, description)
         if _is_real(made) and not callbacks.taken:
             raise ValueError(f"{instrument.name!r} is an instrument of this meter already")
+
+
+# What an instrument that was made reports, if anything.
+_Place = AtomicRef[_Instrument | None]
+_Places = dict[tuple[str, str, str, str], _Place]
+# By meter: that is where an instrument stays.
+_made: WeakKeyDictionary[Any, _Places] = WeakKeyDictionary()
+
+
+def _places_of(meter: Any) -> _Places:
+    try:
+        return _made.setdefault(meter, {})
+    except TypeError:  # a meter of somebody else's that has no hash, or cannot be referred to weakly
+        return {}
 
 
 # Histograms again

@@ -400,3 +400,62 @@ def test_a_segment_of_all_kinds(sdk: Sdk) -> None:
         point("latency.count"): 1,
         point("latency.sum"): 0.75,
     }
+
+
+# Undone
+
+
+def test_unregister(backend: ModuleType, sdk: Sdk) -> None:
+    """The SDK's instrument stays, reports nothing, and is used again."""
+    cell = sdk.metrics.counter("x", "Help.", backend.Counter(1))
+    assert sdk.metrics.gauge("y", "Help.", cell) is cell
+    sdk.metrics.histogram("z", "Help.", backend.Histogram([1.0]))
+    sdk.metrics.unregister(cell)
+    assert {name for name, _ in collected(sdk.cumulative)} == {"z.bucket", "z.count", "z.sum"}
+    for what in (cell, backend.Counter()):
+        with pytest.raises(KeyError):
+            sdk.metrics.unregister(what)
+    sdk.metrics.counter("X", "Help.", backend.Counter(5))
+    sdk.metrics.gauge("y", "Another.", backend.AtomicInt(6))
+    assert collected(sdk.cumulative)[point("x")] == 5
+    assert collected(sdk.cumulative)[point("y")] == 6
+    with pytest.raises(ValueError, match="exported already"):
+        sdk.metrics.counter("x", "Help.", backend.Counter())
+
+
+def test_close(backend: ModuleType, sdk: Sdk) -> None:
+    """An application factory may run again, and again."""
+    for number in (1, 2, 3):
+        application = Collector(sdk.meter)
+        application.counter("x", "Help.", backend.Counter(number))
+        application.histogram("y", "Help.", backend.Histogram([1.0])).observe(number)
+        application.segment({"level": backend.AtomicInt(number)})
+        found = collected(sdk.cumulative)
+        assert (found[point("x")], found[point("y.sum")], found[point("level")]) == (number,) * 3
+        with pytest.raises(ValueError, match="of this meter already"):
+            Collector(sdk.meter).counter("x", "Help.", backend.Counter())
+        application.close()
+        application.close()
+        assert nothing_is_exported(sdk)
+
+
+def test_one_child_that_raises(backend: ModuleType, sdk: Sdk) -> None:
+    functions = iter([lambda: 1, lambda: 1 / 0, lambda: None, lambda: 3])
+    family = sdk.metrics.gauge("some", "Help.", backend.Family(lambda: next(functions), "label"))
+    for label in "abcd":
+        family[label]
+    with pytest.warns(RuntimeWarning, match=r"'some' \('.',\) is left out") as warned:
+        found = collected(sdk.cumulative)
+    assert found == {point("some", label="a"): 1, point("some", label="d"): 3}
+    assert len(warned) == 1
+    assert collected(sdk.delta) == found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_cannot_be_read_is_named(backend: ModuleType, sdk: Sdk, kind: str) -> None:
+    for wrong in (backend.AtomicRef(), type(cell_of(backend, kind)), {"a": 1}):
+        with pytest.raises(TypeError, match="'bad'"):
+            getattr(sdk.metrics, kind)("bad", "Help.", wrong)
+    with pytest.raises(TypeError, match="'bad"):
+        getattr(sdk.metrics, kind)("bad", cell_of(backend, kind), "Help.")
+    assert nothing_is_exported(sdk)
