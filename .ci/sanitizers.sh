@@ -7,12 +7,13 @@
 
 python=.venv/bin/python    # which runs the tests
 
-# Left out here: tests that run no C code which the others do not run too (gcov sees no such line). The matrix has them.
+# Left out here, beside what is marked one_run: tests that run no C code which the others do not run too (gcov sees no
+# such line). The matrix has them.
 elsewhere=(
   tests/test_core.py                         # the core knows no Python: a layer of its own, with its own sanitizers
   tests/verify tests/bench                   # tools in Python, which use the cells as everybody does
   tests/test_{cookbook,documentation}.py     # programs that use the cells as everybody does
-  tests/test_{c_header,docstrings,names,proofs,release,site,typing}.py    # texts, and a header that is only compiled
+  tests/test_typing.py
 )
 
 # install FOLDER PYTHON [REQUIREMENT...]: a fresh copy of the tree with a .venv; becomes the current folder.
@@ -52,8 +53,8 @@ silent() {
   export ATOMICX_PURE=0
   echo "::: $1"
   # The test that is deselected builds a module of its own, without a sanitizer.
-  bash .ci/tests.sh "$python" -s -o faulthandler_timeout=900 --hypothesis-profile brief "${ignored[@]}" \
-    --deselect tests/shared/test_cells.py::test_where_atomics_take_a_lock "${@:2}"
+  bash .ci/tests.sh "$python" -s -o faulthandler_timeout=900 --hypothesis-profile brief \
+    -m "not one_run" "${ignored[@]}" --deselect tests/shared/test_cells.py::test_where_atomics_take_a_lock "${@:2}"
 }
 
 debug_build() {
