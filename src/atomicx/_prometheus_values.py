@@ -132,26 +132,30 @@ class _Files:
                 return wanted._token is process.token
             process.busy.store(True)
             try:
-                inherited = {}
-                for value in _oldest_first(self._values.load()):
-                    if value._token is not process.token:
-                        if value._file is not None:
-                            inherited[id(value._file)] = value._file
-                        value._open(process)
+                if not process.ready.load():
+                    self._open_all(process)
                 if wanted._token is not process.token:
                     wanted._open(process)
                     self._values.update(lambda chain: (wanted, chain))
-                process.ready.store(True)
-                self.mark_ready()
-                # Their memory goes with the cells in it. Those are not released here: one may have been in
-                # the middle of an addition, by a thread of the parent that will not end it.
-                for file in inherited.values():
-                    file.forget()
             finally:
                 process.busy.store(False)
         for value, operation, amount in _oldest_first(self._aside.exchange(None)):
             getattr(value, operation)(amount)
         return True
+
+    def _open_all(self, process: _Process) -> None:
+        inherited: dict[int, MultiProcessFile] = {}
+        for value in _oldest_first(self._values.load()):
+            if value._token is not process.token:
+                if value._file is not None:
+                    inherited[id(value._file)] = value._file
+                value._open(process)
+        process.ready.store(True)
+        self.mark_ready()
+        # Their memory goes with the cells in it. Those are not released here: one may have been in the middle
+        # of an addition, by a thread of the parent that will not end it.
+        for file in inherited.values():
+            file.forget()
 
     def put_aside(self, value: AtomicMultiProcessValue, operation: str, amount: float) -> None:
         """Keep an operation until enter(), which was interrupted, has opened the value."""

@@ -410,3 +410,27 @@ assert scraped() == {("c_total",): 1.0}, scraped()
 """,
         tmp_path,
     )
+
+
+@ours
+def test_many_metrics(start: str, tmp_path: Path) -> None:
+    """All values are gone through once in a process, not for each that is made."""
+    check(
+        start
+        + """
+files = type(values.ValueClass._files)
+open_all, calls = files._open_all, []
+files._open_all = lambda *arguments: (calls.append(os.getpid()), open_all(*arguments))
+counter = client.Counter("c", "C.", ["label"])
+for label in range(10):
+    counter.labels(label).inc()
+def work():
+    for label in range(20):
+        counter.labels(label).inc()
+    assert calls == [os.getppid(), os.getpid()], calls
+in_child(work)
+assert calls == [os.getpid()]
+assert len(scraped()) == 20 and sum(scraped().values()) == 30
+""",
+        tmp_path,
+    )
