@@ -130,8 +130,8 @@ class _Files:
         with process.lock:
             if process.busy.load():
                 return wanted._token is process.token
-            process.busy.store(True)
             try:
+                process.busy.store(True)  # in here: a signal handler may raise right after it
                 if not process.ready.load():
                     self._open_all(process)
                 if wanted._token is not process.token:

@@ -271,6 +271,40 @@ assert scraped() == {("first_total",): 30.0, ("last_total",): 31.0, ("level",): 
     )
 
 
+@ours
+def test_a_signal_handler_that_raises_in_the_first_update(start: str, tmp_path: Path) -> None:
+    """As Ctrl-C or a time limit does: the next update opens what is not open yet."""
+    check(
+        start
+        + """
+from atomicx._prometheus_files import MultiProcessFile
+counters = [client.Counter(f"c{number}", "C.") for number in range(4)]
+find, left = MultiProcessFile.find, 6
+def interrupted(self, key):
+    global left
+    left -= 1
+    if left % 2:
+        raise KeyboardInterrupt
+    return find(self, key)
+def work():
+    signal.alarm(60)
+    MultiProcessFile.find = interrupted
+    for _ in range(3):
+        try:
+            counters[0].inc()
+        except KeyboardInterrupt:
+            continue
+        raise AssertionError
+    MultiProcessFile.find = find
+    for counter in counters:
+        counter.inc()
+in_child(work)
+assert set(scraped().values()) == {1.0} and len(scraped()) == 4, scraped()
+""",
+        tmp_path,
+    )
+
+
 def test_the_process_identifier_is_kept(tmp_path: Path) -> None:
     """One that changes in the process, as when a worker gets its number, opens the files of the new one."""
     check(
