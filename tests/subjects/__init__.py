@@ -17,7 +17,7 @@ CORRECT = {
         *("NamedInt", "counter_of_zero"),
     ),
 }
-BROKEN = ("broken_ints", "broken_others", "broken_subtly")
+BROKEN = ("broken_ints", "broken_others", "broken_subtly", "broken_cunningly")
 
 
 @dataclass(frozen=True)

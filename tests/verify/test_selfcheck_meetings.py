@@ -145,22 +145,25 @@ def test_a_call_that_does_nothing_shows_where_three_meet(model):
                 assert each.explained(*each.outcome_of(order)) is not None
 
 
-def test_every_operation_that_drains_adds_compares_or_calls_is_tried_by_three():
+def test_what_drains_adds_compares_or_calls_is_tried_by_three():
     met = {
         name: {row.name for row in MODELS[name].operations if gatherings(made_of(MODELS[name]), row, 1)}
         for name in MODELS
     }
     assert met["Counter"] == {"inc", "add", "__iadd__", "drain"}
     assert met["Histogram"] == {"observe", "drain"}
+    comparing = {"compare_and_set", "compare_exchange"}
+    assert met["AtomicBool"] == comparing
     for name in ("AtomicInt", "AtomicFloat", "SharedInt", "SharedFloat", "AtomicRef"):
-        assert met[name] == {"compare_and_set", "compare_exchange", "update", "fetch_update"}
+        assert met[name] == comparing | {"update", "fetch_update"}
 
 
 def test_three_threads_are_explored_before_most_pairs():
     subject = find("tests.subjects.correct_metrics:LockCounter")
     for trial in explored_trials(subject.kind, subject.access, 1):
         kinds = [isinstance(each, Gathering) for each in trial.waiting]
-        assert any(kinds[1:4]) or trial.row.operation in ("load", "__int__", "__bool__")
+        assert any(kinds[:5]) is (trial.row.operation == "drain")
+        assert any(kinds) is (trial.row.operation in ("drain", "inc", "add", "__iadd__"))
         assert [each for each in trial.waiting_for(2) if isinstance(each, Gathering)] == []
 
 
@@ -195,6 +198,34 @@ def test_a_cell_that_converts_first_is_not_convicted_and_one_that_reads_first_is
     assert set(wrong.found) == set(tried)
     if model.name in ("AtomicInt", "SharedInt"):
         assert {"add", "fetch_add", "compare_exchange", "try_add", "update", "__ixor__"} <= set(tried)
+
+
+def test_a_function_that_is_called_again_and_again_finds_one_that_gives_up():
+    subject = find("tests.subjects.broken_cunningly:GivesUp")
+    check = Alone(subject.access, 1)
+    for name in ("update", "fetch_update"):
+        check.meddled(subject.access.model[name])
+    assert list(check.found) == ["update"]
+    assert "whose argument calls store(" in check.found["update"].call
+
+
+def test_what_is_counted_by_a_thread_that_is_gone_is_still_there():
+    for name, found in (
+        ("broken_cunningly:GoesWithItsThread", ["inc"]),
+        ("correct_metrics:StripedCounter", []),
+    ):
+        subject = find(f"tests.subjects.{name}")
+        check = Alone(subject.access, 1)
+        for row in subject.access.operations:
+            check.elsewhere(row)
+        assert list(check.found) == found
+
+
+def test_an_error_that_a_cell_takes_for_its_own_is_found():
+    subject = find("tests.subjects.broken_cunningly:SwallowsErrors")
+    check = Alone(subject.access, 1)
+    check.edges(subject.access.model["fetch_update"])
+    assert "raises_AttributeError" in check.found["fetch_update"].call
 
 
 # Arguments by name, and labels that look alike

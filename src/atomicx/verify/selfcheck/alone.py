@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import random
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,8 @@ LASTING = 1500
 MIXED = 4000
 # A sequence starts over after so many operations: an edge, once reached, is not always left again.
 SEQUENCE = 250
+# So many states, and so many arguments, for threads of their own.
+ELSEWHERE = 2
 # How often a cell is replaced by a new one in an edge state.
 RENEWED = 1 / 200
 
@@ -88,31 +91,28 @@ class Alone:
                 for by_place in range(len(arguments)):
                     self._step(row, make(state), state, arguments, by_place=by_place)
 
+    def elsewhere(self, row: Operation) -> None:
+        """The operation by threads that are gone when it is seen what it has done."""
+        for state in self.access.model.edge_states[:ELSEWHERE]:
+            for arguments in row.arguments[:ELSEWHERE]:
+                if row.name not in self.found:
+                    self._step(row, self.access.make(state), state, arguments, elsewhere=True)
+
     def meddled(self, row: Operation) -> None:
-        """The operation with an argument that changes the cell while it is converted."""
+        """The operation with an argument that changes the cell while it is converted, or called."""
         for each in meddlings(self.access, row):
             if row.name in self.found:
                 return
-            call = f"{written(row, each.overlap.first_arguments)}, whose argument calls {each.other}"
             if self.watch is not None:
-                self.watch(f"{call}, on a cell that holds {shown(each.overlap.state)}")
-            outcome = each.run()
+                self.watch(f"{each.call}, on a cell that holds {shown(each.state)}")
             self.calls[row.name] += 1
-            if outcome is None or each.overlap.explained(outcome) is not None:
+            wrong = each.run()
+            if wrong is None:
                 continue
             # Correct cells are known that compare, and then convert what they put there, under such a lock.
-            harmless = each.reentered and compares_values(row)
-            kept = self.noted if harmless or _says_type(outcome[0]) else self.found
-            kept.setdefault(
-                row.name,
-                Difference(
-                    row.name,
-                    call,
-                    shown(each.overlap.state),
-                    ", or ".join(each.overlap.expected()),
-                    each.overlap.told(outcome),
-                ),
-            )
+            harmless = each.refused or (each.reentered and compares_values(row))
+            kept = self.noted if harmless else self.found
+            kept.setdefault(row.name, Difference(row.name, each.call, shown(each.state), *wrong))
             if kept is self.found:
                 self.tell(kept[row.name])
 
@@ -157,27 +157,29 @@ class Alone:
         before: int = 0,
         foreign: bool = False,
         by_place: int | None = None,
+        elsewhere: bool = False,
     ) -> Any:
         """Do it, compare, and return the state that there has to be now.
 
-        With `by_place`, all but so many of the arguments are given by their names.
+        With `by_place`, all but so many of the arguments are given by their names. With `elsewhere`, a thread
+        of its own does it.
         """
         access = self.access
         self.calls[row.name] += 1
         new_state, expected = row.apply(state, arguments)
         if (access.wraps and expected == OVERFLOW) or _is_open(row, state, arguments):
             return state
-        call = written(row, arguments, by_place)
+        call = written(row, arguments, by_place) + (", by a thread that is gone," if elsewhere else "")
         if self.watch is not None:
             self.watch(f"{call} on a cell that holds {shown(state)}")
-        error: Exception | None = None
-        try:
-            if by_place is None:
-                result = access.call(row, cell, arguments)
-            else:
-                result = access.call_by_name(row, cell, arguments, by_place)
-        except Exception as raised:
-            error, result = raised, raises(raised)
+        result, error = _done(
+            lambda: (
+                access.call(row, cell, arguments)
+                if by_place is None
+                else access.call_by_name(row, cell, arguments, by_place)
+            ),
+            elsewhere,
+        )
         if result is cell:
             result = ITSELF
         left = self._left(cell)
@@ -256,9 +258,23 @@ def _is_open(row: Operation, state: Any, arguments: Arguments) -> bool:
     return all(isinstance(each, float) and math.isnan(each) for each in (state, *arguments))
 
 
-def _says_type(result: Any) -> bool:
-    """Whether the argument was refused for its type."""
-    return has_raised(result) and result[1] == "TypeError"
+def _done(call: Callable[[], Any], elsewhere: bool) -> tuple[Any, Exception | None]:
+    """What the call returns, or stands for what it raises; and that error."""
+    done: list[tuple[Any, Exception | None]] = []
+
+    def body() -> None:
+        try:
+            done.append((call(), None))
+        except Exception as error:
+            done.append((raises(error), error))
+
+    if elsewhere:
+        thread = threading.Thread(target=body)
+        thread.start()
+        thread.join()
+    else:
+        body()
+    return done[0]
 
 
 def _says_missing(error: Exception | None) -> bool:

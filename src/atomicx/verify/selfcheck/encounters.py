@@ -65,6 +65,11 @@ class Pair:
     def operations(self) -> tuple[str, str]:
         return self.overlap.first.name, self.overlap.second.name
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether no number that may come of it is infinite."""
+        return is_finite(self.overlap.in_order)
+
     def __str__(self) -> str:
         return str(self.overlap)
 
@@ -163,6 +168,13 @@ def _leaves(model: Model, row: Operation, state: Any, arguments: Arguments) -> b
 
 def _is_nan(value: Any) -> bool:
     return isinstance(value, float) and math.isnan(value)
+
+
+def is_finite(value: Any) -> bool:
+    """Whether all numbers in it are: what is added to an infinite sum does not show."""
+    if isinstance(value, tuple):
+        return all(map(is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _drawn(model: Model, first: Operation, second: Operation, dice: random.Random) -> Overlap:

@@ -21,6 +21,7 @@ from .alone import Watch
 from .catalogue import CellKind, Control
 from .encounters import Encounter, Pair, encounters
 from .gatherings import Gathering, gatherings
+from .promises import ADDITIONS
 from .trials import Verdict
 
 # An operation of a cell that takes more steps than this is in an endless loop.
@@ -29,7 +30,9 @@ HANG_SECONDS = 5.0
 # One thread, when the other is paused in the middle of an operation, has to be let on some time.
 MOST_EXECUTIONS = 400
 # Three threads have more schedules. These are all those with one preemption, and some with two.
-MOST_EXECUTIONS_OF_THREE = 2500
+MOST_EXECUTIONS_OF_THREE = 1500
+# So many pairs of each operation come before three threads do, which take as long as twenty pairs.
+BEFORE_THREE = 3
 # What is stepped through beside the cells: what they call, and what goes through their items.
 STEPPED = (inputs, kinds)
 
@@ -156,8 +159,8 @@ def _named(call: Callable[[Any], Any], name: str) -> Callable[[Any], Any]:
     return body
 
 
-def explored_trials(kind: CellKind, access: Access, seed: int) -> list[ExploredTrial]:
-    """One for each operation that meets others."""
+def explored_trials(kind: CellKind, access: Access, seed: int, *, three: bool = True) -> list[ExploredTrial]:
+    """One for each operation that meets others; with three threads too, unless told otherwise."""
     trials: list[ExploredTrial] = []
     # Each operation begins with the partners after it: most pairs come once before any comes twice.
     names = [operation.name for operation in access.operations]
@@ -168,7 +171,11 @@ def explored_trials(kind: CellKind, access: Access, seed: int) -> list[ExploredT
             alone, *others = _in_turns(found, [*names[number:], *names[:number]])
             first = _unmoved(others)
             others = [each for each in others if not any(each is one for one in first)]
-            waiting = [alone, *gatherings(access, operation, seed), *first, *others]
+            gathered = gatherings(access, operation, seed) if three else []
+            pairs = [alone, *first, *others]
+            # Two drains beside an addition are tried as drains, too; so that of the addition can wait.
+            before = len(pairs) if operation.name in ADDITIONS else BEFORE_THREE
+            waiting = [*pairs[:before], *gathered, *pairs[before:]]
             trials.append(ExploredTrial(row, access, waiting, seed))
     return trials
 
@@ -196,8 +203,11 @@ def _in_turns(found: list[Encounter], names: list[str]) -> list[Encounter]:
     ]
 
 
-def _priority(encounter: Encounter) -> int:
-    return 0 if getattr(encounter, "telling", True) else 1
+def _priority(encounter: Encounter) -> tuple[bool, bool]:
+    """The most telling ones come first, and of these the ones in which a lost addend shows."""
+    if not isinstance(encounter, Pair):
+        return False, False
+    return not encounter.telling, not encounter.is_finite
 
 
 def explore_all(trials: list[ExploredTrial], seconds: float, watch: Watch, stop: Callable[[], bool]) -> None:

@@ -7,7 +7,6 @@ Histogram counts only has to add up: what is drained, and what is left, is what 
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import Any
 
 from ..spec.model import Arguments, Model, Operation, Promise
 from .access import UNREADABLE, Access, has_raised, shown, told, written
-from .encounters import Call, changes, compares_values, concurrent
+from .encounters import Call, changes, compares_values, concurrent, is_finite
 from .inputs import edge_arguments
 from .promises import ADDITIONS, BETWEEN, adds_up
 
@@ -85,7 +84,7 @@ class Gathering:
     def may_be_judged(self) -> bool:
         """Not if an order has results that are not known exactly, or raises."""
         return not any(
-            has_raised(value) or _is_inexact(value)
+            has_raised(value) or not is_finite(value)
             for results, end in self._in_order.values()
             for value in (*results, end)
         )
@@ -129,12 +128,6 @@ class Gathering:
 
 def _calling(access: Access, row: Operation, arguments: Arguments) -> Call:
     return lambda cell: access.outcome(row, cell, arguments)
-
-
-def _is_inexact(value: Any) -> bool:
-    """Sums with these depend on the order, or have bits that are not known."""
-    parts = value if isinstance(value, tuple) else (value,)
-    return any(isinstance(part, float) and not math.isfinite(part) for part in parts)
 
 
 def gatherings(access: Access, row: Operation, seed: int) -> list[Gathering]:

@@ -96,6 +96,20 @@ def refuse(value: Any) -> Any:
     raise Refusal
 
 
+class Raises:
+    """A function that raises this: an error that a cell might take for one of its own."""
+
+    def __init__(self, error: type[Exception]) -> None:
+        self.error = error
+        self.__name__ = f"raises_{error.__name__}"
+
+    def __call__(self, _: Any) -> Any:
+        raise self.error
+
+    def __repr__(self) -> str:
+        return self.__name__
+
+
 def to_text(value: Any) -> Any:
     """Returns what no number is."""
     return "text"
@@ -119,6 +133,7 @@ class Gives:
         return self.__name__
 
 
+_RAISING = tuple(map(Raises, (AttributeError, KeyError, StopIteration, ValueError, RuntimeError)))
 _THINGS: tuple[Any, ...] = (
     *(None, Alike("A"), Alike("B"), 0, False, 1.0, 10**9, int("1000000000"), math.nan, float("nan")),
     *("text", "".join(("te", "xt")), (1,), (*[1],), []),
@@ -150,14 +165,14 @@ PLAIN: dict[str, tuple[Any, ...]] = {
     "object": _THINGS,
     "label": ("a", "b", "", "GET", "é", "200", 200, -1, 1.5, None, b"a", ("a",)),
     "function of an int": (
-        *(add_seven, negative, refuse, to_text, past_the_end),
+        *(add_seven, negative, refuse, to_text, past_the_end, *_RAISING),
         *map(Gives, (0, -1, 5, INT64_MAX, INT64_MIN, 1.5, None)),
     ),
     "function of a float": (
-        *(add_seven, negative, refuse, to_text),
+        *(add_seven, negative, refuse, to_text, *_RAISING),
         *map(Gives, (0.0, -0.0, 1.5, math.inf, NAN, PAYLOAD, None)),
     ),
-    "function of an object": (swap, refuse, *map(Gives, _THINGS[:5])),
+    "function of an object": (swap, refuse, *_RAISING, *map(Gives, _THINGS[:5])),
 }
 FOREIGN: dict[str, tuple[Any, ...]] = {
     "int64": (True, Index(5), Index(2**63), Index(Refusal())),

@@ -88,6 +88,10 @@ def _subject_trials(
 ) -> list[Any]:
     kind, access, seed = subject.kind, subject.access, request["seed"]
     explored = {trial.row.name: trial for trial in explored_trials(kind, access, seed)}
+    if subject.wide is not None:
+        explored.update(
+            (trial.row.name, trial) for trial in explored_trials(WIDE_BUCKETS, subject.wide, seed)
+        )
     rows: list[Any] = [
         *rows_of(kind, access, seed, lambda: None),
         *(wide_rows(subject.wide) if subject.wide is not None else ()),

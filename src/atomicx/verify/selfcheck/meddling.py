@@ -16,17 +16,22 @@ from typing import Any
 
 from ..schedules.locks import WouldWait, impatient_threads
 from ..spec.model import Arguments, Operation
-from .access import Access, has_raised, written
+from .access import UNREADABLE, Access, has_raised, told, written
 from .encounters import changes, compares_values, concurrent
-from .promises import Outcome, Overlap
 
 # A thread that is kept out for so long waits for a lock that is not one of Python's.
 KEPT_OUT_SECONDS = 0.2
 # So many for each operation, of those that are drawn.
 CHOSEN = 2
+# A function is called again, and the cell changed again, twice as many times.
+TIMES = 3
 DRAWN = 200
 # Operations that may come in between, the first of which is taken that the cells have.
 CHANGING = ("store", "add", "inc", "fetch_add", "add_fetch", "observe", "exchange")
+
+Step = tuple[Operation, Arguments]
+# The result, those of the others, and what the cell holds in the end.
+_Outcome = tuple[Any, tuple[Any, ...], Any]
 
 
 class Meddler:
@@ -55,59 +60,117 @@ class MeddlingInt(Meddler):
 
 
 class Meddling:
-    """The operation with an argument that has another operation done meanwhile."""
+    """The operation with an argument that has others done to the cell, one each time it is used."""
 
-    def __init__(self, access: Access, overlap: Overlap, place: int) -> None:
-        self._access = access
-        self._place = place
-        self.overlap = overlap
+    def __init__(self, access: Access, state: Any, step: Step, place: int, others: tuple[Step, ...]) -> None:
+        """The argument in this place is the one that uses the cell."""
+        self._access, self._place = access, place
+        self._step, self._others = step, others
+        self.state = state
         self.reentered = False
         """Whether a lock kept the other thread out, and let the same thread in again."""
-        self.other = written(overlap.second, overlap.second_arguments)
+        self.refused = False
+        """Whether the argument was refused for its type."""
+        does = ", then ".join(written(*other) for other in others)
+        self.call = f"{written(*step)}, whose argument calls {does}"
 
-    def run(self) -> Outcome | None:
-        """What both came to, and what the cell holds in the end; None if the other one could not be done."""
-        overlap, access = self.overlap, self._access
-        cell = access.make(overlap.state)
+    def run(self) -> tuple[str, str] | None:
+        """What was to be expected, and what came, if that is something else.
+
+        None also if the others could not be done: where a lock keeps them out, nothing is lost.
+        """
+        row, arguments = self._step
+        cell = self._access.make(self.state)
+        begun: list[Step] = []
         done: list[Any] = []
-        began = False
 
-        def other() -> None:
+        def meddle() -> None:
+            if len(begun) < len(self._others) and len(begun) == len(done):
+                begun.append(self._others[len(begun)])
+                self._let_another(cell, begun[-1], done)
+
+        result = self._access.outcome(row, cell, self._given(arguments, meddle))
+        if not begun or len(done) < len(begun):
+            return None
+        found = (result, tuple(done), self._access.state(cell))
+        expected = self._expected(len(begun))
+        if any(self._agrees(outcome, found) for outcome in expected):
+            return None
+        self.refused = has_raised(result) and result[1] == "TypeError"
+        return ", or ".join(dict.fromkeys(map(_told, expected))), _told(found)
+
+    def _let_another(self, cell: Any, other: Step, done: list[Any]) -> None:
+        def body() -> None:
             impatient_threads.add(threading.get_ident())
             try:
-                done.append(access.outcome(overlap.second, cell, overlap.second_arguments))
+                done.append(self._access.outcome(other[0], cell, other[1]))
             except WouldWait:
                 return
             finally:
                 impatient_threads.discard(threading.get_ident())
 
-        thread = threading.Thread(target=other, daemon=True)
+        before = len(done)
+        thread = threading.Thread(target=body, daemon=True)
+        thread.start()
+        thread.join(KEPT_OUT_SECONDS)
+        if len(done) == before and not thread.is_alive() and not self._step[0].calls_arguments:
+            self.reentered = True
+            body()
 
-        def meddle() -> None:
-            nonlocal began
-            if began:
-                return
-            began = True
-            thread.start()
-            thread.join(KEPT_OUT_SECONDS)
-            if not done and not thread.is_alive() and not overlap.first.calls_arguments:
-                self.reentered = True
-                other()
-
-        result = access.outcome(overlap.first, cell, self._arguments(meddle))
-        if not done or thread.is_alive():
-            return None
-        return result, done[0], access.state(cell)
-
-    def _arguments(self, meddle: Callable[[], None]) -> Arguments:
-        given: list[Any] = list(self.overlap.first_arguments)
-        kind = (self.overlap.first.parameters or ())[self._place].kind
+    def _given(self, arguments: Arguments, meddle: Callable[[], None]) -> Arguments:
+        given: list[Any] = list(arguments)
+        kind = (self._step[0].parameters or ())[self._place].kind
         if kind.called:
             given[self._place] = _calling(given[self._place], meddle)
         else:
             meddler = MeddlingInt if kind.name == "int64" else Meddler
             given[self._place] = meddler(given[self._place], meddle)
         return tuple(given)
+
+    def _expected(self, count: int) -> list[_Outcome]:
+        """What comes of it before all the others, between two of them, and after them all."""
+        return [self._in_order(count, place) for place in range(count + 1)]
+
+    def _in_order(self, count: int, place: int) -> _Outcome:
+        state, results, result = self.state, [], None
+        for number in range(count + 1):
+            if number == place:
+                state, result = self._step[0].apply(state, self._step[1])
+            if number < count:
+                row, arguments = self._others[number]
+                state, other = row.apply(state, arguments)
+                results.append(other)
+        return result, tuple(results), state
+
+    def _agrees(self, expected: _Outcome, found: _Outcome) -> bool:
+        agrees = self._access.model.agrees
+        return (
+            agrees(self._step[0], expected[0], found[0])
+            and all(map(agrees, (row for row, _ in self._others), expected[1], found[1]))
+            and (found[2] is UNREADABLE or self._access.model.same(expected[2], found[2]))
+        )
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether all that may come of it is known exactly, and is no error."""
+        return not any(
+            _is_nan(value) or has_raised(value)
+            for result, results, state in self._expected(len(self._others))
+            for value in (result, *results, state)
+        )
+
+    @property
+    def would_show(self) -> bool:
+        """Whether it shows if the first of the others is lost."""
+        state, result = self._step[0].apply(self.state, self._step[1])
+        _, results, _ = self._in_order(1, 1)
+        lost = result, results, state
+        return state is not self.state and not any(self._agrees(each, lost) for each in self._expected(1))
+
+
+def _told(outcome: _Outcome) -> str:
+    result, results, state = outcome
+    return f"{told(result, state)}; the other calls: {', '.join(map(told, results))}"
 
 
 def _calling(function: Callable[[Any], Any], meddle: Callable[[], None]) -> Callable[[Any], Any]:
@@ -120,10 +183,14 @@ def _calling(function: Callable[[Any], Any], meddle: Callable[[], None]) -> Call
 
 def meddlings(access: Access, row: Operation) -> Iterator[Meddling]:
     """A few of the operation, in which a lost change would show."""
-    may = any(parameter.kind.runs_code or parameter.kind.called for parameter in row.parameters or ())
     rows = {each.name: each for each in concurrent(access)}
     changing = next((rows[name] for name in CHANGING if name in rows), None)
-    if not may or changing is None or row.name not in rows or not changes(access.model, row):
+    places = [
+        place
+        for place, parameter in enumerate(row.parameters or ())
+        if parameter.kind.runs_code or parameter.kind.called
+    ]
+    if not places or changing is None or row.name not in rows or not changes(access.model, row):
         return
     dice = random.Random(f"{row.name} meddling")
     found = 0
@@ -132,14 +199,16 @@ def meddlings(access: Access, row: Operation) -> Iterator[Meddling]:
         arguments = dice.choice([each for each in row.arguments if each] or [()])
         if compares_values(row) and dice.random() < 0.5:
             arguments = (state, *arguments[1:])
-        other = dice.choice(changing.arguments)
-        overlap = Overlap(access.model, state, row, arguments, changing, other)
-        outcomes = (*overlap.in_order, *overlap.lost)
-        unclear = any(_is_nan(value) or has_raised(value) for outcome in outcomes for value in outcome)
-        if arguments and not unclear and not all(map(overlap.explained, overlap.lost)):
-            for place, parameter in enumerate((row.parameters or ())[: len(arguments)]):
-                if parameter.kind.runs_code or parameter.kind.called:
-                    yield Meddling(access, overlap, place)
+        # A function is called again whenever the value has changed; an argument is converted once.
+        two = dice.sample(changing.arguments, min(2, len(changing.arguments)))
+        others = tuple((changing, each) for each in (two * TIMES if row.calls_arguments else two[:1]))
+        drawn = [
+            Meddling(access, state, (row, arguments), place, others)
+            for place in places
+            if place < len(arguments)
+        ]
+        if drawn and drawn[0].is_clear and drawn[0].would_show:
+            yield from drawn
             found += 1
             if found == CHOSEN:
                 return

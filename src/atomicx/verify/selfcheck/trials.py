@@ -244,6 +244,7 @@ class AloneTrial:
         try:
             self.check.edges(self.row.operation)
             self.check.repeats(self.row.operation)
+            self.check.elsewhere(self.row.operation)
             self.check.meddled(self.row.operation)
         except Exception as error:
             # It came out of what makes the cells: the check catches all that an operation raises.
