@@ -59,7 +59,8 @@ assert issubclass(values.ValueClass, AtomicMultiProcessValue)
 BY_PID = START + INSTALL
 # Takes the way of those systems that do not tell a forked child from its parent without a system call.
 BY_FUNCTION = START + "values.ValueClass = values.MultiProcessValue(lambda: os.getpid())" + INSTALL
-LIBRARY = START
+# The library leaves its files to the end of the process, which some versions of Python have a warning for.
+LIBRARY = START + "warnings.simplefilter('ignore', ResourceWarning)"
 
 
 def check(source: str, folder: Path) -> None:
