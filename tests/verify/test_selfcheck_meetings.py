@@ -87,9 +87,9 @@ NAN_STATE, NOTHING = ((1, 1), math.nan), ((0, 0), 0.0)
 @pytest.mark.parametrize(
     ("seen", "explained"),
     [
-        (((0, 0), math.nan), True),  # the counts after the drain, the sum before it
+        (((0, 0), float("nan")), True),  # the counts after the drain, the sum before it
         (((1, 1), 0.0), True),
-        (((1, 0), math.nan), True),
+        (((1, 0), float("nan")), True),
         (((1, 2), math.nan), False),  # more than there ever was
         (((1, 1), 1.0), False),  # a sum that there never was
         (((-1, 1), math.nan), False),
@@ -106,6 +106,9 @@ def test_what_drains_take_of_a_sum_that_is_not_a_number_still_adds_up():
     assert met.explained((NAN_STATE, NAN_STATE, NOTHING)) is None
     assert met.explained((((1, 0), math.nan), NOTHING, NOTHING)) is None
     assert met.explained((((1, 0), 1.0), ((0, 1), 2.0), NOTHING)) is None
+    numbers = overlap(HISTOGRAM, ((1, 1), 3.0), ("drain",), ("drain",))
+    assert numbers.explained((((1, 0), 1.0), ((0, 1), 2.0), NOTHING)) == BETWEEN
+    assert numbers.explained((((1, 0), math.nan), ((0, 1), 2.0), NOTHING)) is None
 
 
 # Three threads

@@ -31,7 +31,7 @@ HANG_SECONDS = 5.0
 MOST_EXECUTIONS = 400
 # Three threads have more schedules. These are all those with one preemption, and some with two.
 MOST_EXECUTIONS_OF_THREE = 1500
-# So many pairs of each operation come before three threads do, which take as long as twenty pairs.
+# So many pairs of a drain come before three threads do, which take as long as twenty pairs.
 BEFORE_THREE = 3
 # What is stepped through beside the cells: what they call, and what goes through their items.
 STEPPED = (inputs, kinds)
@@ -174,7 +174,10 @@ def explored_trials(kind: CellKind, access: Access, seed: int, *, three: bool = 
             gathered = gatherings(access, operation, seed) if three else []
             pairs = [alone, *first, *others]
             # Two drains beside an addition are tried as drains, too; so that of the addition can wait.
-            before = len(pairs) if operation.name in ADDITIONS else BEFORE_THREE
+            draining = operation.name == "drain"
+            before = (
+                len(pairs) if operation.name in ADDITIONS else BEFORE_THREE if draining else 1 + len(first)
+            )
             waiting = [*pairs[:before], *gathered, *pairs[before:]]
             trials.append(ExploredTrial(row, access, waiting, seed))
     return trials
@@ -182,11 +185,13 @@ def explored_trials(kind: CellKind, access: Access, seed: int, *, three: bool = 
 
 def _unmoved(found: list[Encounter]) -> list[Encounter]:
     """Those in which another thread writes the value that is there."""
-    return [
-        each
-        for each in found
-        if isinstance(each, Pair) and each.unmoved and each.operations[1] in ("store", "exchange")
-    ]
+    return [each for each in found if _writes_the_same(each)]
+
+
+def _writes_the_same(encounter: Encounter) -> bool:
+    return (
+        isinstance(encounter, Pair) and encounter.unmoved and encounter.operations[1] in ("store", "exchange")
+    )
 
 
 def _in_turns(found: list[Encounter], names: list[str]) -> list[Encounter]:
@@ -223,6 +228,12 @@ def explore_all(trials: list[ExploredTrial], seconds: float, watch: Watch, stop:
                     if trial.failed is not None or trial.obstacle is not None:
                         queue.clear()
                     elif queue:
-                        trial.explore(explorer, queue[0], max(preemptions, _fewest(queue.pop(0))), watch)
+                        turn = [queue.pop(0)]
+                        # These are few, and quickly done.
+                        while queue and _writes_the_same(queue[0]):
+                            turn.append(queue.pop(0))
+                        for each in turn:
+                            if trial.failed is None:
+                                trial.explore(explorer, each, max(preemptions, _fewest(each)), watch)
                         if not trial.stepped:
                             queue.clear()

@@ -27,7 +27,7 @@ from .trials import AloneTrial, Trial
 # A batch of samples that takes longer than this hangs.
 PATIENCE_SECONDS = 20.0
 # The explorer may take this share of a subject's time.
-EXPLORED_SHARE = 0.5
+EXPLORED_SHARE = 0.6
 
 Note = Callable[[str, float], None]
 
