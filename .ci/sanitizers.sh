@@ -7,8 +7,7 @@
 
 python=.venv/bin/python    # which runs the tests
 
-# Left out here, beside what is marked one_run: tests that run no C code which the others do not run too (gcov sees no
-# such line). The matrix has them.
+# Left out here, beside what is marked one_run: tests that use the cells as others do, or use none. The matrix has them.
 elsewhere=(
   tests/test_core.py                         # the core knows no Python: a layer of its own, with its own sanitizers
   tests/verify tests/bench                   # tools in Python, which use the cells as everybody does

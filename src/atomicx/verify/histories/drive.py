@@ -20,7 +20,7 @@ from typing import Any
 
 from ..litmus import ACCEPTABLE, FORBIDDEN, Actor, Litmus, plain_actor
 from ..sampling.engine import run
-from ..spec.model import ITSELF, Arguments, Model, Operation, raises
+from ..spec.model import ITSELF, Invocation, Model, raises
 from .history import Event, History
 from .linearizability import MOST_STATES, HistoryCheck, check_linearizable
 
@@ -31,7 +31,7 @@ MOST_SPINS = 200
 SPINS_BEFORE_YIELD = 50
 GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
 
-Calls = tuple[tuple[Operation, Arguments], ...]
+Calls = tuple[Invocation, ...]
 Factory = Callable[[], Any]
 
 LINEARIZABLE, NOT_LINEARIZABLE = "linearizable", "not linearizable"

@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import islice, permutations
 from typing import Any
 
-from ..spec.model import Arguments, Model, Operation, Promise
+from ..spec.model import Arguments, Invocation, Model, Operation, Promise
 from .access import UNREADABLE, Access, has_raised, shown, told, written
 from .encounters import Call, changes, compares_values, concurrent, is_finite
 from .inputs import edge_arguments
@@ -24,8 +24,6 @@ from .promises import ADDITIONS, BETWEEN, adds_up
 DRAWN = 30
 TRIED = 60
 
-Step = tuple[Operation, Arguments]
-
 
 @dataclass(frozen=True)
 class Gathering:
@@ -33,7 +31,7 @@ class Gathering:
 
     model: Model
     state: Any
-    steps: tuple[Step, ...]
+    steps: tuple[Invocation, ...]
 
     def __str__(self) -> str:
         calls = " || ".join(written(row, arguments) for row, arguments in self.steps)

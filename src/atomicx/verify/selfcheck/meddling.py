@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..schedules.locks import WouldWait, impatient_threads
-from ..spec.model import Arguments, Operation
+from ..spec.model import Arguments, Invocation, Operation
 from .access import UNREADABLE, Access, has_raised, told, written
 from .encounters import changes, compares_values, concurrent
 
@@ -29,7 +29,6 @@ DRAWN = 200
 # Operations that may come in between, the first of which is taken that the cells have.
 CHANGING = ("store", "add", "inc", "fetch_add", "add_fetch", "observe", "exchange")
 
-Step = tuple[Operation, Arguments]
 # The result, those of the others, and what the cell holds in the end.
 _Outcome = tuple[Any, tuple[Any, ...], Any]
 
@@ -62,7 +61,9 @@ class MeddlingInt(Meddler):
 class Meddling:
     """The operation with an argument that has others done to the cell, one each time it is used."""
 
-    def __init__(self, access: Access, state: Any, step: Step, place: int, others: tuple[Step, ...]) -> None:
+    def __init__(
+        self, access: Access, state: Any, step: Invocation, place: int, others: tuple[Invocation, ...]
+    ) -> None:
         """The argument in this place is the one that uses the cell."""
         self._access, self._place = access, place
         self._step, self._others = step, others
@@ -81,7 +82,7 @@ class Meddling:
         """
         row, arguments = self._step
         cell = self._access.make(self.state)
-        begun: list[Step] = []
+        begun: list[Invocation] = []
         done: list[Any] = []
 
         def meddle() -> None:
@@ -99,7 +100,7 @@ class Meddling:
         self.refused = has_raised(result) and result[1] == "TypeError"
         return ", or ".join(dict.fromkeys(map(_told, expected))), _told(found)
 
-    def _let_another(self, cell: Any, other: Step, done: list[Any]) -> None:
+    def _let_another(self, cell: Any, other: Invocation, done: list[Any]) -> None:
         def body() -> None:
             impatient_threads.add(threading.get_ident())
             try:

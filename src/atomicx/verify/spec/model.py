@@ -160,6 +160,9 @@ class Operation:
         return getattr(target, self.name)(*arguments)
 
 
+Invocation = tuple[Operation, Arguments]
+
+
 class Promise(Enum):
     """What a type says of operations that overlap."""
 
