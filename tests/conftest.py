@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings, strategies
 
 # The import mode keeps the tests off the path; their helper modules (model) have to be found.
 sys.path.insert(0, str(Path(__file__).parent))
@@ -81,8 +81,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if is_possible(item)]
 
 
+@given(strategies.none())
+def use_hypothesis(nothing: None) -> None:
+    """Have Hypothesis make its own source of random numbers. It warns when it sees nothing that refers to
+    that, and it sees nothing that is frozen."""
+
+
 def pytest_collection_finish() -> None:
     """All that is there by now stays to the end, so collections need not go through it: tests make many."""
+    use_hypothesis()
     gc.collect()
     gc.freeze()
 
