@@ -48,7 +48,8 @@ binding() {    # TARGET... -- FLAG...
 # Without __clang__ the headers take the compiler for Visual C++. clang lacks one of its intrinsics.
 msvc_compiled() {
   mkdir msvc
-  local declarations='void *memcpy(void *, const void *, size); void *memset(void *, int, size);'
+  local declarations='void *memcpy(void *, const void *, size); void *memset(void *, int, size);
+int memcmp(const void *, const void *, size);'
   echo "typedef unsigned __int64 size; $declarations" >msvc/string-64.h
   echo "typedef unsigned int size; $declarations" >msvc/string-32.h
   echo 'unsigned __int64 __ldar64(unsigned __int64 volatile *);' >msvc/ldar.h

@@ -1,5 +1,5 @@
 /* module.c: atomicx._core. Assembles the types, and holds nothing else. */
-#include "process.h"
+#include "segment_process.h"
 
 #include "c_api.h"
 #include "docstrings.h"

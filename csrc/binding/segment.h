@@ -13,7 +13,7 @@
 #include "ax_py.h"
 
 #include "ax_segment.h"
-#include "process.h"
+#include "segment_process.h"
 #include "types.h"
 
 enum { SEGMENT_NEW, SEGMENT_OPENING, SEGMENT_OPEN, SEGMENT_CLOSED };

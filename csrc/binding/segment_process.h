@@ -1,16 +1,17 @@
-/* process.h: what this process is to others that have a segment mapped, and which of them are alive.
+/* segment_process.h: what this process is to others that have a segment mapped, and which of them are alive.
  *
  * The epoch numbers the processes of a line of forks: it is another one in each child, whoever forked it, and
  * the same for as long as a process lives. It lies on a page that the system empties in a fork
  * (MADV_WIPEONFORK), and pthread_atfork empties it where the system cannot.
  *
- * A process is alive if there is a process with its pid (kill), which is no zombie and was started when it
- * was
- * (/proc). Of a process in another pid namespace nothing can be known: it counts as alive. Where there is no
- * /proc, a pid that was reused passes for the process that had it before.
+ * A process is alive if there is a process with its pid (kill), which is not a zombie and was started when
+ * it was (/proc). Of a process in another pid namespace nothing can be known: it counts as alive. Where there
+ * is no /proc, a pid that was reused passes for the process that had it before.
+ *
+ * Windows has a process.h, which its Python.h includes: this file cannot have that name.
  */
-#ifndef AX_PROCESS_H
-#define AX_PROCESS_H
+#ifndef AX_SEGMENT_PROCESS_H
+#define AX_SEGMENT_PROCESS_H
 
 #define AX_SHARED_MEMORY
 #include "ax_py.h"

@@ -1,5 +1,5 @@
-/* process.c: see process.h. */
-#include "process.h"
+/* segment_process.c: see segment_process.h. */
+#include "segment_process.h"
 
 #include <stdio.h>
 #include <stdlib.h>
