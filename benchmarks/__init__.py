@@ -1,1 +1,1 @@
-"""What atomicx costs, beside what it replaces. See docs/performance.md and `python -m benchmarks --help`."""
+"""What atomicx costs, beside what it replaces. See docs/measurements.md and `python -m benchmarks --help`."""
