@@ -9,6 +9,7 @@ from atomicx.bench.alternatives import LOCKED
 from atomicx.bench.operations import SUBJECT
 
 from . import model, results, targets
+from .floor import NOTHING
 from .floor import SUBJECT as FLOOR
 
 Record = dict[str, Any]
@@ -21,6 +22,32 @@ BRIEF = (
     "AtomicInt.compare_and_set(a, b)",
     "Counter.inc()",
     "AtomicRef.load()",
+)
+# The rows of the table for users; one that no results file has is left out.
+USUAL = (
+    "AtomicInt.inc()",
+    "AtomicInt.load()",
+    "AtomicInt.fetch_add()",
+    "AtomicInt.compare_and_set(a, b)",
+    "with AtomicInt.track()",
+    "with a guard of AtomicInt.track()",
+    "AtomicRef.load()",
+    "Counter.inc()",
+    "Counter.load()",
+    "Histogram.observe(x)",
+    "Family.inc(a, b)",
+    "Family[a, b].inc()",
+    "SharedInt.inc()",
+)
+# Two threads of these show what limits them: the call, the cell, or neither.
+SCALED = (
+    NOTHING,
+    LOCKED,
+    "AtomicInt.inc()",
+    "AtomicRef.load()",
+    "Counter.inc()",
+    "AtomicInt.inc(), loop in C",
+    "Counter.inc(), loop in C",
 )
 ABSENT = "-"
 # A name: Python, and how it is used.
@@ -107,6 +134,22 @@ def brief(known: Results) -> str:
             taken, lock = index[name]["median_ns"], index[LOCKED]["median_ns"]
             cells.append(f"{taken:.0f} ns" + ("" if name == LOCKED else f" ({lock / taken:.1f} x)"))
         rows.append(cells)
+    return markdown(rows) + source(known.times)
+
+
+def usual(known: Results) -> str:
+    """The price of the usual operations, and how many calls of an empty C method fit into it."""
+
+    def cell(index: dict[str, Record], name: str) -> str:
+        if name not in index:
+            return ABSENT
+        taken = index[name]["median_ns"]
+        return f"{nanoseconds(taken)} ns, {taken / index[NOTHING]['median_ns']:.1f} x"
+
+    indexed = [by_name(result) for result in known.times]
+    rows = [["operation", *(build_name(result) for result in known.times)]]
+    measured = [name for name in (NOTHING, *USUAL, LOCKED) if any(name in index for index in indexed)]
+    rows += [[code(name), *(cell(index, name) for index in indexed)] for name in measured]
     return markdown(rows) + source(known.times)
 
 
@@ -208,12 +251,21 @@ def access(known: Results) -> str:
 
 
 def threads(known: Results) -> str:
-    """Two threads and more: nanoseconds, and their throughput beside that of one."""
+    """Two threads and more: nanoseconds, and their throughput compared with that of one."""
+    return grid(known.times, "operation", lambda case: case["threads"] > 1, _in_threads)
 
-    def cell(case: Record) -> str:
-        return f"{nanoseconds(case['median_ns'])}, {case['throughput']:.2f} x"
 
-    return grid(known.times, "operation", lambda case: case["threads"] > 1, cell)
+def two_threads(known: Results) -> str:
+    """The same of two threads, for a few operations."""
+
+    def wanted(case: Record) -> bool:
+        return case["label"] in SCALED and (case["threads"], case["access"]) == (2, "local")
+
+    return grid(known.times, "operation", wanted, _in_threads)
+
+
+def _in_threads(case: Record) -> str:
+    return f"{nanoseconds(case['median_ns'])}, {case['throughput']:.2f} x"
 
 
 def instructions(known: Results) -> str:
@@ -338,11 +390,13 @@ def prediction(known: Results) -> str:
 
 FORMS: dict[str, Callable[[Results], str]] = {
     "brief": brief,
+    "usual": usual,
     "floors": floors,
     "operations": operations,
     "alternatives": alternatives,
     "access": access,
     "threads": threads,
+    "two_threads": two_threads,
     "instructions": instructions,
     "footprint": footprint,
     "variants": variants,

@@ -284,6 +284,13 @@ def test_the_names_in_the_targets_exist():
     assert [each.what for each in targets.TARGETS if each.figure(known) is None] == []
 
 
+def test_the_names_in_the_short_tables_exist():
+    """A row that nobody measures would be left out for ever."""
+    (measured,) = [each for each in results.read(results.TIMES) if each["interpreter"]["name"] == "3.13t"]
+    names = {case["name"] for case in with_what_is_new(measured)["cases"]}
+    assert {*tables.USUAL, *(f"{label}, 2 threads, one object" for label in tables.SCALED)} <= names
+
+
 # Quoting
 
 
