@@ -2,9 +2,9 @@
 
 - Litmus tests, sampled with real threads: `litmus`, `actor`, `observer`, `run`, and `assert_outcomes` for
   pytest.
-- Histories of what threads called and got, checked for linearizability: `recorded`, `check_linearizable`,
-  `exercise`.
-- Schedules of a small Python program, tried one and all: `explore`, `explore_litmus`, `replay`.
+- Histories of what threads called and what they got, checked for linearizability: `recorded`,
+  `check_linearizable`, `exercise`.
+- All schedules of a small Python program: `explore`, `explore_litmus`, `replay`.
 
 `python -m atomicx verify` runs the built-in litmus tests. Importing atomicx does not import any of this.
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-# The decorator has the name of its module, and so must not wait for __getattr__.
+# The decorator has the same name as its module, so it cannot wait for __getattr__.
 from .litmus import (
     ACCEPTABLE,
     FORBIDDEN,
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from .spec.cells import ATOMIC_BOOL, ATOMIC_FLOAT, ATOMIC_INT, ATOMIC_REF, COUNTER
     from .spec.model import ITSELF, Model, Operation
 
-# The rest is imported when it is asked for: a litmus test needs no tracer, a history no engine.
+# The rest is imported on first use: a litmus test needs no tracer, and a history needs no engine.
 _WHERE = {
     "histories.drive": ("exercise",),
     "histories.forced_order": ("check_counter", "check_forced_order"),

@@ -1,4 +1,4 @@
-"""Litmus tests: what a few threads may see of a small state, said in a few lines.
+"""Litmus tests: the outcomes that a few threads may see on a small state, written in a few lines.
 
     @litmus
     class TwoAdds:
@@ -21,10 +21,10 @@
         def total(self, first, second):
             return self.cell.load()
 
-An instance is one small state, made afresh for every sample. Each actor runs once on it, on a thread of
-its own. When all have ended, the observer is given what they returned, in the order in which they are
-written, and returns the outcome; without an observer the outcome is the tuple of what they returned.
-`outcomes` grades what may come out. An outcome that it does not list is forbidden.
+Every sample makes a new instance, which is one small state. Each actor runs on it once, on its own thread.
+When all have ended, the observer is called with what they returned, in the order in which they are written,
+and returns the outcome. Without an observer the outcome is the tuple of what they returned. `outcomes` grades
+the possible outcomes. An outcome that it does not list is forbidden.
 """
 
 from __future__ import annotations
@@ -77,13 +77,13 @@ class Actor:
 
 
 def plain_actor(name: str, body: Callable[[Any], Any]) -> Actor:
-    """An actor that has nothing to prepare."""
+    """Return an actor that has nothing to prepare."""
     return Actor(name, lambda: body)
 
 
 @dataclass(frozen=True)
 class Litmus:
-    """A litmus test as the engine wants it; `litmus` makes one from a class."""
+    """A litmus test in the form that the engine runs; `litmus` makes one from a class."""
 
     name: str
     setup: Callable[[], Any]
@@ -101,14 +101,14 @@ class Litmus:
             )
 
     def expectation(self, outcome: Any) -> Expectation:
-        """How `outcome` is graded. What is not listed is forbidden."""
+        """Return the grade of `outcome`. An outcome that is not listed is forbidden."""
         listed = self.outcomes(outcome) if callable(self.outcomes) else self.outcomes.get(outcome)
         if listed is None:
             return self.unlisted
         return Expectation(listed) if isinstance(listed, Grade) else listed
 
     def outcome(self, state: Any, results: tuple[Any, ...]) -> Any:
-        """What came of one state, once every actor has run on it."""
+        """Return the outcome of one state, once every actor has run on it."""
         return results if self.observe is None else self.observe(state, *results)
 
 
@@ -119,13 +119,13 @@ def actor(function: Function) -> Function:
 
 
 def observer(function: Function) -> Function:
-    """Mark the method that is called with the actors' results once all have run, and returns the outcome."""
+    """Mark the method that returns the outcome. It gets the actors' results once all of them have run."""
     function._litmus_role = "observer"  # type: ignore[attr-defined]
     return function
 
 
 def litmus(cls: type[State]) -> type[State]:
-    """Make a class a litmus test. It stays the class that it was: subclass it to vary the state.
+    """Make a class a litmus test. The class itself stays the same: subclass it to vary the state.
 
     Raises TypeError unless it has two to four actors, at most one observer, and `outcomes`.
     """
@@ -134,7 +134,7 @@ def litmus(cls: type[State]) -> type[State]:
 
 
 def as_litmus(test: Litmus | type[Any]) -> Litmus:
-    """The test itself, or the one that `litmus` made of this class; TypeError for anything else."""
+    """Return the test itself, or the one that `litmus` made from this class; TypeError for anything else."""
     found = vars(test).get("_litmus") if isinstance(test, type) else test
     if not isinstance(found, Litmus):
         raise TypeError(f"{test!r} is not a litmus test: decorate its class with @litmus")
@@ -142,7 +142,7 @@ def as_litmus(test: Litmus | type[Any]) -> Litmus:
 
 
 def _collect(cls: type[Any]) -> Litmus:
-    # A name keeps its place and its role when a subclass overrides it, so that outcomes read the same.
+    # A name keeps its place and its role when a subclass overrides it, so outcomes read the same.
     members: dict[str, Any] = {}
     roles: dict[str, str] = {}
     for base in reversed(cls.__mro__):

@@ -10,5 +10,5 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def remembered(function: _Function) -> _Function:
-    """The function with a cache. For checkers it keeps its own signature."""
+    """Return the function with a cache. For type checkers it keeps its own signature."""
     return cast(_Function, cache(function))

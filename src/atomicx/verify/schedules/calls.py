@@ -1,9 +1,9 @@
-"""Programs of calls: what each thread calls of one object, and the history that comes of a schedule.
+"""Programs of calls: what each thread calls on one object, and the history that a schedule produces.
 
-The calls are those of a model's operations, so that a history can be judged by the model. A thread may be let
-in before each call, and within it wherever others could notice. A call begins at its own first step, and has
-returned before any other thread makes another: so the history says as much about the order of the calls as
-there is to say.
+The calls are operations of a model, so the model can judge the history. Another thread may be let in before
+each call, and within it wherever others could notice. A call begins at its own first step and has returned
+before any other thread makes another step. So the history says as much about the order of the calls as there
+is to say.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Judge = Callable[[History], Any]
 
 
 class NotExplained(AssertionError):
-    """A history that is not as it should be, and what its judge said of it."""
+    """A history that is not as it should be, and what the judge said about it."""
 
     def __init__(self, reason: str, history: History, judgement: Any) -> None:
         super().__init__(reason)
@@ -31,7 +31,7 @@ class NotExplained(AssertionError):
 
 
 class Session:
-    """One object, and what has been called of it in one schedule."""
+    """One object, and what has been called on it in one schedule."""
 
     def __init__(self, target: Any) -> None:
         self.target = target
@@ -48,7 +48,7 @@ class Session:
 
 
 class CallProgram:
-    """Threads that make calls, and the judgement of what they got."""
+    """Threads that make calls, and the judgement of their results."""
 
     def __init__(
         self,
@@ -67,13 +67,13 @@ class CallProgram:
         self._after = tuple(after)
         self._judge = judge or (lambda history: check_linearizable(history, model, initial=initial))
         self._check = check
-        # What was judged already: most schedules lead to the same few histories.
+        # Histories that were judged already: most schedules lead to the same few.
         self._judged: dict[Any, Any] = {}
         calls = [tuple(thread) for thread in threads]
         everything = [*self._before, *(call for thread in calls for call in thread), *self._after]
         for call in everything:
             _demand_call(call, model)
-        # Objects among the arguments live as long as this, so that their identity says which they are.
+        # The arguments live as long as this program, so an argument can be recognized by its identity.
         self._known = {id(argument) for _, *arguments in everything for argument in arguments}
         self.bodies = [_Caller(self, number, thread) for number, thread in enumerate(calls)]
         self.threads: SteppedThreads | None = None
@@ -110,7 +110,7 @@ class CallProgram:
         session.events.append(Event(invoked, session.tick(), thread, name, arguments, result))
 
     def check(self, session: Session, _: Any) -> None:
-        """Raises NotExplained unless the judge is content, and the check."""
+        """Raise NotExplained unless both the judge and the check accept what happened."""
         for call in self._after:
             self.make(session, len(self.bodies), call)
         history = session.history
@@ -122,7 +122,7 @@ class CallProgram:
 
     def _judgement(self, history: History) -> Any:
         try:
-            # What a thread calls, and in which order, is always the same.
+            # Each thread always makes the same calls in the same order, so they need not be in the key.
             key = tuple(
                 (event.thread, event.invoked, event.responded, self._exact(event.result))
                 for event in history.events
@@ -134,7 +134,7 @@ class CallProgram:
         return self._judged[key]
 
     def _exact(self, result: Any) -> Any:
-        """Equal for two results only if no model could tell them apart. Raises _Unknown."""
+        """Return a key, equal for two results only if no model could tell them apart. Raises _Unknown."""
         kind = type(result)
         if kind in _PLAIN:
             return kind, result
@@ -151,17 +151,17 @@ _PLAIN = {type(None), bool, int, str, bytes}
 
 
 class _Unknown(Exception):
-    """Nothing is known of an object but that it is one."""
+    """Nothing is known about an object except that it is one."""
 
 
 class _Caller:
-    """The body of one thread. Its name is what it calls, as one would write it."""
+    """The body of one thread. Its name is its calls, as they would be written in source."""
 
     def __init__(self, program: CallProgram, number: int, calls: tuple[Call, ...]) -> None:
         self._program = program
         self._number = number
         self._calls = calls
-        # Beforehand: what their arguments are called may be Python code.
+        # Computed beforehand: naming the arguments may run Python code.
         self._texts = [shown(call) for call in calls]
         self.__name__ = "; ".join(self._texts)
 
@@ -171,7 +171,7 @@ class _Caller:
 
 
 def shown(call: Call) -> str:
-    """The call as one would write it."""
+    """Return the call as it would be written in source."""
     return Event(0, None, 0, call[0], call[1:], None).call()
 
 

@@ -1,4 +1,4 @@
-"""Every schedule of a small Python program: what can come of it, whatever the order of its threads?
+"""Runs every schedule of a small Python program: what can come of it, whatever the order of its threads?
 
     def add(box):
         box.value += 1
@@ -9,19 +9,19 @@
     exploration = explore(Box, [add, add], both_counted)
     print(exploration)                      # the schedule that loses one, line by line
 
-Two or three functions run on real threads, of which one runs at a time, and a switch may come before any
-bytecode that another thread could notice. All schedules with up to `preemptions` preemptions are tried,
-those with fewer first, so that the failure it shows has as few as possible; a switch where a thread ends or
-waits for a lock is no preemption. One call into C is one step: that is just what the GIL guarantees. So a
-pass is a proof within the bounds: about bytecodes and the order of threads, with a GIL; not about C code, and
-not about what the memory of a free-threaded build may reorder.
+Two to four functions run on real threads. Only one thread runs at a time, and a switch may come before any
+bytecode that another thread could notice. All schedules with up to `preemptions` preemptions are tried, those
+with fewer first, so that the failure it shows has as few as possible. A switch where a thread ends or waits
+for a lock is not a preemption. One call into C is one step, which is just what the GIL guarantees. So a pass
+is a proof within these bounds: it is about bytecodes and the order of threads, with a GIL. It says nothing
+about C code, or about what the memory of a free-threaded build may reorder.
 
 Madan Musuvathi and Shaz Qadeer (Iterative context bounding, PLDI 2007) found that most errors of this kind
 need no more than two preemptions.
 
-The tracer is `sys.monitoring`, under a tool id of its own, or before 3.12 `sys.settrace`, set in the explored
-threads alone. That of the calling thread is untouched. What traces by `sys.settrace` too, as coverage.py does
-by default, does not see the explored threads before 3.12, and so does not count their lines.
+The tracer is `sys.monitoring`, under a tool id of its own, or `sys.settrace` before 3.12. It is set in the
+explored threads only; the calling thread's tracer is untouched. Other tools that use `sys.settrace`, as
+coverage.py does by default, do not see the explored threads before 3.12, and so do not count their lines.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Exploration:
-    """What came of it. `complete` says that every schedule within the bound was tried, and none failed."""
+    """What came of it. `complete`: every schedule within the bound was tried, and none failed."""
 
     executions: int
     complete: bool
@@ -105,7 +105,7 @@ class Exploration:
 
     @property
     def ok(self) -> bool:
-        """No failure; it is proof only if `complete`."""
+        """No schedule failed. This is a proof only if `complete`."""
         return self.failure is None
 
     def __str__(self) -> str:
@@ -118,13 +118,14 @@ class Exploration:
 
 
 class Explorer:
-    """Explores many programs: its threads and its tracer stay for the next one.
+    """Explores many programs, and keeps its threads and its tracer from one to the next.
 
         with Explorer() as explorer:
             for calls in itertools.combinations_with_replacement([("push", 1), ("pop",)], 2):
                 exploration = explorer.explore(Stack, [[call] for call in calls], model=STACK)
 
-    `explore` is one of these for one program, and says what the options mean. To be used by one thread.
+    The function `explore` does the same for one program, and explains the options. Use it from one thread
+    only.
     """
 
     def __init__(
@@ -147,7 +148,7 @@ class Explorer:
         self.close()
 
     def close(self) -> None:
-        """End the threads. The explorer can be used again: it makes new ones then."""
+        """End the threads. The explorer can be used again: it then starts new ones."""
         if self._threads is not None:
             self._threads.close()
             self._threads = None
@@ -172,15 +173,16 @@ class Explorer:
     ) -> Exploration:
         """Run a program in every schedule, as the function `explore` does.
 
-        With a seed, schedules with the same number of preemptions come in an order by chance: where there are
-        too many to try them all, those that are tried then have little in common.
+        With a seed, schedules with the same number of preemptions come in a random order. If there are too
+        many to
+        try them all, those that are tried then have little in common.
         """
         calls = _calls(setup, threads, check, model, initial, before, after, judge)
         program = _Program(setup, threads, check, raises, most_steps, preemptions)
         if calls is not None:
             program = replace(program, setup=calls.setup, threads=calls.bodies, check=calls.check)
         deadline = None if seconds is None else time.monotonic() + seconds
-        # A stack for each number of preemptions: depth first, and the fewest preemptions first.
+        # One stack for each number of preemptions: depth first, and the fewest preemptions first.
         stacks: list[list[Branch]] = [
             [Branch(((thread, None),), 0, None) for thread in reversed(range(len(threads)))]
         ]
@@ -205,7 +207,7 @@ class Explorer:
                         return Exploration(executions, False, preemptions, failure, longest)
                     for branch in execution.branches:
                         if branch.preemptions == len(stacks):
-                            # The loop over the stacks comes to it when the present one is empty.
+                            # The loop over the stacks reaches it when the present stack is empty.
                             stacks.append([])
                         stacks[branch.preemptions].append(branch)
         return Exploration(executions, complete, preemptions, None, longest)
@@ -242,7 +244,7 @@ class Explorer:
 
     @contextmanager
     def _running(self, count: int, calls: CallProgram | None) -> Iterator[SteppedThreads]:
-        """So many threads, with their locks in the place of threading's."""
+        """Provide `count` threads, with the explored locks in place of threading's."""
         if self._threads is None:
             self._threads = SteppedThreads(self._scope, self._hang_seconds)
         stepped = self._threads
@@ -282,31 +284,43 @@ def explore(
 ) -> Exploration:
     """Run `threads` in every schedule with at most `preemptions` preemptions (None: any number).
 
-    `setup()` makes a fresh state, each thread is a function that is called with it, and when all have ended
-    `check(state, results)` raises or returns False if something is wrong; its value is ignored otherwise. The
-    results are in the order of the threads. An exception that a thread raises is its result if its type is in
-    `raises`, and a failure otherwise. So is a deadlock, a schedule of more than `most_steps` steps, and a
-    thread whose next step does not come within `hang_seconds`, as when it waits for a lock that existed
-    before. A thread that makes a great many steps on end may be waiting in a loop, so the others go on then;
-    not all rounds of that loop are interrupted, and the exploration is not complete.
+    `setup()` makes a fresh state. Each thread is a function that is called with that state. When all have
+    ended,
+    `check(state, results)` raises or returns False if something is wrong; any other return value is ignored.
+    The
+    results are in the order of the threads. If a thread raises an exception whose type is in `raises`, the
+    exception is its result; any other exception is a failure. These are failures too: a deadlock, a schedule
+    of
+    more than `most_steps` steps, and a thread whose next step does not come within `hang_seconds`, for
+    example
+    because it waits for a lock that existed before. A thread that makes a great many steps in a row may be
+    waiting in a loop, so the others go on then; not all rounds of that loop are interrupted, and the
+    exploration is not complete.
 
-    With a `model`, `setup()` makes an object of which the model is the specification, and each thread is a
-    sequence of calls of its operations: `[("push", 1), ("pop",)]`. An exception is a call's result. The calls
-    in `before` are made first, those in `after` when all threads have ended; if the operations themselves
-    return little, as `inc()` does, only a call in `after` sees what became of them. The history of each
-    schedule has to be linearizable, from `initial` if the object does not begin in the model's own initial
-    state; or else `judge(history)` returns something true if it is as it should be, and something false,
-    whose str says why, if not (`check_counter` is one). `check(object, history)` comes after that.
+    With a `model`, `setup()` makes an object that the model specifies, and each thread is a sequence of calls
+    to
+    its operations: `[("push", 1), ("pop",)]`. An exception is a call's result. The calls in `before` are made
+    first, those in `after` when all threads have ended. If the operations themselves return little, as
+    `inc()`
+    does, only a call in `after` shows their effect. The history of each schedule has to be linearizable,
+    starting
+    from `initial` if the object does not begin in the model's own initial state. With a `judge`,
+    `judge(history)` decides instead: it returns something true if the history is as it should be, or
+    something
+    false whose str says why not (`check_counter` is one). `check(object, history)` comes after that.
 
-    The standard library and atomicx itself, the pure-Python twin too, are not stepped through: their
-    operations are one step each. `step_into` names modules, packages, classes, functions or files that are
-    stepped through all the same, `one_step` others that are not. `switches` says before which bytecodes
-    another thread may come: `noticeable`, `every`, or `checked`: those before which this version of CPython
-    would switch with its GIL, and so too few for a proof that is to hold on the next version.
+    The standard library and atomicx itself, including the pure-Python twin, are not stepped through: each of
+    their operations is one step. `step_into` names modules, packages, classes, functions or files that are
+    stepped through all the same; `one_step` names others that are not. `switches` decides before which
+    bytecodes
+    another thread may run: `noticeable`, `every`, or `checked`. `checked` means those before which this
+    version
+    of CPython would switch with its GIL; these are too few for a proof that has to hold on the next version.
 
-    Returns at the first failure, or when all is explored, or after `most_executions` or `seconds`. The
-    garbage collector is off while a schedule runs. Raises NotDeterministic if the same schedule does not do
-    the same again, ValueError unless there are two to four threads, and LookupError if the model lacks an
+    Returns at the first failure, or when everything is explored, or after `most_executions` or `seconds`. The
+    garbage collector is off while a schedule runs. Raises NotDeterministic if running the same schedule again
+    does something else, ValueError unless there are two to four threads, and LookupError if the model lacks
+    an
     operation.
     """
     with Explorer(
@@ -347,12 +361,14 @@ def replay(
     most_steps: int = MOST_STEPS,
     hang_seconds: float = HANG_SECONDS,
 ) -> Failure | None:
-    """Run one schedule, as a Failure names it: its failure again, or None if it no longer fails.
+    """Run the one schedule that a Failure names. Returns the failure again, or None if it no longer fails.
 
-    `schedule` is a row of letters, one per thread: `a3ba` lets a make three steps, then b run until it ends
-    or waits, and then a. Where the row ends, the first thread that can goes on. A step is a bytecode
-    or a call, so a schedule is for one program on one version of Python. Raises ValueError if it does not
-    fit. The options are those of `explore`.
+    `schedule` is a sequence of letters, one letter per thread. `a3ba` lets `a` make three steps, then `b` run
+    until it ends or waits, and then `a`. Where the sequence ends, the first thread that can run goes on. A
+    step
+    is a bytecode or a call, so a schedule is valid for one program on one version of Python. Raises
+    ValueError if
+    it does not fit. The options are those of `explore`.
     """
     with Explorer(
         step_into=step_into, one_step=one_step, switches=switches, hang_seconds=hang_seconds
@@ -375,7 +391,7 @@ def replay(
 def assert_all_schedules(
     setup: Callable[[], Any], threads: Sequence[Any], check: Check | None = None, **options: Any
 ) -> Exploration:
-    """`explore`, for tests: raises AssertionError with the schedule that fails, or if not all were tried."""
+    """Call `explore` in a test: AssertionError if a schedule fails (it is shown), or not all were tried."""
     exploration = explore(setup, threads, check, **options)
     if exploration.failure is not None or not exploration.complete:
         raise AssertionError(str(exploration))
@@ -392,7 +408,8 @@ def explore_litmus(test: Litmus | type[Any], **options: Any) -> Exploration:
         if expected.grade is FORBIDDEN:
             raise AssertionError(f"{test.name}: {test.show(outcome)} is forbidden: {expected.note}")
 
-    # The body of a plain actor is made anywhere; one that has to be made on its thread is not for exploring.
+    # A plain actor's body can be made on any thread; a body that must be made on its own thread is not
+    # explored.
     bodies = [_named(actor.prepare(), actor.name) for actor in test.actors]
     return explore(test.setup, bodies, check, **options)
 
@@ -440,7 +457,7 @@ class _Program:
     bound: int | None
 
     def run(self, stepped: SteppedThreads, branch: Branch) -> Execution:
-        """Run one plan, and what it leaves open in the first order there is; check what came of it."""
+        """Run one plan, in the first possible order where it leaves the order open; then check the result."""
         execution = Execution(branch, self.bound, self.most_steps, len(self.threads))
         state = self.setup()
         stepped.run(execution, state, self.threads)

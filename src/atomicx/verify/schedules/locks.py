@@ -1,11 +1,12 @@
-"""Locks for explored programs: to wait for one is to hand over the baton, and a deadlock is seen at once.
+"""Locks for explored programs: waiting for one hands over the baton, and a deadlock is seen at once.
 
-While an exploration lasts, `threading.Lock`, `RLock` and what stands on them (Condition, Semaphore, Event,
-Barrier, queue.Queue) are made from these, if the program's own set-up or threads make them. `install` has all
-locks made from them, for good, so that those of a module imported afterwards are explored too. Elsewhere they
-behave as the real ones: each of them holds one, and only the waiting of an explored thread differs.
+While an exploration lasts, `threading.Lock`, `RLock` and everything built on them (Condition, Semaphore,
+Event, Barrier, queue.Queue) are made from these, if the program's own set-up or threads make them. `install`
+has all locks made from them, permanently, so that the locks of modules imported afterwards are explored too.
+Elsewhere they behave like the real ones: each holds a real lock, and only the waiting of an explored thread
+differs.
 
-Locks made before are real: a thread that waits for one of those hangs.
+Locks that were made before are real: a thread that waits for one of those hangs.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _real_rlock = _thread.RLock
 
 
 class Block:
-    """Why a thread cannot go on. A wait with a time limit ends when nobody else can go on either."""
+    """Why a thread cannot go on. A wait with a time limit also ends when no other thread can go on."""
 
     def __init__(self, over: Callable[[], bool], timed: bool) -> None:
         self._over = over
@@ -38,7 +39,7 @@ class Block:
 
 
 class Stepper(Protocol):
-    """What a lock asks of whatever runs the steps of the explored threads."""
+    """What a lock needs from the object that runs the steps of the explored threads."""
 
     hang_seconds: float
 
@@ -47,10 +48,10 @@ class Stepper(Protocol):
 
 
 explored_threads: dict[int, Stepper] = {}
-"""By the identity of a thread: what runs its steps. That of the exploring thread too, while it explores."""
+"""Maps a thread's identity to what runs its steps; includes the exploring thread while it explores."""
 
 impatient_threads: set[int] = set()
-"""By their identity: threads that do not wait for a lock. They get WouldWait, unless they are explored."""
+"""The identities of threads that do not wait for a lock. They get WouldWait, unless they are explored."""
 
 
 class WouldWait(BaseException):
@@ -65,7 +66,7 @@ class ExploredLock:
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         if not blocking or (timeout < 0 and timeout != -1):
-            # Refuses what is not allowed, too.
+            # The real lock also refuses arguments that are not allowed.
             return self._real.acquire(blocking, timeout)
         if self._real.acquire(False):
             return True
@@ -75,7 +76,8 @@ class ExploredLock:
                 raise WouldWait
             return self._real.acquire(blocking, timeout)
         if not threads.is_current():
-            # The set-up or the check: nobody runs now who could release it, unless it has other threads.
+            # The set-up or the check: no other thread runs that could release it, unless the program has its
+            # own.
             limit = threads.hang_seconds if timeout < 0 else min(timeout, threads.hang_seconds)
             if self._real.acquire(True, limit) or limit == timeout:
                 return self._real.locked()
@@ -84,7 +86,7 @@ class ExploredLock:
             )
         block = Block(lambda: not self._real.locked(), timeout >= 0)
         threads.block(block)
-        # It was free when this thread got the baton, and nobody else has run since.
+        # It was free when this thread got the baton, and no other thread has run since.
         return self._real.acquire(False)
 
     def release(self) -> None:
@@ -104,7 +106,7 @@ class ExploredLock:
 
 
 class ExploredRLock:
-    """A threading.RLock, with what threading.Condition asks of one."""
+    """A threading.RLock, with the methods that threading.Condition needs."""
 
     def __init__(self) -> None:
         self._lock = ExploredLock()
@@ -155,16 +157,17 @@ class ExploredRLock:
         self._count = 0
 
 
-# Condition makes its waiters by the name _allocate_lock.
+# Condition makes the locks of its waiters under the name _allocate_lock.
 _NAMES = {"Lock": ExploredLock, "RLock": ExploredRLock, "_allocate_lock": ExploredLock}
 _LOW_NAMES = {"allocate_lock": ExploredLock, "allocate": ExploredLock, "RLock": ExploredRLock}
 
 
 def install() -> None:
-    """Have every lock of this process made explorable, from now on. There is no way back.
+    """Make every lock of this process explorable, from now on. This cannot be undone.
 
-    To be called before the code to be explored is imported, so that the locks of its modules and classes are
-    explored like those that its objects make. Outside of an exploration they behave as the real ones.
+    Call it before importing the code to be explored, so that the locks of its modules and classes are
+    explored
+    like those that its objects make. Outside an exploration the locks behave like the real ones.
     """
     for name, explored in _NAMES.items():
         setattr(threading, name, explored)
@@ -173,7 +176,7 @@ def install() -> None:
 
 
 def _unless_importing(explored: Callable[[], Any], real: Callable[[], Any]) -> Callable[[], Any]:
-    """The import system's own locks stay as they are: it uses them before anything else works."""
+    """Leave the import system's own locks as they are: it uses them before anything else works."""
 
     def make() -> Any:
         caller = sys._getframe(1).f_globals.get("__name__", "")
@@ -186,20 +189,21 @@ Place = tuple[dict[str, Any], str, Any, Callable[[], Any]]
 
 
 class Patches:
-    """Puts these locks in the place of threading's while it is entered, for explored threads alone.
+    """While entered, puts these locks in place of threading's, for explored threads only.
 
-    Wherever a module has one of their names: `from threading import Lock` makes another.
+    It replaces the names in every module that has them, because `from threading import Lock` makes another
+    name.
     """
 
     def __init__(self) -> None:
-        # The modules themselves, not their identities: one that is gone leaves its identity to the next.
+        # The modules themselves, not their identities: the identity of a deleted module may be used again.
         self._modules: list[Any] = []
         self._places: list[Place] = []
 
     def __enter__(self) -> Patches:
-        # To look through all modules takes longer than to explore a small program.
+        # Looking through all modules takes longer than exploring a small program.
         modules = list(sys.modules.values())
-        # By identity, since what lies among the modules may compare by anything.
+        # By identity, because objects among the modules may define any comparison.
         if len(modules) != len(self._modules) or not all(map(operator.is_, modules, self._modules)):
             self._places = list(_places())
             self._modules = modules
@@ -212,7 +216,7 @@ class Patches:
             namespace[name] = real
 
 
-# What the interpreter itself makes its locks by.
+# The modules through which the interpreter makes its own locks.
 _UNTOUCHED = {
     "_thread",
     "importlib",
@@ -223,7 +227,7 @@ _UNTOUCHED = {
 }
 
 
-# Functions or classes around those of _thread, or those themselves: it depends on the version.
+# Functions or classes that wrap those of _thread, or those themselves: it depends on the version.
 _FACTORIES: tuple[tuple[Any, Any], ...] = (
     (_real_lock, ExploredLock),
     (_real_rlock, ExploredRLock),
@@ -233,7 +237,7 @@ _FACTORIES: tuple[tuple[Any, Any], ...] = (
 
 
 def _places() -> Iterator[Place]:
-    """Each name of a lock's factory in a module that was imported: where, its name, what it is, and ours."""
+    """Yield each name of a lock factory in an imported module: where, its name, what it is, and ours."""
     factories = {id(real): (real, _for_explored_threads(real, explored)) for real, explored in _FACTORIES}
     for module_name, module in list(sys.modules.items()):
         if module_name.partition(".")[0] in _UNTOUCHED:

@@ -1,12 +1,12 @@
 """Where code comes from: the standard library, atomicx itself, or anywhere else.
 
-A code object knows the file that it was compiled from, and nothing of its module. So the name of that file
-decides what counts as the standard library: a file in the interpreter's library folder, under a name in
+A code object knows only the file that it was compiled from, and nothing about its module. So the name of that
+file decides what counts as the standard library: a file in the interpreter's library folder, under a name in
 `sys.stdlib_module_names`. The folder alone does not decide. It also holds `site-packages`, from which a
 virtual environment may import, and whatever a `.pth` file or a person put there.
 
-What cannot be told for certain is not of the library: it is stepped through, which costs time and loses no
-schedule.
+If this cannot be decided for certain, the file counts as outside the library: it is stepped through, which
+costs time and loses no schedule.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FROZEN = "<frozen "
 
 
 def _spellings(path: str) -> frozenset[str]:
-    """The path as it is given, and as it is when all symbolic links are followed."""
+    """Return the path as given, and as it is when all symbolic links are followed."""
     if not os.path.isabs(path):
         # A relative name may have been relative to any folder; `<string>` is not a file at all.
         return frozenset((path,))
@@ -48,7 +48,7 @@ def is_tuple_maker(code: CodeType) -> bool:
 
 @remembered
 def is_library(filename: str) -> bool:
-    """Is this the file of a module of the standard library? To find out takes a few calls of the system."""
+    """Is this the file of a module of the standard library? Finding out takes a few system calls."""
     if filename.startswith(FROZEN):
         return filename[len(FROZEN) :].rstrip(">").partition(".")[0] in sys.stdlib_module_names
     return any(
@@ -60,13 +60,13 @@ def is_library(filename: str) -> bool:
 
 
 def _top_name(below: str) -> str:
-    """The name of the module or package whose file this is, from its path below the folder of modules."""
+    """Return the name of the module or package of this file, given its path below the folder of modules."""
     first, _, rest = below.partition(os.sep)
     return first if rest else first.partition(".")[0]
 
 
 class Places:
-    """Files and folders, by which code is recognized however its path is spelled."""
+    """Files and folders, by which code is recognized, however its path is spelled."""
 
     def __init__(self, whats: Iterable[Any]) -> None:
         files: set[str] = set()
@@ -87,9 +87,10 @@ class Places:
 
 
 def _names(what: Any) -> Iterator[str]:
-    """The file names in the code of a module, a package, a class or a function.
+    """Yield the file names in the code of a module, a package, a class or a function.
 
-    Those of a package end as its folder does: `/` in the file system, `.` in `<frozen package.module>`.
+    Those of a package end as its folder does: with `/` in the file system, with `.` in `<frozen
+    package.module>`.
     """
     if isinstance(what, str):
         path = os.path.abspath(what) if os.path.exists(what) else what
@@ -110,7 +111,7 @@ def _names_of_module(module: ModuleType) -> Iterator[str]:
     file, folders = getattr(module, "__file__", None), getattr(module, "__path__", None)
     if file is None and folders is None:
         raise TypeError(f"expected a module that has a file, got {module.__name__!r}")
-    # What is frozen into the interpreter has a file as well, but its code does not name it.
+    # Modules frozen into the interpreter have a file as well, but their code does not name it.
     yield f"{FROZEN}{module.__name__}>"
     if folders is not None:
         yield f"{FROZEN}{module.__name__}."
@@ -121,13 +122,13 @@ def _names_of_module(module: ModuleType) -> Iterator[str]:
 
 
 def _compiled_names(holder: ModuleType | type[Any]) -> Iterator[str]:
-    """What the code itself calls its file: another one, if it was compiled elsewhere and came without it."""
+    """Yield the code's own name for its file. It differs if the code was compiled elsewhere."""
     module = holder.__name__ if isinstance(holder, ModuleType) else holder.__module__
     for value in vars(holder).values():
         if getattr(value, "__module__", None) != module:
             continue
         code = getattr(value, "__code__", None)
-        # Any code may be called `<string>`, not only that of this module.
+        # Any code may be called `<string>`, not only the code of this module.
         if isinstance(code, CodeType) and not code.co_filename.startswith("<"):
             yield code.co_filename
         elif isinstance(value, type) and isinstance(holder, ModuleType):

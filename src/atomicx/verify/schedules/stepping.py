@@ -2,11 +2,11 @@
 
 Each function runs on a real thread of its own, but only the thread that has the baton runs. Before every
 bytecode that others could notice, the thread asks whether to go on or to hand the baton over. So one
-execution is determined by a plan: a sequence of segments, each a thread and the number of steps it makes
-before it is preempted, or None if it runs until it ends or blocks.
+execution is determined by a plan: a sequence of segments. Each segment is a thread and the number of steps it
+makes before it is preempted, or None if it runs until it ends or blocks.
 
-While a plan runs, every point where another thread could have been let in is noted as a branch: the plan
-that does that. Running every branch, and theirs, runs every schedule once.
+While a plan runs, every point where another thread could have been let in is noted as a branch: the plan that
+lets it in. Running every branch, and their branches, runs every schedule once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .locks import Block, explored_threads
 from .tracing import Tracer
 from .visibility import Scope
 
-# So many steps on end are made by no program small enough to be explored, unless it waits in a loop.
+# A program small enough to be explored makes this many steps in a row only if it waits in a loop.
 PATIENCE = 1000
 ROUNDS = 8
 
@@ -34,17 +34,17 @@ Body = Callable[[Any], Any]
 
 
 class ScheduleStep(NamedTuple):
-    """What a thread was about to do: to execute a bytecode, or to call an operation."""
+    """What a thread was about to do: execute a bytecode, or call an operation."""
 
     thread: int
     code: CodeType
     offset: int
     call: str = ""
-    """The call that it is about to make, of an operation of a model; else it is a bytecode."""
+    """The call of a model's operation that it is about to make; if empty, the step is a bytecode."""
 
 
 class Branch(NamedTuple):
-    """A plan to be run, how many preemptions it has, and the step before which its last preemption is."""
+    """A plan to run, how many preemptions it has, and the step that its last preemption comes before."""
 
     plan: Plan
     preemptions: int
@@ -52,16 +52,16 @@ class Branch(NamedTuple):
 
 
 class NotDeterministic(RuntimeError):
-    """The same plan led elsewhere: the program depends on something else than the order of its threads."""
+    """The same plan led elsewhere: the program depends on more than the order of its threads."""
 
 
 class Abort(BaseException):
-    """Unwinds a thread whose execution is over. No Exception, so that no program catches it as its own."""
+    """Unwinds a thread whose execution is over. Not an Exception, so that no program catches it."""
 
 
 @dataclass
 class Execution:
-    """One run of the program: what it is to do, and what it did."""
+    """One run of the program: what it has to do, and what it did."""
 
     branch: Branch
     bound: int | None
@@ -78,9 +78,9 @@ class Execution:
     errors: dict[int, BaseException] = field(default_factory=dict)
     unwound_steps: int = 0
     spun: bool = False
-    """A thread made so many steps on end that the others went on; not all that it left open is tried."""
+    """A thread made so many steps in a row that the others went on; not all that it left open is tried."""
     came_back: bool = False
-    """It hung, and went on when the others had ended: it may have waited for what one of them held."""
+    """It hung, and went on when the others had ended: one of them may have held what it waited for."""
     trouble: str | None = None
     diverged: str | None = None
     verdict: tuple[str, BaseException | None] | None = None
@@ -90,7 +90,7 @@ class Execution:
         return self.branch.plan
 
     def enabled(self) -> list[int]:
-        """The threads that could run."""
+        """Return the threads that could run."""
         return [
             thread
             for thread in range(self.bodies)
@@ -98,14 +98,14 @@ class Execution:
         ]
 
     def before(self, step: ScheduleStep) -> int:
-        """Which thread goes on, when one is about to make a step."""
+        """Return the thread that goes on, when one is about to make a step."""
         current = step.thread
         if self.position >= len(self.plan) - 1:
             if self.steps >= self.patience:
                 others = [thread for thread in self.enabled() if thread != current]
                 if others:
                     return self._yield(current, others)
-            # Beyond the last preemption of the plan. To preempt a thread that made no step changes nothing.
+            # Beyond the plan's last preemption. Preempting a thread that has made no step changes nothing.
             if self.steps and (self.bound is None or self.branch.preemptions < self.bound):
                 begun = (*self.segments, (current, self.steps))
                 for other in self.enabled():
@@ -124,13 +124,13 @@ class Execution:
 
     @property
     def patience(self) -> int:
-        """How many steps on end a thread makes before it is taken to wait for another, in a loop."""
+        """How many steps in a row a thread makes before it counts as waiting for another in a loop."""
         return min(PATIENCE, self.most_steps // 4)
 
     def _yield(self, current: int, others: list[int]) -> int:
-        """Let another thread go on, as any scheduler does sooner or later. This is no preemption."""
+        """Let another thread go on, as any scheduler does sooner or later. This is not a preemption."""
         self.spun = True
-        # The rounds of the loop are alike: to come into a few of them is enough.
+        # The rounds of the loop are alike: interrupting a few of them is enough.
         visits: dict[tuple[CodeType, int], int] = {}
         kept = []
         begun = tuple(self.segments)
@@ -148,7 +148,7 @@ class Execution:
         return next((thread for thread in others if thread > current), others[0])
 
     def after(self, current: int) -> int | None:
-        """Which thread goes on, when one has ended or is blocked; None if none can."""
+        """Return the thread that goes on when one has ended or is blocked; None if none can."""
         self.segments.append((current, None))
         if self.position < len(self.plan) - 1:
             if self.plan[self.position][1] is not None:
@@ -168,7 +168,7 @@ class Execution:
         return enabled[0]
 
     def _out_of_time(self) -> list[int]:
-        """When nobody can go on, who waits with a time limit can."""
+        """When no thread can go on, a thread that waits with a time limit can."""
         return [thread for thread, block in sorted(self.waiting.items()) if block.give_up_waiting()][:1]
 
     def _planned(self) -> int:
@@ -190,11 +190,11 @@ class _Worker:
     def __init__(self, crew: SteppedThreads, number: int) -> None:
         self.crew = crew
         self.number = number
-        # The function that it calls, and that has made no step yet.
+        # The function that this thread calls and that has not made a step yet.
         self.entered: CodeType | None = None
-        # A queue of one: it wakes who waits in half the time that a lock takes.
+        # A queue of one: it wakes the waiting thread in half the time that a lock takes.
         self.gate: SimpleQueue[None] = SimpleQueue()
-        # In the program, and not in what makes it wait or end.
+        # True inside the program, but not inside the code that makes it wait or end.
         self.inside = False
         self.thread = threading.Thread(target=self.run, name=f"explored {number}", daemon=True)
 
@@ -217,12 +217,13 @@ class _Worker:
             except BaseException as error:
                 execution.errors[number] = error
             self.inside = False
-            # Kept no longer than the main thread keeps it, so that what it holds ends at the same time again.
+            # Kept no longer than the main thread keeps it, so that what it holds always ends at the same
+            # time.
             del state
             crew.end(execution, number)
 
 
-# The tracers know these by name: when the function that they call returns, nothing comes after.
+# The tracers know these by name: when the function that they call returns, nothing comes after it.
 
 
 def run_body(body: Body, state: Any) -> Any:
@@ -246,7 +247,8 @@ class SteppedThreads:
         self.hung: int | None = None
         self.closing = False
         self.unwinding = False
-        # Wakes the main thread: all have ended, or nobody goes on; when unwinding, one more has ended.
+        # Wakes the main thread when all have ended or none can go on; when unwinding, whenever one more has
+        # ended.
         self.over: SimpleQueue[None] = SimpleQueue()
         self.workers: list[_Worker] = []
         self.by_ident: dict[int | None, _Worker] = {}
@@ -254,7 +256,7 @@ class SteppedThreads:
         self.tracer.start()
 
     def demand(self, count: int) -> None:
-        """Have at least so many threads."""
+        """Start threads until there are at least `count`."""
         for number in range(len(self.workers), count):
             worker = _Worker(self, number)
             worker.thread.start()
@@ -264,12 +266,12 @@ class SteppedThreads:
             explored_threads[worker.thread.ident] = self
 
     def run(self, execution: Execution, state: Any, bodies: Sequence[Body]) -> None:
-        """Run the program once. The execution tells how it went."""
+        """Run the program once. The execution records how it went."""
         self.execution = execution
         self.state = state
         self.bodies = bodies
         collecting = gc.isenabled()
-        # The collector may run anybody's code at any time; then the same plan would not do the same again.
+        # The collector may run any code at any time; then the same plan would not do the same thing again.
         gc.disable()
         try:
             self.pass_to(execution.plan[0][0])
@@ -308,11 +310,12 @@ class SteppedThreads:
         return f", in {frame.f_code.co_name} at {frame.f_code.co_filename}:{frame.f_lineno}" if frame else ""
 
     def _unwind(self, execution: Execution) -> None:
-        """Let the threads that are left end, one after the other, and raise Abort in those that do not."""
+        """Let the remaining threads end, one after the other; raise Abort in those that do not."""
         self.unwinding = True
         rest = [number for number in range(execution.bodies) if number not in execution.finished]
-        # The one that hangs may be waiting for what the others hold, so it is the last. It does not wait for
-        # its gate.
+        # The one that hangs may be waiting for something that the others hold, so it comes last. It does not
+        # wait
+        # for its gate.
         for number in sorted(rest, key=lambda number: number == self.hung):
             self.current = number
             if number != self.hung:
@@ -320,7 +323,7 @@ class SteppedThreads:
             if self._is_over():
                 execution.came_back = number == self.hung
             else:
-                # It cannot be stopped. Should it come back, it must not do another step as one of ours.
+                # It cannot be stopped. If it comes back, it must not make another step as one of ours.
                 self.closing = True
         self.unwinding = False
 
@@ -334,21 +337,22 @@ class SteppedThreads:
             worker.thread.join(0 if worker.number == self.hung else self.hang_seconds)
         self.tracer.stop()
 
-    # What follows is called by the thread that has the baton.
+    # The methods below are called by the thread that has the baton.
 
     def pass_to(self, number: int) -> None:
         self.current = number
         self.workers[number].gate.put(None)
 
     def on_step(self, code: CodeType, offset: int) -> None:
-        """Called before each step: the place where others may come first."""
+        """Called before each step: other threads may run first here."""
         worker = self.by_ident.get(threading.get_ident())
         if worker is None or not worker.inside:
             return
         execution = self.execution
         if self.unwinding or self.closing:
-            # To its end if it comes to one: raising here could leave a lock held for good, as the interpreter
-            # calls the exit of a with statement from outside of it.
+            # Let it run to its end if it comes to one. Raising here could leave a lock held for good, because
+            # the
+            # interpreter calls the exit of a with statement from outside of it.
             execution.unwound_steps += 1
             if execution.unwound_steps > execution.most_steps:
                 raise Abort
@@ -356,13 +360,14 @@ class SteppedThreads:
         if worker.entered is not None:
             entered, worker.entered = worker.entered, None
             if entered is code:
-                # To come before it is to come before the call, where others were let in already.
+                # A switch here would be the same as a switch before the call, where others were let in
+                # already.
                 execution.trail.append(ScheduleStep(worker.number, code, offset))
                 return
         self._step(worker, ScheduleStep(worker.number, code, offset))
 
     def on_call(self, call: str) -> None:
-        """Called by the current thread before it calls an operation: others may come first here, too."""
+        """Called by the current thread before it calls an operation: others may run first here, too."""
         if self.unwinding or self.closing:
             raise Abort
         worker = self.by_ident[threading.get_ident()]
@@ -372,7 +377,7 @@ class SteppedThreads:
     def enter(self, function: Callable[..., Any]) -> None:
         """Called right before the function that does the operation."""
         trail = self.execution.trail
-        # To find the function may have taken steps already.
+        # Finding the function may have taken steps already.
         if trail and trail[-1].code is _CALL:
             code = getattr(getattr(function, "__func__", function), "__code__", None)
             self.by_ident[threading.get_ident()].entered = code
@@ -388,12 +393,12 @@ class SteppedThreads:
         execution.trail.append(step)
 
     def is_current(self) -> bool:
-        """Is the calling thread one of these, and in the program?"""
+        """Is the calling thread one of these, and inside the program?"""
         worker = self.by_ident.get(threading.get_ident())
         return worker is not None and worker.inside
 
     def block(self, block: Block) -> None:
-        """Returns when the current thread goes on because `block` is over."""
+        """Return when the current thread goes on because `block` is over."""
         worker = self.by_ident[threading.get_ident()]
         if self.unwinding or self.closing:
             raise Abort
@@ -405,11 +410,11 @@ class SteppedThreads:
         if self.unwinding:
             raise Abort
         del execution.waiting[worker.number]
-        # To take what it waited for is the first step of its new segment.
+        # Taking what it waited for is the first step of its new segment.
         execution.steps += 1
 
     def end(self, execution: Execution, number: int) -> None:
-        """The last that a thread does in an execution."""
+        """Do the last thing that a thread does in an execution."""
         execution.finished.add(number)
         if self.unwinding:
             self.over.put(None)
@@ -429,6 +434,6 @@ class SteppedThreads:
             worker.gate.get()
 
     def _give_up(self, worker: _Worker) -> None:
-        """This execution is over for all: let the main thread unwind them."""
+        """End this execution for all threads: let the main thread unwind them."""
         self.over.put(None)
         worker.gate.get()

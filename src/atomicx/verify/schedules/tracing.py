@@ -1,7 +1,8 @@
-"""Calls back before bytecodes: by `sys.monitoring` where there is that (3.12), by `sys.settrace` before.
+"""Calls back before bytecodes, by `sys.monitoring` where it exists (3.12), by `sys.settrace` before.
 
-Since 3.12 `sys.settrace` stands on `sys.monitoring` too, but does not serve: 3.12.1 dies in exceptions that
-pass code with opcode events, and 3.13 sends none while code runs for the first time.
+Since 3.12 `sys.settrace` is built on `sys.monitoring` too, but it does not serve: 3.12.1 crashes on
+exceptions
+that pass through code with opcode events, and 3.13 sends none while code runs for the first time.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ OnStep = Callable[[CodeType, int], None]
 
 
 ENTRIES = ("run_body", "run_call")
-"""The functions that call those of the threads, and the operations in them."""
+"""The functions that call the threads' functions, and the operations in them."""
 
 
 def _ends_thread(frame: FrameType) -> bool:
@@ -36,14 +37,14 @@ class SettraceTracer:
     def __init__(self, scope: Scope, on_step: OnStep) -> None:
         self._scope = scope
         self._on_step = on_step
-        # One object, so that `enter` recognizes it: each look-up of a method makes another.
+        # One object, so that `enter` recognizes it: each look-up of a method makes a new one.
         self._trace = self._call
 
     def start(self) -> None:
         pass
 
     def enter(self) -> None:
-        # The function is gone when an exception has come out of it.
+        # The trace function is unset after an exception has come out of it.
         if sys.gettrace() is not self._trace:
             sys.settrace(self._trace)
 
@@ -65,8 +66,10 @@ class SettraceTracer:
             if flag == NOTICEABLE or (flag == RETURN and not _ends_thread(frame)):
                 self._on_step(code, offset)
                 # When this returns, the interpreter writes the frame's variables back from a dict, and with
-                # them those that it shares with other functions: what others stored there meanwhile would
-                # be lost. To ask for the dict brings it up to date.
+                # them
+                # the variables that it shares with other functions: whatever others stored there meanwhile
+                # would be
+                # lost. Asking for the dict brings it up to date.
                 _ = frame.f_locals
         return self._local
 
@@ -74,19 +77,19 @@ class SettraceTracer:
 if sys.version_info >= (3, 12):
     _monitoring = sys.monitoring
     _NAME = "atomicx.verify.schedules.explorer"
-    # The first ones belong, by convention, to debuggers, coverage and profilers.
+    # By convention, the first ids belong to debuggers, coverage and profilers.
     _TOOLS = (4, 3, 5, 2, 1, 0)
 
     class MonitoringTracer:
-        """Events of the code in scope alone. They come from every thread: `on_step` tells them apart."""
+        """Enables events only for code in scope. They come from every thread: `on_step` tells them apart."""
 
         def __init__(self, scope: Scope, on_step: OnStep) -> None:
             self._scope = scope
             self._on_step = on_step
             self._tool = 0
             self._codes: list[CodeType] = []
-            # What each thread knows is its own: without the GIL, looking something up in another thread's
-            # dict can take ten times as long as all the rest of a step.
+            # Each thread has its own memory of the code it knows: without the GIL, looking something up in
+            # another thread's dict can take ten times as long as all the rest of a step.
             self._known = threading.local()
 
         def start(self) -> None:
@@ -99,7 +102,7 @@ if sys.version_info >= (3, 12):
             _monitoring.register_callback(self._tool, events.PY_START, self._on_start)
             _monitoring.register_callback(self._tool, events.INSTRUCTION, self._on_instruction)
             _monitoring.set_events(self._tool, events.PY_START)
-            # What an exploration before this one did not want to hear of, this one may.
+            # This exploration may want events that an earlier one disabled.
             _monitoring.restart_events()
 
         def enter(self) -> None:
@@ -121,14 +124,14 @@ if sys.version_info >= (3, 12):
                 if _monitoring.get_local_events(self._tool, code) != wanted:
                     self._codes.append(code)
                     _monitoring.set_local_events(self._tool, code, wanted)
-            # Once is enough: that a function begins is the most frequent event of all.
+            # Once is enough: the start of a function is the most frequent event of all.
             return _monitoring.DISABLE
 
         def _on_instruction(self, code: CodeType, offset: int) -> None:
             try:
                 known = self._known.visible
             except AttributeError:
-                # Not an explored thread: the setup or the check, or somebody else altogether.
+                # Not an explored thread: it is the set-up, the check, or an unrelated thread.
                 return
             visible = known.get(id(code))
             if visible is None:

@@ -1,4 +1,4 @@
-"""Draws a schedule: the lines of source in the order in which they ran, a column for each thread."""
+"""Draws a schedule: the source lines in the order in which they ran, one column per thread."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NARROWEST_COLUMN = 28
 
 @dataclass
 class _Row:
-    """What a thread did of one line, without interruption."""
+    """What a thread did within one line, without interruption."""
 
     thread: int
     code: CodeType
@@ -35,7 +35,7 @@ class _Row:
 
 
 def columns(steps: Iterable[ScheduleStep], headings: Sequence[str]) -> str:
-    """The schedule in columns. A line that was interrupted shows which of its bytecodes ran where."""
+    """Draw the schedule in columns. An interrupted line shows which of its bytecodes ran where."""
     rows = _rows(steps)
     width = max(NARROWEST_COLUMN, (WIDEST - 2 * (len(headings) - 1)) // len(headings))
     files = {os.path.basename(row.code.co_filename) for row in rows if not row.call}
@@ -48,7 +48,7 @@ def columns(steps: Iterable[ScheduleStep], headings: Sequence[str]) -> str:
             continue
         place = f"{row.line}" if len(files) == 1 else f"{os.path.basename(row.code.co_filename)}:{row.line}"
         source = linecache.getline(row.code.co_filename, row.line or 0).strip() or f"in {row.code.co_name}"
-        # A long line may use the columns to its right: nothing else stands in its row.
+        # A long line may extend over the columns to its right: its row holds nothing else.
         lines.append(f"{indent}{place:>4}  {source}")
         if number in split:
             lines += [f"{indent}        {name}" for name in _names(row)]
@@ -66,7 +66,7 @@ def _rows(steps: Iterable[ScheduleStep]) -> list[_Row]:
 
 
 def _split(rows: list[_Row]) -> set[int]:
-    """The rows that another thread came between."""
+    """Return the rows of lines that another thread interrupted."""
     split: set[int] = set()
     previous: dict[int, int] = {}
     for number, row in enumerate(rows):
