@@ -1,12 +1,12 @@
-"""Random short histories of real threads on a cell, each checked: thousands of them.
+"""Thousands of short random histories of real threads on a cell, each of them checked.
 
     report = exercise(AtomicInt, ATOMIC_INT, seconds=2)
     assert report.ok, str(report)
 
 Two or three threads make three to five operations each on a fresh cell, drawn from the model's table. The
-threads walk through batches of such cells as in a litmus test, so the engine is the same. Most histories
-are of no use, because nothing in them overlaps: so the share of overlapping operations is measured, and a
-run below a floor fails.
+threads walk through batches of these cells as in a litmus test, so the engine is the same. Most histories are
+of no use, because nothing in them overlaps. So the share of overlapping operations is measured, and a run
+below a floor fails.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from ..spec.model import ITSELF, Invocation, Model, raises
 from .history import Event, History
 from .linearizability import MOST_STATES, HistoryCheck, check_linearizable
 
-# How long a thread waits for the others at each cell. Not for ever: they may walk through the batch the other
-# way. With the GIL, who yields hands over for good, and the threads only ever take turns; so it just spins,
-# until its switch interval is over. Without it, a thread that was left without a core gets one.
+# The spins that a thread waits for the others at each cell. The wait has a limit, because they may walk
+# through the batch the other way. With the GIL, a thread that yields hands over for good, and the threads
+# would only take turns; so it just spins until its switch interval is over. Without the GIL, yielding gives a
+# core to a thread that was left without one.
 MOST_SPINS = 200
 SPINS_BEFORE_YIELD = 50
 GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
@@ -50,13 +51,13 @@ class ExerciseReport:
     overlapping_histories: int = 0
     bad: int = 0
     verdict: HistoryCheck | None = None
-    """The shortest failing history of those that failed."""
+    """The shortest of the failing histories."""
     trouble: str | None = None
     """Why the run ended early, if it did."""
 
     @property
     def overlap(self) -> float:
-        """The share of operations that overlapped one of another thread."""
+        """The share of operations that overlapped an operation of another thread."""
         return self.overlapping / self.operations if self.operations else 0.0
 
     @property
@@ -85,7 +86,7 @@ class ExerciseReport:
 
 
 class _Sample:
-    """One fresh cell and what each thread is to do with it."""
+    """One fresh cell and what each thread has to do with it."""
 
     __slots__ = ("arrived", "cell", "programs")
 
@@ -108,14 +109,14 @@ def exercise(
     overlap_floor: float = 0.001,
     stop_when_caught: bool = True,
 ) -> ExerciseReport:
-    """Check random histories of `factory()` against `model`, for `seconds` or so many `histories`.
+    """Check random histories of `factory()` against `model`, for `seconds` or this many `histories`.
 
-    Each of the `threads` (two to four) does `operations` (the least and the most) of the model's, or of those
-    named in `only`. The first history that is not
-    linearizable ends the run, unless `stop_when_caught` is false. The operations are drawn by `seed`; how the
-    threads meet is up to the machine. `overlap_floor` is the least share of overlapping operations.
+    Each of the `threads` (two to four) does at least `operations[0]` and at most `operations[1]` operations
+    of the model, or of those named in `only`. The first history that is not linearizable ends the run, unless
+    `stop_when_caught` is false. The operations are drawn from `seed`; how the threads meet is up to the
+    machine. `overlap_floor` is the smallest acceptable share of overlapping operations.
 
-    What `factory` raises passes through; so does Undecided.
+    Anything that `factory` raises passes through; so does Undecided.
     """
     rows = [
         row for row in model.operations if row.arguments and row.atomic and (not only or row.name in only)
@@ -130,7 +131,7 @@ def exercise(
         drawn = [dice.choice(rows) for _ in range(dice.randint(*operations))]
         return tuple((row, dice.choice(row.arguments)) for row in drawn)
 
-    # Drawing is slower than running, and a program may serve many times: its partners will be others.
+    # Drawing is slower than running, so a program is used many times, each time with other partners.
     pool = [program() for _ in range(max(500, 40 * len(rows)))]
 
     def setup() -> _Sample:
@@ -180,7 +181,7 @@ def _actor(number: int) -> Actor:
     clock = time.perf_counter_ns
 
     def act(sample: _Sample) -> list[Any]:
-        # As plain as can be: the shorter the way from one operation to the next, the more of them meet.
+        # As plain as possible: the shorter the way from one operation to the next, the more of them meet.
         cell = sample.cell
         log: list[Any] = []
         _meet(sample)

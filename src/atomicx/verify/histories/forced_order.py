@@ -1,17 +1,17 @@
 """Checks of long histories, of a million operations, in n log n.
 
-Some operations leave no choice of their order: what each returned says what came right before it. Then
-there is one order to check instead of a search for one.
+Some operations leave no choice of their order: what each returned tells what came right before it. Then there
+is one order to check instead of a search for one.
 
-- Additions of positive deltas only climb, so that every value is held once (`fetch_add`, `add_fetch`,
-  and compare-and-swaps from a smaller to a larger value).
+- Additions of positive deltas only climb, so every value is held once (`fetch_add`, `add_fetch`, and
+  compare-and-swaps from a smaller to a larger value).
 - In exchanges and compare-and-swaps whose new values are all distinct, every value is held once as well.
 
-Phil Gibbons and Ephraim Korach (Testing shared memories, SIAM J. Comput. 26, 1997) show that, where it is
-known which write every read read, the question is that easy.
+Phil Gibbons and Ephraim Korach (Testing shared memories, SIAM J. Comput. 26, 1997) show that the question is
+that easy if it is known which write each read has read.
 
-A `Counter` has no such order, and is not linearizable. `check_counter` holds its loads against the totals
-that were possible while they ran, and its drains against every count being in exactly one of them.
+A `Counter` has no such order, and is not linearizable. `check_counter` checks each load against the totals
+that were possible while it ran, and checks that every count is in exactly one drain.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .history import Event, History, timeline
 
 @dataclass(frozen=True)
 class ForcedVerdict:
-    """Whether the history has the property, and if not why, with the operations that show it."""
+    """Whether the history has the property; if not, the reason, and the operations that show it."""
 
     history: History
     reason: str | None = None
@@ -95,13 +95,13 @@ _READING = {"load", "__int__"}
 
 
 def check_forced_order(history: History, *, initial: Any = 0, final: Any = None) -> ForcedVerdict:
-    """Is a history of operations that force their order linearizable? In n log n.
+    """Check whether a history of operations that force their order is linearizable, in n log n.
 
     Takes fetch_add, add_fetch, exchange, compare_and_set, compare_exchange, load and int(). The arguments
     must force the order: either all deltas are positive and all swaps climb (and there is no exchange), or
-    all new values are distinct, `initial` included (and nothing is added). Else, and if an operation is
-    pending or raised, ValueError: then the order is not forced, or not known. `final`, if given, is the value
-    at the end.
+    all new values are distinct, `initial` included (and nothing is added). Raises ValueError otherwise, and
+    if an operation is pending or raised: then the order is not forced, or not known. `final`, if given, is
+    the value at the end.
     """
     _demand_forced(history, initial)
     try:
@@ -123,7 +123,7 @@ def _last(order: list[_Write]) -> tuple[Event, ...]:
 
 
 def _demand_forced(history: History, initial: Any) -> None:
-    """From the arguments alone, as the results may be wrong."""
+    """Raise ValueError unless the arguments alone force the order: the results may be wrong."""
     climbs = True
     desired = [_Held(initial)]
     for event in history.events:
@@ -175,7 +175,7 @@ def _writes_and_reads(history: History) -> tuple[list[_Write], list[_Read]]:
 
 
 def _chain(writes: list[_Write], initial: _Held) -> list[_Write]:
-    """The writes in the order in which each found what the last one left."""
+    """Return the writes in the order in which each found what the last one left."""
     after: dict[Hashable, _Write] = {}
     for write in writes:
         other = after.setdefault(write.before, write)
@@ -215,10 +215,10 @@ def _check_precedence(order: list[_Write]) -> None:
 
 
 def _check_reads(order: list[_Write], reads: list[_Read], initial: _Held) -> None:
-    """Each read has to fit into a gap between two writes; reads that precede each other, in that order.
+    """Fit each read into a gap between two writes. Reads that precede each other fit in that order.
 
     Gap g is the time after g writes. Taking the reads by invocation and giving each the first gap that is
-    still allowed leaves most room for those to come, so if that fails, everything does.
+    still allowed leaves the most room for later ones. So if that fails, every choice fails.
     """
     gap_of = {initial: 0}
     gap_of.update((write.after, gap) for gap, write in enumerate(order, 1))
@@ -256,7 +256,7 @@ def _check_reads(order: list[_Write], reads: list[_Read], initial: _Held) -> Non
 
 
 def _last_ended_before(ended: list[int], time_ns: int) -> int:
-    """How many writes come, in their order, no later than the last that returned before `time_ns`.
+    """Return how many writes come, in their order, no later than the last that returned before `time_ns`.
 
     `ended[i]` is the earliest return of the writes from i on, so it climbs.
     """
@@ -267,13 +267,14 @@ def _last_ended_before(ended: list[int], time_ns: int) -> int:
 
 
 def check_counter(history: History, *, initial: int = 0, final: int | None = None) -> ForcedVerdict:
-    """Are the loads of a Counter intermediate values, and is each count in exactly one drain?
+    """Check that the loads of a Counter are intermediate values, and that each count is in exactly one drain.
 
-    Takes inc, add, `+=`, load, int() and drain. A load may return anything from the least to the most that
-    the counter can have held while it ran (intermediate-value linearizability: Rinberg and Keidar, DISC
-    2020), but, until somebody drains, no less than a load before it. A drain may take what was added and not
-    yet drained. `final`, if given, is what a load returns when all is quiet: then nothing may be missing, and
-    nothing counted twice. An operation that is pending may or may not have counted.
+    Takes inc, add, `+=`, load, int() and drain. A load may return anything between the smallest and the
+    largest value that the counter can have held while the load ran (intermediate-value linearizability:
+    Rinberg and Keidar, DISC 2020). Until the first drain, it may not return less than a load that precedes
+    it. A drain may take what was added and not yet drained. `final`, if given, is what a load returns after
+    all operations have ended: then nothing may be missing, and nothing counted twice. A pending operation may
+    or may not have counted.
     """
     counter = _CounterHistory(history, initial)
     try:
@@ -287,7 +288,7 @@ def check_counter(history: History, *, initial: int = 0, final: int | None = Non
 
 
 class _Totals:
-    """Amounts with the times at which they began and ended; how much had ended, or begun, by a time."""
+    """Amounts with the times at which they began and ended; how much had ended, or begun, by a given time."""
 
     def __init__(self, amounts: list[tuple[Event, int]]) -> None:
         begun = sorted((event.invoked, amount) for event, amount in amounts)
@@ -353,7 +354,7 @@ class _CounterHistory:
             begin, end = event.invoked, _responded(event)
             if event.result < 0:
                 raise _Broken(f"a drain returned {event.result}", event)
-            # This drain is in the sums, and so are all that may have come before it.
+            # This drain is in the sums, and so are all drains that may have come before it.
             if self.drained.maybe_until(end) < self.initial + self.added.surely_before(begin):
                 raise _Broken("counts that were there before this drain are in no drain until its end", event)
             if self.drained.surely_before(end) + event.result > self.initial + self.added.maybe_until(end):

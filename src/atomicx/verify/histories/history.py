@@ -1,15 +1,15 @@
-"""Histories: what each thread called, when it called, when that returned, and what came back.
+"""Histories: what each thread called, when it called it, when the call returned, and what it returned.
 
     counter = recorded(AtomicInt())
     ...                                     # threads use it as they would use the cell
     print(check_linearizable(counter.history(), ATOMIC_INT))
 
 Precedence is the whole point: an operation comes before another only if it returned before the other was
-called. The clock is read before the call and after it, so that the recorded interval holds the real one;
-reading it late or early would invent precedence that was not there. Equal readings therefore count as
+called. The clock is read before the call and again after it, so the recorded interval contains the real one.
+Reading it late or early would invent precedence that was not there. Equal readings therefore count as
 overlap. `time.perf_counter_ns` is monotonic over all threads of a process on every system that CPython
-supports. A counter shared by all threads would order them too, but would make them wait for each other
-between operations, and so hide what we look for.
+supports. A counter shared by all threads would order them too, but it would make them wait for each other
+between operations, and so hide what the check looks for.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Event(NamedTuple):
         return type(self.result) is tuple and bool(self.result[:1] == ("raises",))
 
     def call(self) -> str:
-        """The operation as one would write it: `fetch_add(1)`."""
+        """Return the operation as it would be written in source: `fetch_add(1)`."""
         return f"{self.operation}({', '.join(map(_shown, self.arguments))})"
 
     def __str__(self) -> str:
@@ -63,12 +63,12 @@ class Event(NamedTuple):
 
 
 def _shown(value: Any) -> str:
-    # Functions, for update(): the address in their repr would differ from run to run.
+    # For the functions given to update(): the address in their repr would differ from run to run.
     return str(getattr(value, "__name__", None) or repr(value))
 
 
 def precedes(one: Event, other: Event) -> bool:
-    """Did `one` return before `other` was called? A tie is not before."""
+    """Return whether `one` returned before `other` was called. A tie is not before."""
     return one.responded is not None and one.responded < other.invoked
 
 
@@ -80,7 +80,7 @@ class History:
 
     @classmethod
     def of(cls, events: Iterable[Event]) -> History:
-        # Sorting is stable: a thread's operations keep their order even where the clock stood still.
+        # Sorting is stable: a thread's operations keep their order even if the clock stood still.
         return cls(tuple(sorted(events, key=lambda event: event.invoked)))
 
     def __len__(self) -> int:
@@ -92,7 +92,7 @@ class History:
 
     @property
     def overlapping(self) -> int:
-        """How many operations overlapped at least one of another thread."""
+        """Count the operations that overlapped at least one operation of another thread."""
         overlapping: set[int] = set()
         running: list[tuple[int, Event]] = []
         for number, event in enumerate(self.events):
@@ -104,10 +104,10 @@ class History:
         return len(overlapping)
 
     def lanes(self) -> list[list[Event]]:
-        """The events in sequences, each of one thread and without overlap within it.
+        """Return the events in sequences, each from one thread and without overlap within it.
 
-        A thread has more than one lane only if its operations overlapped, as when a signal handler uses
-        the cell that the thread was using.
+        A thread has more than one lane only if its operations overlapped, for example when a signal handler
+        uses the cell that the thread was using.
         """
         lanes: dict[int, list[list[Event]]] = {}
         for event in self.events:
@@ -129,9 +129,10 @@ WIDEST = 104
 
 
 def timeline(events: Iterable[Event]) -> str:
-    """Draws each operation as a bar from its call to its return; time runs to the right.
+    """Draw each operation as a bar from its call to its return; time runs to the right.
 
-    The distances mean nothing, the order of the ends of the bars does. What is too wide goes on below.
+    Distances have no meaning; only the order of the ends of the bars does. A timeline that is too wide
+    continues below.
     """
     history = History.of(events)
     lanes = history.lanes()
@@ -171,7 +172,7 @@ def _row(lane: list[Event], place: dict[int, tuple[int, int]]) -> str:
         left, right = place[id(event)]
         label = f" {event} " if not event.pending else f" {event.call()} "
         bar = label.center(right - left - 1, "-")
-        # Where one operation returns as the next is called, they share an end.
+        # If one operation returns as the next is called, they share an end.
         row = row.ljust(left)[:left] + "|" + bar + ("|" if not event.pending else "...")
     return row
 
@@ -196,13 +197,14 @@ class Recorded:
         self._of_thread = threading.local()
 
     def history(self) -> History:
-        """What was recorded so far. May be called while threads are at work: what is underway is pending."""
+        """Return what was recorded so far. Threads may be at work: a call in progress is pending."""
         events = []
         for thread, log in enumerate(list(self._logs)):
             for entry in list(log):
                 invoked, responded, operation, arguments, result = entry
                 if invoked is not None:
-                    # The result is written before the time of the response, so it is there if that is.
+                    # The result is written before the time of the response, so if the time is there, the
+                    # result is too.
                     result = UNKNOWN if responded is None else result
                     events.append(Event(invoked, responded, thread, operation, arguments, result))
         return History.of(events)
@@ -217,7 +219,7 @@ class Recorded:
         return log
 
     def _record(self, operation: str, method: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-        # All that allocates stands outside the two readings, so that the interval is as short as can be.
+        # All allocations are outside the two readings, so that the interval is as short as possible.
         clock = self._clock
         entry: list[Any] = [None, None, operation, arguments, None]
         self._log().append(entry)
@@ -229,8 +231,8 @@ class Recorded:
             entry[_RESULT] = raises(error)
             entry[_RESPONDED] = responded
             raise
-        # Anything else that comes out, as KeyboardInterrupt, may have come before the operation happened
-        # or after it: then the entry stays pending, which says just that.
+        # Any other exception, such as KeyboardInterrupt, may have come before the operation happened or after
+        # it. Then the entry stays pending, which says just that.
         responded = clock()
         if result is self._target:
             entry[_RESULT] = ITSELF
@@ -246,7 +248,7 @@ class Recorded:
             return attribute
 
         if name in ("track", "admit"):
-            # The guard is what operates on the cell, when it is entered and when it is left.
+            # The guard operates on the cell, when it is entered and when it is left.
             def guard(*arguments: Any) -> _RecordedGuard:
                 return _RecordedGuard(self, attribute(*arguments), f"{name}().__enter__", arguments)
 
@@ -257,7 +259,7 @@ class Recorded:
                 return self._record(name, attribute, arguments)
 
             wrapper = method
-        # Found at once the next time. Two threads may both come here: they store equals.
+        # Found at once the next time. If two threads both come here, they store equal wrappers.
         self.__dict__[name] = wrapper
         return wrapper
 
@@ -266,7 +268,7 @@ class Recorded:
 
 
 class _RecordedGuard:
-    """A guard of track() or admit(). To leave either is the same operation; unless it admitted nobody."""
+    """A guard of track() or admit(). Leaving either is the same operation, unless nothing was admitted."""
 
     def __init__(self, recorder: Recorded, guard: Any, entry: str, arguments: tuple[Any, ...]) -> None:
         self._recorder = recorder
@@ -291,17 +293,17 @@ class _RecordedGuard:
 
 
 def recorded(target: Any, clock: Clock = time.perf_counter_ns) -> Any:
-    """Returns a stand-in for `target` that records every call of a method, and passes it on.
+    """Return a stand-in for `target` that records every method call and passes it on.
 
-    Methods take positional arguments, as a model's steps do. Operators are recorded under their special
-    name (`+=` is `__iadd__`); what an operation returns and raises, the caller gets. Ask `.history()` for
-    what was recorded. `clock` must never go back between threads.
+    Methods take positional arguments, as a model's steps do. Operators are recorded under their special name
+    (`+=` is `__iadd__`). The caller gets what an operation returns or raises. Call `.history()` for what was
+    recorded. `clock` must never go back between threads.
 
-    Each thread writes to a list of its own: nothing waits, but the threads' memory is ordered by what the
-    clock and the lists do, so use a litmus test to look for weak memory.
+    Each thread writes to a list of its own, so nothing waits. But the clock and the lists order the threads'
+    memory, so use a litmus test to look for weak memory.
     """
     special = {name: _special_method(name) for name in _SPECIAL if hasattr(type(target), name)}
-    # Operators are looked up on the type, so each type that is recorded needs a type to stand in for it.
+    # Operators are looked up on the type, so each recorded type needs a type that stands in for it.
     return type("Recorded", (Recorded,), special)(target, clock)
 
 

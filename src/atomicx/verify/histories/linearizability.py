@@ -1,15 +1,15 @@
 """Is a history linearizable? Wing and Gong's search with a memory, and a report of the shortest failure.
 
-A history is linearizable if every operation can be given an instant between its call and its return such
-that the operations, in the order of their instants, do what the model says. The search tries the orders
-that precedence allows, one operation at a time, and remembers which (operations done, state) it has been in
-and need not enter again:
+A history is linearizable if every operation can be given an instant between its call and its return such that
+the operations, in the order of their instants, do what the model says. The search tries the orders that
+precedence allows, one operation at a time. It remembers each pair (operations done, state) that it has been
+in and need not enter again:
 
 - J. M. Wing and C. Gong, Testing and verifying concurrent objects, JPDC 17 (1993);
 - G. Lowe, Testing for linearizability, Concurrency and Computation: Practice and Experience 29 (2017).
 
-In the worst case it takes exponential time. Short histories, many of them, find more than long ones; for
-long ones of operations that force their order, use `atomicx.verify.histories.forced_order`.
+In the worst case it takes exponential time. Many short histories find more than a few long ones. For long
+histories of operations that force their order, use `atomicx.verify.histories.forced_order`.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ MOST_STATES = 2_000_000
 
 
 class Undecided(RuntimeError):
-    """The search would take too long: the history is neither shown linearizable nor not."""
+    """The search would take too long: the history is shown neither linearizable nor not linearizable."""
 
 
 @dataclass(frozen=True)
 class HistoryCheck:
     """Whether the history is linearizable, and the evidence; true if it is.
 
-    `order` is an order that explains it. If there is none, `failing` holds operations that no order
-    explains, whether the rest of the history happened or not: as few as shrinking finds.
+    `order` is an order that explains it. If there is none, `failing` holds operations that no order explains,
+    whether the rest of the history happened or not: as few as shrinking finds.
     """
 
     history: History
@@ -94,14 +94,14 @@ def check_linearizable(
 
 
 def assert_linearizable(history: History, model: Model, *, initial: Any = None) -> None:
-    """Raises AssertionError with the report of `check_linearizable` unless the history is linearizable."""
+    """Raise AssertionError with the report of `check_linearizable` unless the history is linearizable."""
     verdict = check_linearizable(history, model, initial=initial)
     if not verdict:
         raise AssertionError(str(verdict))
 
 
 class _Search:
-    """Depth-first search for an order; counts the nodes that it enters over all its searches."""
+    """Depth-first search for an order; counts the nodes that it enters, over all its searches."""
 
     def __init__(self, model: Model, initial: Any, most_states: int) -> None:
         self.model = model
@@ -110,10 +110,10 @@ class _Search:
         self.states = 0
 
     def order(self, events: Iterable[Event], optional: Iterable[Event] = ()) -> tuple[Event, ...] | None:
-        """An order that explains `events` and, at their times, any of the `optional` ones; None if none does.
+        """Return an order that explains `events` and, at their times, any `optional` ones; None if none does.
 
-        An optional operation may take effect within its interval, with whatever result, or not at all. A
-        pending one is optional, with an interval that has no end.
+        An optional operation may take effect within its interval, with any result, or not at all. A pending
+        one is optional, with an interval that has no end.
         """
         events = tuple(events)
         lanes = History(tuple(event for event in events if not event.pending)).lanes()
@@ -123,7 +123,7 @@ class _Search:
         rows.update({event.operation: model[event.operation] for event in extras})
         agree = {name: row.same or model.same for name, row in rows.items()}
         stack = [_Node((0,) * len(lanes), 0, -math.inf, self.initial, None, None)]
-        # The states themselves are kept, as a key may be an address, which must not be used again.
+        # The states themselves are kept: a key may be an address, which must not be used again.
         seen: dict[Any, Any] = {}
         last_state = self.states + self.most_states
         while stack:
@@ -139,7 +139,7 @@ class _Search:
                 raise Undecided(
                     f"no order found in {self.most_states} steps: too long or too dense a history"
                 )
-            # Whatever was called after this instant has to wait for the operation that returned at it.
+            # Any operation called after this instant has to wait for the operation that returned at it.
             limit = min(_end(event) for event, _ in upcoming)
             for event, lane in upcoming:
                 if event.invoked <= limit:
@@ -157,7 +157,7 @@ class _Search:
                 new_state, _ = rows[event.operation].apply(state, event.arguments)
                 begun_then = max(begun, event.invoked)
                 memory = (done, _gone(gone | 1 << number, extras, begun_then), begun_then, key(new_state))
-                # One that changes nothing only takes away from what may follow.
+                # An optional operation that changes nothing only takes away from what may follow.
                 if memory[3] != key(state) and memory not in seen:
                     seen[memory] = new_state
                     stack.append(_Node(*memory[:3], new_state, event, node))
@@ -165,14 +165,14 @@ class _Search:
 
 
 class _Node(NamedTuple):
-    """Where a search has been."""
+    """A point that a search has reached."""
 
     done: tuple[int, ...]
     """How many operations of each lane are in the order so far."""
     gone: int
     """The optional operations that are in the order, or can no longer be, as a set of bits."""
     begun: float
-    """The latest call of those in the order: what returned before is too late. For the optional ones only."""
+    """The latest call in the order: one that returned before it is too late. Matters to optional ones only."""
     state: Any
     event: Event | None
     before: _Node | None
@@ -202,12 +202,13 @@ def _path(node: _Node | None) -> tuple[Event, ...]:
 
 
 def _shrink(history: History, search: _Search) -> History:
-    """Fewer operations that still cannot be explained.
+    """Return fewer operations that still cannot be explained.
 
     Merely leaving an operation out would prove nothing: without the store, no load of its value can be
-    explained. So what is left out stays as optional: the remainder fails whether or not it took effect.
+    explained. So an operation that is left out stays as optional: the remainder fails whether or not it took
+    effect.
     """
-    # First the shortest failing beginning; what had not returned by then is pending in it.
+    # First the shortest failing beginning; operations that had not returned by then are pending in it.
     returns = sorted(event.responded for event in history.events if event.responded is not None)
 
     def beginning(count: int) -> list[Event]:
@@ -224,7 +225,7 @@ def _shrink(history: History, search: _Search) -> History:
     shortest = bisect_left(range(1, len(returns)), True, key=lambda n: _fails(search, beginning(n))) + 1
     required = [event for event in beginning(shortest) if not event.pending]
     optional = [event for event in beginning(shortest) if event.pending]
-    # Then one operation after the other, the last that returned excepted: without it nothing fails.
+    # Then one operation after the other, except the last that returned: without it nothing fails.
     for event in sorted(required, key=lambda event: event.invoked, reverse=True):
         rest = [other for other in required if other is not event]
         if _fails(search, rest, [*optional, event]):
@@ -237,5 +238,5 @@ def _fails(search: _Search, events: list[Event], optional: Iterable[Event] = ())
     try:
         return search.order(events, optional) is None
     except Undecided:
-        # Not known to fail: then what was to be left out stays in.
+        # Not known to fail: then the operation that was to be left out stays in.
         return False

@@ -174,8 +174,7 @@ class Explorer:
         """Run a program in every schedule, as the function `explore` does.
 
         With a seed, schedules with the same number of preemptions come in a random order. If there are too
-        many to
-        try them all, those that are tried then have little in common.
+        many to try them all, those that are tried then have little in common.
         """
         calls = _calls(setup, threads, check, model, initial, before, after, judge)
         program = _Program(setup, threads, check, raises, most_steps, preemptions)
@@ -285,43 +284,34 @@ def explore(
     """Run `threads` in every schedule with at most `preemptions` preemptions (None: any number).
 
     `setup()` makes a fresh state. Each thread is a function that is called with that state. When all have
-    ended,
-    `check(state, results)` raises or returns False if something is wrong; any other return value is ignored.
-    The
-    results are in the order of the threads. If a thread raises an exception whose type is in `raises`, the
-    exception is its result; any other exception is a failure. These are failures too: a deadlock, a schedule
-    of
-    more than `most_steps` steps, and a thread whose next step does not come within `hang_seconds`, for
-    example
-    because it waits for a lock that existed before. A thread that makes a great many steps in a row may be
-    waiting in a loop, so the others go on then; not all rounds of that loop are interrupted, and the
-    exploration is not complete.
+    ended, `check(state, results)` raises or returns False if something is wrong; any other return value is
+    ignored. The results are in the order of the threads. If a thread raises an exception whose type is in
+    `raises`, the exception is its result; any other exception is a failure. These are failures too: a
+    deadlock, a schedule of more than `most_steps` steps, and a thread whose next step does not come within
+    `hang_seconds`, for example because it waits for a lock that existed before. A thread that makes a great
+    many steps in a row may be waiting in a loop, so the others go on then; not all rounds of that loop are
+    interrupted, and the exploration is not complete.
 
     With a `model`, `setup()` makes an object that the model specifies, and each thread is a sequence of calls
-    to
-    its operations: `[("push", 1), ("pop",)]`. An exception is a call's result. The calls in `before` are made
-    first, those in `after` when all threads have ended. If the operations themselves return little, as
-    `inc()`
-    does, only a call in `after` shows their effect. The history of each schedule has to be linearizable,
-    starting
-    from `initial` if the object does not begin in the model's own initial state. With a `judge`,
-    `judge(history)` decides instead: it returns something true if the history is as it should be, or
-    something
-    false whose str says why not (`check_counter` is one). `check(object, history)` comes after that.
+    to its operations: `[("push", 1), ("pop",)]`. An exception is a call's result. The calls in `before` are
+    made first, those in `after` when all threads have ended. If the operations themselves return little, as
+    `inc()` does, only a call in `after` shows their effect. The history of each schedule has to be
+    linearizable, starting from `initial` if the object does not begin in the model's own initial state. With
+    a `judge`, `judge(history)` decides instead: it returns something true if the history is as it should be,
+    or something false whose str says why not (`check_counter` is one). `check(object, history)` comes after
+    that.
 
     The standard library and atomicx itself, including the pure-Python twin, are not stepped through: each of
     their operations is one step. `step_into` names modules, packages, classes, functions or files that are
     stepped through all the same; `one_step` names others that are not. `switches` decides before which
-    bytecodes
-    another thread may run: `noticeable`, `every`, or `checked`. `checked` means those before which this
-    version
-    of CPython would switch with its GIL; these are too few for a proof that has to hold on the next version.
+    bytecodes another thread may run: `noticeable`, `every`, or `checked`. `checked` means those before which
+    this version of CPython would switch with its GIL; these are too few for a proof that has to hold on the
+    next version.
 
     Returns at the first failure, or when everything is explored, or after `most_executions` or `seconds`. The
     garbage collector is off while a schedule runs. Raises NotDeterministic if running the same schedule again
     does something else, ValueError unless there are two to four threads, and LookupError if the model lacks
-    an
-    operation.
+    an operation.
     """
     with Explorer(
         step_into=step_into, one_step=one_step, switches=switches, hang_seconds=hang_seconds
@@ -365,10 +355,8 @@ def replay(
 
     `schedule` is a sequence of letters, one letter per thread. `a3ba` lets `a` make three steps, then `b` run
     until it ends or waits, and then `a`. Where the sequence ends, the first thread that can run goes on. A
-    step
-    is a bytecode or a call, so a schedule is valid for one program on one version of Python. Raises
-    ValueError if
-    it does not fit. The options are those of `explore`.
+    step is a bytecode or a call, so a schedule is valid for one program on one version of Python. Raises
+    ValueError if it does not fit. The options are those of `explore`.
     """
     with Explorer(
         step_into=step_into, one_step=one_step, switches=switches, hang_seconds=hang_seconds

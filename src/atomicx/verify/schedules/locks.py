@@ -166,8 +166,7 @@ def install() -> None:
     """Make every lock of this process explorable, from now on. This cannot be undone.
 
     Call it before importing the code to be explored, so that the locks of its modules and classes are
-    explored
-    like those that its objects make. Outside an exploration the locks behave like the real ones.
+    explored like those that its objects make. Outside an exploration the locks behave like the real ones.
     """
     for name, explored in _NAMES.items():
         setattr(threading, name, explored)

@@ -314,8 +314,7 @@ class SteppedThreads:
         self.unwinding = True
         rest = [number for number in range(execution.bodies) if number not in execution.finished]
         # The one that hangs may be waiting for something that the others hold, so it comes last. It does not
-        # wait
-        # for its gate.
+        # wait for its gate.
         for number in sorted(rest, key=lambda number: number == self.hung):
             self.current = number
             if number != self.hung:
@@ -351,8 +350,7 @@ class SteppedThreads:
         execution = self.execution
         if self.unwinding or self.closing:
             # Let it run to its end if it comes to one. Raising here could leave a lock held for good, because
-            # the
-            # interpreter calls the exit of a with statement from outside of it.
+            # the interpreter calls the exit of a with statement from outside of it.
             execution.unwound_steps += 1
             if execution.unwound_steps > execution.most_steps:
                 raise Abort

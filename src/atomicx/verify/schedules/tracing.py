@@ -1,8 +1,7 @@
 """Calls back before bytecodes, by `sys.monitoring` where it exists (3.12), by `sys.settrace` before.
 
 Since 3.12 `sys.settrace` is built on `sys.monitoring` too, but it does not serve: 3.12.1 crashes on
-exceptions
-that pass through code with opcode events, and 3.13 sends none while code runs for the first time.
+exceptions that pass through code with opcode events, and 3.13 sends none while code runs for the first time.
 """
 
 from __future__ import annotations
@@ -66,10 +65,8 @@ class SettraceTracer:
             if flag == NOTICEABLE or (flag == RETURN and not _ends_thread(frame)):
                 self._on_step(code, offset)
                 # When this returns, the interpreter writes the frame's variables back from a dict, and with
-                # them
-                # the variables that it shares with other functions: whatever others stored there meanwhile
-                # would be
-                # lost. Asking for the dict brings it up to date.
+                # them the variables that it shares with other functions: whatever others stored there
+                # meanwhile would be lost. Asking for the dict brings it up to date.
                 _ = frame.f_locals
         return self._local
 

@@ -129,8 +129,7 @@ class Scope:
     """Which code's bytecodes are steps. All other code runs as part of the step that called it.
 
     Not stepped through: C code, the standard library, and atomicx itself. So an operation of the pure-Python
-    twin
-    is one step, like an operation in C. Everything else is stepped through, wherever it was installed.
+    twin is one step, like an operation in C. Everything else is stepped through, wherever it was installed.
     `step_into` names modules, packages, classes or functions (which stand for their file), or files that are
     stepped through all the same; `one_step` names more that are not.
     """

@@ -1,1 +1,1 @@
-"""What every operation means: the one table, which imports nothing of atomicx."""
+"""The meaning of every operation, in one table that imports nothing from atomicx."""

@@ -1,10 +1,10 @@
-"""What every operation of every type means: one table for each type, one row for each operation.
+"""The meaning of every operation of every type: one table per type, one row per operation.
 
-Counter and Histogram stand in counting.py, Family in families.py; `MODELS` has all of them.
+Counter and Histogram are in counting.py, Family in families.py; `MODELS` has all of them.
 
-A row reads: name, parameters, what the operation does to the state and returns (`state, arguments -> (new
-state, result)`), examples of arguments, and how it is written if it is not a method call. A step that raises
-leaves the state alone.
+A row has these parts: name, parameters, what the operation does to the state and returns (`state, arguments
+-> (new state, result)`), examples of arguments, and how the operation is written if it is not a method call.
+A step that raises leaves the state alone.
 """
 
 from __future__ import annotations
@@ -206,7 +206,7 @@ ATOMIC_INT = Model(
 )
 
 
-# AtomicFloat: compared by bits; in max and min a number beats NaN, and 0.0 and -0.0 tie.
+# AtomicFloat: compared by bits. In max and min a number beats NaN, and 0.0 and -0.0 tie.
 
 
 def _maximum(state: float, operand: float) -> float:
@@ -314,7 +314,7 @@ ATOMIC_BOOL = Model(
 )
 
 
-# AtomicRef: by identity; an object's own `==` is never asked.
+# AtomicRef: compared by identity. An object's own `==` is never called.
 
 ATOMIC_REF = Model(
     "AtomicRef",
@@ -338,7 +338,7 @@ ATOMIC_REF = Model(
 
 
 def _release_another(cell: Any) -> None:
-    """A cell that was released does nothing more, so this releases another one."""
+    """Release another cell: one that was already released does nothing more."""
     other = type(cell)(bytearray(8))
     other.release()
 
@@ -361,7 +361,7 @@ SHARED_INT = _in_a_buffer(ATOMIC_INT, "SharedInt")
 SHARED_FLOAT = _in_a_buffer(ATOMIC_FLOAT, "SharedFloat")
 
 CELLS = (ATOMIC_INT, ATOMIC_FLOAT, ATOMIC_BOOL, ATOMIC_REF, COUNTER)
-"""Those that are made of one value."""
+"""The types whose cells are made from one value."""
 SHARED_CELLS = (SHARED_INT, SHARED_FLOAT)
 ALL = (*CELLS, *SHARED_CELLS, HISTOGRAM, FAMILY)
 MODELS = {model.name: model for model in ALL}

@@ -1,4 +1,4 @@
-"""What every operation of Counter and Histogram means."""
+"""The meaning of every operation of Counter and Histogram."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .model import ITSELF, Model, Parameter, Promise, same_value
 from .rows import NO_ARGUMENTS, row, shown, text_rows
 
 # Counter: it only counts up, except that drain() takes the counts out. This is what it does while nothing
-# overlaps; `check_counter` says what loads may return that overlap additions.
+# overlaps; `check_counter` says what a load may return that overlaps additions.
 
 
 def _not_negative(count: int) -> int:
@@ -49,7 +49,7 @@ COUNTER = Model(
     ),
     edge_states=(0, 1, 7, INT64_MAX - 1, INT64_MAX),
     promise=Promise.BETWEEN,
-    # There is no store, but it can be initialised again.
+    # It has no store, but it can be initialised again.
     fill=lambda counter, value: counter.__init__(value),
 )
 
@@ -58,7 +58,7 @@ COUNTER = Model(
 
 
 def _same_snapshot(one: Any, other: Any) -> bool:
-    """Snapshots are tuples, named ones where they come from a Histogram; sums agree by bits."""
+    """Snapshots are tuples, named ones if they come from a Histogram; sums agree by bits."""
     if all(
         isinstance(each, tuple) and len(each) == 2 and isinstance(each[0], tuple) for each in (one, other)
     ):
@@ -67,7 +67,7 @@ def _same_snapshot(one: Any, other: Any) -> bool:
 
 
 def _time_another(histogram: Any) -> int:
-    """How long a block takes nobody knows: so this only looks whether it is observed."""
+    """Time a block on another histogram. Its duration is unpredictable, so only check that it is observed."""
     other = type(histogram)(histogram.bounds)
     with other.time():
         pass
@@ -81,7 +81,7 @@ def _refill(histogram: Any, values: Iterable[float]) -> None:
 
 
 def histogram(bounds: tuple[float, ...]) -> Model:
-    """The model of a Histogram with these bounds."""
+    """Return the model of a Histogram with these bounds."""
     nothing: tuple[tuple[int, ...], float] = ((0,) * (len(bounds) + 1), 0.0)
 
     def observe(state: Any, value: float) -> tuple[Any, None]:
@@ -98,7 +98,7 @@ def histogram(bounds: tuple[float, ...]) -> Model:
     def represented(state: Any) -> str:
         return f"Histogram({bounds!r}, count={sum(state[0])}, sum={state[1]!r})"
 
-    # One value for each bucket: its bound, and for the last more than the last bound.
+    # One value for each bucket: its bound, and for the last bucket a value above the last bound.
     typical = (*bounds, max(bounds[-1] + 1.0, math.nextafter(bounds[-1], math.inf)))
     ways: tuple[tuple[float, ...], ...] = (
         *((), typical, (*typical[:1] * 3, *typical[-1:] * 2)),

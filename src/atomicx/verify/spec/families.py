@@ -1,4 +1,4 @@
-"""What every operation of Family means."""
+"""The meaning of every operation of Family."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .rows import NO_ARGUMENTS, row
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Family, of AtomicInts, with two labels. The state is what items() gives, sorted, with the children's values.
+# Family of AtomicInts with two labels. The state is what items() returns, sorted, with the children's values.
 
 _LABEL_NAMES = ("method", "status")
 _LABELS = [Parameter(name, LABEL, variadic=True) for name in _LABEL_NAMES]
@@ -57,7 +57,7 @@ _NO_OPERATION = "AttributeError"
 
 
 def _refuse(children: _Children, *key: str) -> tuple[_Children, str]:
-    """The children have no such operation; and what was not there is there now."""
+    """Return the refusal: children have no such operation. A child that was missing has been made by then."""
     return _child(children, *key)[0], _NO_OPERATION
 
 
@@ -90,7 +90,7 @@ def _delete(children: _Children, key: object) -> Any:
 
 
 def _counts(name: str, step: Callable[..., Any], written: Callable[..., Any] | None = None) -> Operation:
-    """The child is found or made, and then changed: two steps."""
+    """Return a row that finds or makes the child, and then changes it: two steps."""
     return row(name, _LABELS, step, _KEYS, written, atomic=False)
 
 
@@ -114,7 +114,7 @@ FAMILY = Model(
     "Family",
     (),
     (
-        # The child is looked up, and its value read: two steps.
+        # The child is looked up, and then its value is read: two steps.
         row(
             "__getitem__",
             _LABELS,
@@ -158,7 +158,7 @@ FAMILY = Model(
         ),
         row("limit", [], lambda children: (children, _LIMIT), NO_ARGUMENTS, operator.attrgetter("limit")),
         row("overflow", [], lambda children: (children, None), NO_ARGUMENTS, operator.attrgetter("overflow")),
-        # The children follow, in the order in which they were made: that is not in the state.
+        # The children follow, in the order in which they were made; the state does not contain that order.
         row(
             "__repr__",
             [],

@@ -1,6 +1,6 @@
-"""The kinds of arguments: what a cell accepts, what it makes of it, how it refuses the rest.
+"""The kinds of arguments: what a cell accepts, what it converts it to, and how it refuses the rest.
 
-And what goes with each: when two values agree, and functions of a value to give to update().
+Each kind also has what belongs to it: when two values agree, and functions to pass to update().
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def fits(number: int) -> bool:
 
 
 def to_int64(argument: Any) -> int:
-    """An integer that fits in 64 bits. Raises TypeError or OverflowError."""
+    """Return the argument as an int that fits in 64 bits. Raises TypeError or OverflowError."""
     number = operator.index(argument)
     if not fits(number):
         raise OverflowError("value does not fit in a signed 64-bit integer")
@@ -32,7 +32,7 @@ def to_int64(argument: Any) -> int:
 
 
 def exact(result: int) -> int:
-    """A result, which is exact or an error; it is never wrapped."""
+    """Return a result that is exact. Raises OverflowError otherwise; a result is never wrapped."""
     if not fits(result):
         raise OverflowError("result does not fit in a signed 64-bit integer")
     return result
@@ -42,7 +42,7 @@ def exact(result: int) -> int:
 
 
 def to_double(argument: Any) -> float:
-    """A float of the same bits. Unlike float() it takes numbers only. Raises TypeError or OverflowError."""
+    """Return a float of the same bits. Accepts only numbers, unlike float(). TypeError or OverflowError."""
     return math.ldexp(argument, 0)
 
 
@@ -60,7 +60,7 @@ class SomeNaN(float):
 
 
 def computed(number: float) -> float:
-    """A result of arithmetic."""
+    """Return a result of arithmetic, with NaN replaced by SomeNaN."""
     return SomeNaN("nan") if math.isnan(number) else number
 
 
@@ -69,7 +69,7 @@ def same_bits(state: float, expected: float) -> bool:
 
 
 def same_double(one: Any, other: Any) -> bool:
-    """Agreement by bits; with a NaN that was computed every NaN agrees."""
+    """Return whether two doubles agree by bits; every NaN agrees with a NaN that was computed."""
     if isinstance(one, SomeNaN) or isinstance(other, SomeNaN):
         return all(isinstance(number, float) and math.isnan(number) for number in (one, other))
     if type(one) is float and type(other) is float:
@@ -78,7 +78,7 @@ def same_double(one: Any, other: Any) -> bool:
 
 
 def to_observation(argument: Any) -> float:
-    """What a Histogram observes: any real number but NaN. Raises TypeError, OverflowError or ValueError."""
+    """Return a real number that is not NaN, as a float. Raises TypeError, OverflowError or ValueError."""
     number = to_double(argument)
     if math.isnan(number):
         raise ValueError("a Histogram has no bucket for NaN")
@@ -89,14 +89,14 @@ def to_observation(argument: Any) -> float:
 
 
 def to_truth(argument: Any) -> bool:
-    """True or False, and nothing else. Raises TypeError."""
+    """Return True or False, and accept nothing else. Raises TypeError."""
     if argument is True or argument is False:
         return bool(argument)
     raise TypeError(f"AtomicBool takes True or False, not '{type(argument).__name__}'")
 
 
 def to_label(argument: Any) -> str:
-    """A label value as text: an int is its decimal digits. Raises TypeError, or ValueError for surrogates."""
+    """Return a label value as text, an int as its digits. Raises TypeError, or ValueError for surrogates."""
     if isinstance(argument, str):
         text = str.__str__(argument)
         if any("\ud800" <= character <= "\udfff" for character in text):
@@ -108,11 +108,11 @@ def to_label(argument: Any) -> str:
 
 
 def same_object(one: Any, other: Any) -> bool:
-    """Identity; and for errors, which are results of the checker's own making, equality."""
+    """Return whether both are one object. Errors, which the checker itself makes, agree if equal."""
     return one is other or (type(one) is type(other) is tuple and one[:1] == ("raises",) and one == other)
 
 
-# Functions for update(). They are pure, as the model runs them too, and once more each time it backtracks.
+# Functions for update(). They are pure, because the model runs them too, and again each time it backtracks.
 
 
 def twice(value: Any) -> Any:
@@ -124,7 +124,7 @@ def minus_one(value: Any) -> Any:
 
 
 def refuse(value: Any) -> Any:
-    """Raises, and so leaves the cell alone."""
+    """Raise, so that the cell stays as it is."""
     raise ValueError(value)
 
 
@@ -151,7 +151,7 @@ def swap_things(value: Any) -> Any:
     return THING_B if value is THING_A else THING_A
 
 
-# The kinds. Their edges are plain values; what has methods of its own is for the tests of atomicx.
+# The kinds. Their edges are plain values; the tests of atomicx add objects with methods of their own.
 
 _NOT_NUMBERS: tuple[Any, ...] = ("", "1", b"1", None, [], (1,), {}, 1j, object)
 
@@ -202,7 +202,7 @@ LABEL = ArgumentKind(
     refused=(None, 1.5, b"GET", (), [], object, "\ud800", "a\U0001f600\udfff"),
 )
 
-# What update() and fetch_update() take. It is called with the state, and what it returns is converted.
+# The functions for update() and fetch_update(): called with the state, and their result is converted.
 INT_FUNCTION = ArgumentKind(
     "function of an int", unchanged, called=True, accepted=(twice, minus_one), refused=(refuse, repr, None)
 )

@@ -1,4 +1,4 @@
-"""What a specification is made of: a model for each type, with one row for each operation.
+"""The parts of a specification: a model for each type, with one row for each operation.
 
 A row is a name, a pure step `(state, *arguments) -> (new state, result)`, and examples of arguments, from
 which the driver in `atomicx.verify.histories.drive` makes its random programs. A step that raises leaves the
@@ -11,8 +11,8 @@ Write a `Model` for an object of your own in the same way, and `check_linearizab
         Operation("pop", lambda items: (items[:-1], items[-1]), ((),)),
     ))
 
-The rows of atomicx's own types (`atomicx.verify.spec.cells`) also have parameters: how each argument is
-called, what it is converted by, and its default. Nothing here imports anything of atomicx.
+The rows of atomicx's own types (`atomicx.verify.spec.cells`) also have parameters: the name of each argument,
+what converts it, and its default. Nothing here imports anything from atomicx.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ ITSELF = _Itself()
 """The result of an operation that returns the object it was called on, as `+=` does."""
 
 REQUIRED: Any = _Required()
-"""In the place of a default: there is none."""
+"""Stands for a default that does not exist: the argument is required."""
 
 
 def raises(error: BaseException) -> tuple[str, str]:
-    """The result of an operation that raised."""
+    """Return the result of an operation that raised."""
     return "raises", type(error).__name__
 
 
 def same_value(one: Any, other: Any) -> bool:
-    """The same type and value: True is not 1, and 0.0 is not 0."""
+    """Return whether type and value are the same: True is not 1, and 0.0 is not 0."""
     return one is other or (type(one) is type(other) and bool(one == other))
 
 
@@ -59,7 +59,7 @@ def unchanged(state: Any) -> Any:
 
 @dataclass(frozen=True)
 class ArgumentKind:
-    """A kind of argument. `convert` gives the value that the step sees, or raises."""
+    """A kind of argument. `convert` returns the value that the step sees, or raises."""
 
     name: str
     convert: Callable[[Any], Any]
@@ -70,7 +70,7 @@ class ArgumentKind:
     accepted: tuple[Any, ...] = field(default=(), repr=False, compare=False)
     """Values at the edges of what it accepts."""
     refused: tuple[Any, ...] = field(default=(), repr=False, compare=False)
-    """Values just beyond them: `convert` raises, or for a function what calls and converts it."""
+    """Values just beyond those: `convert` raises, or for a function, calling it and converting the result."""
 
     @property
     def edges(self) -> tuple[Any, ...]:
@@ -79,33 +79,33 @@ class ArgumentKind:
 
 @dataclass(frozen=True)
 class Parameter:
-    """What an argument is called, what kind it is, and what it is if it is left out."""
+    """The name of an argument, its kind, and its default."""
 
     name: str
     kind: ArgumentKind
     default: Any = REQUIRED
     keyword: bool = False
-    """It may also be given by its name."""
+    """It may also be passed by name."""
     variadic: bool = False
-    """It is one of `*values`: the number of these depends on the cell."""
+    """It is one of `*values`; their number depends on the cell."""
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One row: what the operation is called, what it does, and arguments worth trying."""
+    """One row: the name of the operation, what it does, and arguments worth trying."""
 
     name: str
     step: Step
     arguments: tuple[Arguments, ...] = ()
     """Examples of arguments. A row without any is left out of random programs."""
     written: Callable[..., Any] | None = None
-    """How the operation is written where that is not a method call: `operator.iadd`, `int`."""
+    """How the operation is written if it is not a method call: `operator.iadd`, `int`."""
     parameters: tuple[Parameter, ...] | None = None
-    """What the step's arguments are converted by; None if they are passed on as they are."""
+    """What converts the step's arguments; None if they are passed on as they are."""
     same: Callable[[Any, Any], bool] | None = None
-    """When two results agree, if not as the model says."""
+    """When two results agree, if that differs from what the model says."""
     atomic: bool = True
-    """Whether it takes effect at one moment. A with block does not, and so it is no part of a history."""
+    """Whether it takes effect at one moment. A with block does not, so it is not part of a history."""
 
     @property
     def is_public(self) -> bool:
@@ -118,16 +118,16 @@ class Operation:
 
     @property
     def most(self) -> int:
-        """How many arguments it takes at most."""
+        """The largest number of arguments that it takes."""
         return len(self.parameters or ())
 
     @property
     def fewest(self) -> int:
-        """How many arguments it takes at least."""
+        """The smallest number of arguments that it takes."""
         return sum(parameter.default is REQUIRED for parameter in self.parameters or ())
 
     def convert(self, arguments: Arguments) -> Arguments:
-        """What the step is given: every argument converted, from left to right, and the defaults.
+        """Return what the step gets: every argument converted, from left to right, and the defaults.
 
         Raises what a conversion raises.
         """
@@ -142,11 +142,11 @@ class Operation:
         )
 
     def take(self, state: Any, arguments: Arguments) -> tuple[Any, Any]:
-        """The state after the operation, and its result. Raises what the operation raises."""
+        """Return the state after the operation, and its result. Raises what the operation raises."""
         return self.step(state, *self.convert(arguments))
 
     def apply(self, state: Any, arguments: Arguments) -> tuple[Any, Any]:
-        """The state after the operation, and its result; an error is a result and changes nothing."""
+        """Return the state after the operation, and its result; an error is a result and changes nothing."""
         try:
             new_state, result = self.step(state, *self.convert(arguments))
         except Exception as error:
@@ -154,7 +154,7 @@ class Operation:
         return new_state, result
 
     def call(self, target: Any, arguments: Arguments) -> Any:
-        """Does the operation on a real object. Raises what it raises."""
+        """Do the operation on a real object. Raises what it raises."""
         if self.written is not None:
             return self.written(target, *arguments)
         return getattr(target, self.name)(*arguments)
@@ -164,7 +164,7 @@ Invocation = tuple[Operation, Arguments]
 
 
 class Promise(Enum):
-    """What a type says of operations that overlap."""
+    """What a type promises about operations that overlap."""
 
     LINEARIZABLE = "some order of whole operations explains every result"
     BETWEEN = "counts are exact; a read gives a value between those at its start and at its end"
@@ -175,10 +175,10 @@ class Promise(Enum):
 class Model:
     """A sequential specification: an initial state and a table of operations.
 
-    `same` decides whether two results agree, and `key` gives a hashable stand-in for a state, by which
-    the search remembers where it has been; the state itself serves where it is hashable. The rest is
-    needed only where real objects are brought into a state: `new` makes one, of a module that has the type,
-    `fill` brings it into a state, and `read` tells the state that it is in.
+    `same` decides whether two results agree. `key` gives a hashable stand-in for a state, by which the search
+    remembers where it has been; a hashable state can serve as its own key. The rest is needed only to bring
+    real objects into a state: `new` makes one from a module that has the type, `fill` brings it into a state,
+    and `read` returns the state that it is in.
     """
 
     name: str
@@ -201,18 +201,18 @@ class Model:
         return self.name
 
     def __getitem__(self, name: str) -> Operation:
-        """The row of this name. Raises LookupError, which names the model, where there is none."""
+        """Return the row of this name. Raises LookupError, which names the model, if there is none."""
         try:
             return self.rows[name]
         except KeyError:
             raise LookupError(f"the model {self.name} has no operation {name!r}") from None
 
     def agrees(self, row: Operation, expected: Any, actual: Any) -> bool:
-        """Whether the row's operation may return `actual` where the step says `expected`."""
+        """Return whether the row's operation may return `actual` where the step says `expected`."""
         return (row.same or self.same)(expected, actual)
 
     def changes(self, row: Operation) -> bool:
-        """Whether the operation changes any of the states, with any of its examples."""
+        """Return whether the operation changes any of the states, with any of its examples."""
         return any(
             self.key(row.apply(state, arguments)[0]) != self.key(state)
             for state in (self.initial, *self.edge_states)
@@ -220,13 +220,13 @@ class Model:
         )
 
     def make(self, module: Any, state: Any) -> Any:
-        """A real cell of `module` in this state."""
+        """Return a real cell of `module` in this state."""
         cell = getattr(module, self.name)() if self.new is None else self.new(module)
         self.put(cell, state)
         return cell
 
     def put(self, cell: Any, state: Any) -> None:
-        """Brings a real cell into this state."""
+        """Bring a real cell into this state."""
         if self.fill is None:
             cell.store(state)
         else:

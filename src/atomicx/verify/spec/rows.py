@@ -1,4 +1,4 @@
-"""How the tables write their rows, and the rows that several types have."""
+"""How the tables write their rows, and the rows that several types share."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def row(
 def exchange_rows(
     kind: ArgumentKind, equal: Callable[[Any, Any], bool], values: tuple[Any, ...]
 ) -> tuple[Operation, ...]:
-    """load, store, exchange and both compare-and-swaps, which every cell but Counter has."""
+    """Return load, store, exchange and both compare-and-swaps, which every cell except Counter has."""
     value = [Parameter("value", kind)]
     pair = [Parameter("expected", kind, keyword=True), Parameter("desired", kind, keyword=True)]
     one = [(value,) for value in values]
@@ -68,7 +68,7 @@ def shown(type_name: str) -> Operation:
 
 
 def text_rows() -> tuple[Operation, ...]:
-    """str() and format(), which are those of the value."""
+    """Return str() and format(), which are those of the value."""
 
     def formatted(value: Any) -> str:
         return format(value, ">24")
