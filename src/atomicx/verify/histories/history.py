@@ -203,8 +203,7 @@ class Recorded:
             for entry in list(log):
                 invoked, responded, operation, arguments, result = entry
                 if invoked is not None:
-                    # The result is written before the time of the response, so if the time is there, the
-                    # result is too.
+                    # The result is written before the time of the response: if that is there, so is it.
                     result = UNKNOWN if responded is None else result
                     events.append(Event(invoked, responded, thread, operation, arguments, result))
         return History.of(events)

@@ -172,7 +172,7 @@ class _Node(NamedTuple):
     gone: int
     """The optional operations that are in the order, or can no longer be, as a set of bits."""
     begun: float
-    """The latest call in the order: one that returned before it is too late. Matters to optional ones only."""
+    """The latest call in the order: one that returned before it is too late. For optional ones only."""
     state: Any
     event: Event | None
     before: _Node | None

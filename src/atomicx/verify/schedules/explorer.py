@@ -124,8 +124,7 @@ class Explorer:
             for calls in itertools.combinations_with_replacement([("push", 1), ("pop",)], 2):
                 exploration = explorer.explore(Stack, [[call] for call in calls], model=STACK)
 
-    The function `explore` does the same for one program, and explains the options. Use it from one thread
-    only.
+    The function `explore` does this for one program, and explains the options. For use by one thread only.
     """
 
     def __init__(
@@ -396,8 +395,7 @@ def explore_litmus(test: Litmus | type[Any], **options: Any) -> Exploration:
         if expected.grade is FORBIDDEN:
             raise AssertionError(f"{test.name}: {test.show(outcome)} is forbidden: {expected.note}")
 
-    # A plain actor's body can be made on any thread; a body that must be made on its own thread is not
-    # explored.
+    # Made here: any thread can make a plain actor's body. Others, made on their own thread, are not explored.
     bodies = [_named(actor.prepare(), actor.name) for actor in test.actors]
     return explore(test.setup, bodies, check, **options)
 

@@ -76,8 +76,7 @@ class ExploredLock:
                 raise WouldWait
             return self._real.acquire(blocking, timeout)
         if not threads.is_current():
-            # The set-up or the check: no other thread runs that could release it, unless the program has its
-            # own.
+            # The set-up or the check: no thread runs that could release it, unless it has threads of its own.
             limit = threads.hang_seconds if timeout < 0 else min(timeout, threads.hang_seconds)
             if self._real.acquire(True, limit) or limit == timeout:
                 return self._real.locked()
@@ -190,8 +189,7 @@ Place = tuple[dict[str, Any], str, Any, Callable[[], Any]]
 class Patches:
     """While entered, puts these locks in place of threading's, for explored threads only.
 
-    It replaces the names in every module that has them, because `from threading import Lock` makes another
-    name.
+    It replaces them in every module that has them: `from threading import Lock` makes another name.
     """
 
     def __init__(self) -> None:

@@ -217,8 +217,7 @@ class _Worker:
             except BaseException as error:
                 execution.errors[number] = error
             self.inside = False
-            # Kept no longer than the main thread keeps it, so that what it holds always ends at the same
-            # time.
+            # Kept no longer than the main thread keeps it, so that its contents always end at the same time.
             del state
             crew.end(execution, number)
 
@@ -247,8 +246,7 @@ class SteppedThreads:
         self.hung: int | None = None
         self.closing = False
         self.unwinding = False
-        # Wakes the main thread when all have ended or none can go on; when unwinding, whenever one more has
-        # ended.
+        # Wakes the main thread: all have ended, or none can go on; when unwinding, one more has ended.
         self.over: SimpleQueue[None] = SimpleQueue()
         self.workers: list[_Worker] = []
         self.by_ident: dict[int | None, _Worker] = {}
@@ -358,8 +356,7 @@ class SteppedThreads:
         if worker.entered is not None:
             entered, worker.entered = worker.entered, None
             if entered is code:
-                # A switch here would be the same as a switch before the call, where others were let in
-                # already.
+                # A switch here equals a switch before the call, where others were let in already.
                 execution.trail.append(ScheduleStep(worker.number, code, offset))
                 return
         self._step(worker, ScheduleStep(worker.number, code, offset))
