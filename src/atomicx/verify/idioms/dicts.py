@@ -12,7 +12,7 @@ DICTS = Table()
 
 
 class Key:
-    """A key whose hash and equality are Python code: that can be interrupted like any other."""
+    """A key whose hash and equality are Python code, which can be interrupted like any other."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -330,7 +330,7 @@ class CachedProperty:
             return object()
 
         self.calls = calls
-        # A class of its own: until 3.11 the property has one lock for all objects.
+        # Each sample has its own class: until 3.11 the property has one lock for all objects.
         self.lazy: Any = type("Lazy", (), {"value": cached_property(compute)})()
 
     def a(self) -> object:

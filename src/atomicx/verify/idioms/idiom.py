@@ -1,4 +1,4 @@
-"""What an idiom is: a small class whose two methods are two threads' parts, and what should come of them.
+"""Defines an idiom: a small class whose two methods are two threads' parts, and the expected result of both.
 
     NUMBERS = Table()
 
@@ -16,7 +16,7 @@
             return self.n == 2
 
 It holds if the two could have run one after the other. `raises` are exceptions with which a part may end in
-that case; they are its results then.
+that case too; they are then its results.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ SOURCES = """\
 [2] Python documentation: Thread Safety Guarantees (of 3.14 and later, for the builds without the GIL)"""
 
 SAFE, PARTLY, NEVER = "safe", "partly", "never"
-"""What that page says of an operation: it is atomic, or safe under the object's lock; others may see half;
-or it is several steps, and those are never one."""
+"""What that page says of an operation: it is atomic, or safe under the object's lock; or others may see it
+half done; or it is several steps, which are never one."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Idiom:
     crashes: bool
     """Whether it may crash an interpreter, so that it is sampled in a process of its own."""
     origin: str = ""
-    """Where it comes from, `module:Class`, if it is not one of those here."""
+    """Where it comes from, `module:Class`, if it is not one of the idioms in this package."""
 
     @property
     def threads(self) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
@@ -76,7 +76,7 @@ class Table(list[Idiom]):
         raises: tuple[type[BaseException], ...] = (),
         crashes: bool = False,
     ) -> Callable[[IdiomClass], IdiomClass]:
-        """Put a class into the table. Returns it as it is."""
+        """Add a class to the table. The class is returned as it is."""
 
         def enter(program: IdiomClass) -> IdiomClass:
             self.append(Idiom(code, program, instead, contract, note, page, raises, crashes))

@@ -12,7 +12,7 @@ from .idiom import FAQ, Table
 
 NUMBERS = Table()
 
-# What is examined is the code of the methods a and b: it is written as one finds it in the wild.
+# The code of the methods a and b is what is examined: it is written as it is found in the wild.
 
 n = 0
 
@@ -25,7 +25,7 @@ def _add_to_global() -> None:
 @NUMBERS.idiom("n += 1  (global)", instead="AtomicInt.inc()")
 class GlobalAdd:
     def __init__(self) -> None:
-        # Globals of its own, so that a thousand samples do not share one.
+        # Each object has its own globals, so that a thousand samples do not share one.
         self.namespace: dict[str, Any] = {"n": 0}
         self.add: Callable[[], None] = FunctionType(_add_to_global.__code__, self.namespace)
 

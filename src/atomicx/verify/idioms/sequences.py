@@ -9,7 +9,7 @@ from .idiom import BOTH, GUARANTEES, NEVER, PARTLY, SAFE, Table
 
 SEQUENCES = Table()
 
-# So many items that another thread may come while they are looked through.
+# Enough items for another thread to come while they are looked through.
 MANY = 100
 
 
@@ -374,7 +374,7 @@ class TakeAndReplace:
         return a + len(self.items) == 2
 
 
-# Bytearrays. Without the GIL they have a lock of their own since 3.14: 3.13 may crash.
+# Bytearrays. Without the GIL they have a lock of their own since 3.14; 3.13 may crash.
 
 
 @SEQUENCES.idiom(

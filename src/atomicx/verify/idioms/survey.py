@@ -1,14 +1,14 @@
 """`python -m atomicx idioms`: which ordinary Python operations are atomic here?
 
 Each idiom is a program of two threads. The explorer runs it in every schedule of its bytecodes, and again
-with switches only where this interpreter looks for one; then real threads run it for a while. The verdicts:
+with switches only where this interpreter checks for one. Then real threads run it for a while. The verdicts:
 
-    broken                     an order of threads breaks it that can come here, or came
+    broken                     an order of threads that can come here, or came, breaks it
     atomic here by accident    nothing breaks it here, but nothing promises that it stays so
     atomic by contract         the documentation promises it, and nothing was found against that
 
-Without the GIL each schedule of bytecodes can come, and what is one call into C may be more than one step,
-which only the samples can tell.
+Without the GIL every schedule of bytecodes can come, and one call into C may be more than one step, which
+only the samples can tell.
 """
 
 from __future__ import annotations
@@ -59,17 +59,17 @@ def gil_enabled() -> bool:
 
 @dataclass(frozen=True)
 class Samples:
-    """What real threads made of an idiom."""
+    """What real threads did with an idiom."""
 
     samples: int
     broken: int
     trouble: str | None = None
-    """Why the run ended early, if it did: an exception that nobody expected, or a crash."""
+    """Why the run ended early, if it did: an unexpected exception, or a crash."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found out about an idiom on this interpreter."""
+    """The findings about one idiom on this interpreter."""
 
     idiom: Idiom
     schedules: Exploration
@@ -88,7 +88,7 @@ class Finding:
 
     @property
     def why(self) -> str:
-        """The evidence for the verdict in a few words."""
+        """The evidence for the verdict, in a few words."""
         samples = f"{self.sampled.samples:,} samples"
         if self.verdict == BROKEN and self.idiom.contract:
             return f"{self._broken_by}, though promised: {self.idiom.contract}"
@@ -130,12 +130,12 @@ class Finding:
 
 
 def examine(idiom: Idiom, seconds: float, seed: int | str | None = None) -> Finding:
-    """Explore an idiom, then sample it for so many seconds."""
+    """Explore an idiom, then sample it for `seconds`."""
     return Finding(idiom, *explore_idiom(idiom), sample_idiom(idiom, seconds, seed))
 
 
 def explore_idiom(idiom: Idiom) -> tuple[Exploration, Exploration]:
-    """Every schedule within the bound: of all switches, and of those that this interpreter makes."""
+    """Run every schedule within the bound: with all switches, and with those that this interpreter makes."""
     schedules = explore(
         idiom.program, idiom.threads, idiom.holds, preemptions=PREEMPTIONS, raises=idiom.raises
     )
@@ -153,7 +153,7 @@ def explore_idiom(idiom: Idiom) -> tuple[Exploration, Exploration]:
 
 
 def sample_idiom(idiom: Idiom, seconds: float, seed: int | str | None = None) -> Samples:
-    """Run it with real threads, until it was broken often enough to be sure, or for so many seconds."""
+    """Run it with real threads, until it was broken often enough to be sure, or for `seconds`."""
     if idiom.crashes:
         return _sample_in_child(idiom, seconds, seed)
     a, b = (_guarded(part, idiom.raises) for part in idiom.threads)
@@ -192,7 +192,7 @@ def _sample_in_child(idiom: Idiom, seconds: float, seed: int | str | None) -> Sa
         status = child.returncode
         how = f"signal {-status}" if status < 0 else f"exit status {status}"
         return Samples(0, 0, f"the interpreter crashed ({how})")
-    # What it prints itself comes before.
+    # Its own output comes before.
     samples, broken, trouble = json.loads(child.stdout.splitlines()[-1])
     return Samples(samples, broken, trouble)
 
@@ -204,7 +204,7 @@ def _child(which: str, seconds: float, seed: int | str | None) -> None:
 
 
 def _guarded(part: Callable[[Any], Any], raises: tuple[type[BaseException], ...]) -> Callable[[Any], Any]:
-    # The method itself where nothing is to be caught: a function around it would be one more place to switch.
+    # If nothing is to be caught, use the method itself: a wrapper would be one more place to switch.
     if not raises:
         return part
 
@@ -218,7 +218,7 @@ def _guarded(part: Callable[[Any], Any], raises: tuple[type[BaseException], ...]
 
 
 def select(pattern: str | None) -> list[Idiom]:
-    """The idioms whose code contains the pattern, or matches it."""
+    """Return the idioms whose code contains the pattern, or matches it."""
     if pattern is None:
         return list(IDIOMS)
     return [idiom for idiom in IDIOMS if pattern in idiom.code or fnmatchcase(idiom.code, pattern)]
@@ -227,7 +227,7 @@ def select(pattern: str | None) -> list[Idiom]:
 def examine_all(
     idioms: Sequence[Idiom], seconds: float, progress: Callable[[float, Idiom], None]
 ) -> Iterator[Finding]:
-    """Each finding as it comes. What the explorer leaves of the time is divided among the samples."""
+    """Yield each finding as it comes. The time that the explorer leaves is divided among the samples."""
     started = time.monotonic()
     explored = []
     for number, idiom in enumerate(idioms):
@@ -254,13 +254,13 @@ bytecode that can be interrupted, and what was one step is many. Several atomic 
 
 
 def interpreter() -> str:
-    """Which interpreter the findings are about."""
+    """Return which interpreter the findings are about."""
     gil = "with the GIL" if gil_enabled() else "without the GIL"
     return f"{platform.python_implementation()} {platform.python_version()} {gil}"
 
 
 def as_text(findings: Sequence[Finding]) -> str:
-    """The findings by verdict, the worst first."""
+    """Return the findings by verdict, the worst first."""
     lines = [f"Which operations are atomic on {interpreter()}?"]
     for verdict, meaning in _MEANINGS.items():
         rows = [finding for finding in findings if finding.verdict == verdict]
@@ -283,7 +283,7 @@ def _rows(findings: Iterable[Finding]) -> Iterator[str]:
 
 
 def bytecode(idiom: Idiom) -> str:
-    """The bytecodes of its parts, on this interpreter."""
+    """Return the bytecodes of the idiom's parts, on this interpreter."""
     out = io.StringIO()
     a, b = idiom.threads
     for name, part in (("a", a), ("b", b)) if b is not a else (("a and b", a),):
@@ -293,13 +293,13 @@ def bytecode(idiom: Idiom) -> str:
 
 
 def details(finding: Finding) -> str:
-    """The bytecode of an idiom, and a schedule that breaks it, if there is one."""
+    """Return the bytecode of an idiom, and a schedule that breaks it, if there is one."""
     lines = [f"{finding.idiom.code}", "", bytecode(finding.idiom)]
     here, anywhere = finding.here.failure, finding.schedules.failure
     if here is not None:
         lines += ["", f"Broken by {here}"]
     elif anywhere is not None:
-        # A schedule that cannot come here must not read as if it did.
+        # A schedule that cannot come here must not read as if it could.
         lines += ["", f"A version that switches between these bytecodes, as this one does not: {anywhere}"]
     elif finding.verdict == BROKEN:
         lines += ["", "No schedule of bytecodes breaks it: a call into C was not one step."]
@@ -307,7 +307,7 @@ def details(finding: Finding) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns the exit status: 0, or 130 after Ctrl-C; argparse exits with 2 on wrong usage."""
+    """Run the command. Returns the exit status: 0, or 130 after Ctrl-C. Wrong usage: argparse exits with 2."""
     parser = argparse.ArgumentParser(
         prog="python -m atomicx idioms", description="Which ordinary Python operations are atomic here?"
     )

@@ -1,4 +1,4 @@
-"""Anybody's idiom: `python -m atomicx idioms --try module:Class`.
+"""Examines your own idiom: `python -m atomicx idioms --try module:Class`.
 
 The class is written like those in this package. Each schedule and each sample makes an object of it, without
 arguments, and two threads call its methods:
@@ -22,9 +22,9 @@ arguments, and two threads call its methods:
         def holds(self, a, b):              # with both results, when both have ended
             return a == b
 
-`holds` has to be true whenever one part runs after the other, in both orders. That is tried first, so that a
-schedule in which it is false shows parts that met. Optional: `raises`, a tuple of exceptions that are results
-if a part ends with one, and `instead` and `note`, texts for the report.
+`holds` has to be true whenever one part runs after the other, in both orders. That is tried first, so a
+schedule in which it is false shows that the parts overlapped. Optional: `raises`, a tuple of exceptions that
+are results if a part ends with one, and `instead` and `note`, texts for the report.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from .idiom import Idiom
 
 
 def find(spelled: str) -> Idiom:
-    """The idiom that `package.module:Class` names; the current folder is searched too.
+    """Return the idiom that `package.module:Class` names; the current folder is searched too.
 
     Raises ValueError, with the reason, if there is no such class, or it does not do what the protocol says.
     """

@@ -13,9 +13,9 @@ from .noise import BATCH, BatchNoise, Walk
 
 NAP_SECONDS = 50e-6
 SPINS_BEFORE_YIELD = 200
-# Waiting for an actor that has no core is futile, so a batch spends no more than this on it.
+# Waiting for an actor that has no core is futile, so a batch spends at most this many spins on it.
 SPINS_IN_BATCH = 4000
-# Tickets of one batch: more than it has legs.
+# Tickets per batch: more than a batch has legs.
 MOST_LEGS = BATCH
 
 
@@ -32,7 +32,7 @@ class ActorFailure:
 
 
 class Crew(Protocol):
-    """Those who run the actors of a test, between enter and exit."""
+    """The threads or processes that run the actors of a test, between enter and exit."""
 
     failure: ActorFailure | None
 
@@ -41,13 +41,13 @@ class Crew(Protocol):
     def run(self, states: list[Any], plan: BatchNoise) -> list[list[Any]]:
         """Send every actor through the states; return what each of them returned for each state.
 
-        Only if `failure` is still None after it are the columns whole.
+        The columns are complete only if `failure` is still None afterwards.
         """
         ...
 
 
 class Meeting:
-    """How actors find each other on their way through a batch: each tells how far it is, for all to see."""
+    """How actors find each other on their way through a batch: each publishes how far it is."""
 
     def __init__(self, arrived: MutableSequence[int] | memoryview[int]) -> None:
         self.arrived = arrived
@@ -65,12 +65,12 @@ class Meeting:
                 column[index] = body(states[index])
 
     def _start_together(self, me: int, ticket: int) -> None:
-        """Wait until all are there. With more actors than cores those still to come need the core."""
+        """Wait until all are there. With more actors than cores, those still to come need the core."""
         while self._look_out(me, ticket, SPINS_BEFORE_YIELD) == SPINS_BEFORE_YIELD:
             give_way()
 
     def _look_out(self, me: int, ticket: int, most_spins: int) -> int:
-        """Wait until all have come this far, but not for long; returns how long, in spins."""
+        """Wait briefly until all have come this far; return how many spins that took."""
         self.arrived[me] = ticket
         spins = 0
         while spins < most_spins and min(self.arrived) < ticket:
@@ -79,12 +79,12 @@ class Meeting:
 
 
 def gil_enabled() -> bool:
-    """Whether this interpreter has a GIL, and it is on."""
+    """Return whether this interpreter has a GIL that is on."""
     return bool(getattr(sys, "_is_gil_enabled", lambda: True)())
 
 
 def give_way() -> None:
-    """Let another thread run. Before 3.12 sched_yield keeps the GIL, so there a sleep has to do."""
+    """Let another thread run. Before 3.12 sched_yield keeps the GIL, so a sleep has to do there."""
     if hasattr(os, "sched_yield") and not gil_enabled():
         os.sched_yield()
     else:
@@ -92,20 +92,20 @@ def give_way() -> None:
 
 
 def cores() -> list[int]:
-    """The cores that this process may use, as far as the system tells."""
+    """Return the cores that this process may use, as far as the system tells."""
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return list(range(os.cpu_count() or 1))
 
 
 def pin_to_core(index: int) -> bool:
-    """Keep the calling thread on one core, the next one for the next index; False where that cannot be."""
+    """Keep the calling thread on one core, the next core for the next index; False if that is impossible."""
     if not hasattr(os, "sched_setaffinity"):
         return False
     try:
         allowed = cores()
         os.sched_setaffinity(0, {allowed[index % len(allowed)]})
     except OSError:
-        # A sandbox may forbid it. The run is weaker then, and the controls tell whether too weak.
+        # A sandbox may forbid it. Then the run is weaker, and the controls tell whether it is too weak.
         return False
     return True

@@ -1,18 +1,18 @@
-"""Runs a litmus test: many small states in batches, its actors on threads of their own.
+"""Runs a litmus test: many small states in batches, with its actors on threads of their own.
 
-A barrier before each sample would cost more than the sample, and would hide what it looks for: threads
-that come out of a barrier are apart by more than an operation takes. So the actors walk through a
-batch of states together, from one start gate, and noise varies how they meet:
+A barrier before each sample would cost more than the sample, and would hide what it looks for: threads that
+come out of a barrier are further apart than an operation takes. So the actors walk through a batch of states
+together, from one start gate, and noise varies how they meet:
 
 - each actor has its core, where the system can pin threads: on one core they would hardly overlap;
 - in most batches the actors look out for each other every few states, for a moment and no longer;
 - in others one starts a few states further on, or they walk towards each other and so meet once, whatever
   their speeds, or they nap on the way;
-- for half of the batches other threads nap and wake on the cores of the actors: what wakes takes the core
-  away from an actor in the middle of an operation;
+- for half of the batches other threads nap and wake on the cores of the actors: a thread that wakes takes the
+  core away from an actor in the middle of an operation;
 - with the GIL, the switch interval is the shortest possible while a run lasts.
 
-The noise comes from the seed alone; how the machine schedules the threads does not.
+Only the noise comes from the seed; how the machine schedules the threads does not.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PATIENCE_SECONDS = 60.0
 
 @dataclass
 class Result:
-    """What a run saw: how often each outcome came, and whether something ended it early."""
+    """What a run saw: how often each outcome came, and whether something ended the run early."""
 
     test: Litmus
     seed: int | str
@@ -48,7 +48,7 @@ class Result:
 
     @property
     def graded(self) -> list[tuple[Any, int, Expectation]]:
-        """Each outcome that came, how often, and its grade; the most frequent first."""
+        """Return each outcome that came, how often, and its grade; the most frequent first."""
         ordered = sorted(self.counts.items(), key=lambda item: -item[1])
         return [(outcome, count, self.test.expectation(outcome)) for outcome, count in ordered]
 
@@ -58,11 +58,11 @@ class Result:
 
     @property
     def caught(self) -> int:
-        """How many samples were forbidden."""
+        """The number of samples that were forbidden."""
         return sum(self.forbidden.values())
 
     def merge(self, other: Result) -> None:
-        """Take what a later run of the same test saw into this one."""
+        """Add the results of a later run of the same test to this one."""
         for outcome, count in other.counts.items():
             self.counts[outcome] = self.counts.get(outcome, 0) + count
         self.seconds += other.seconds
@@ -82,11 +82,11 @@ def run(
 ) -> Result:
     """Run a litmus test for `seconds` (1 unless told otherwise), or until it has this many `samples`.
 
-    `stop_when_caught` ends it after so many forbidden outcomes. An actor that raises, or that does not
-    end a batch within `patience_seconds`, ends the run, and the result says so. So does Ctrl-C: the
-    result is what there is until then, with `interrupted` set. What the set-up or the observer raises,
-    passes through. No thread is left behind, but for an actor that does not end. `crew_of` makes those who
-    run the actors, of the actors and the patience: threads, if it is not given.
+    `stop_when_caught` ends the run after this many forbidden outcomes. An actor that raises, or that does not
+    end a batch within `patience_seconds`, also ends the run, and the result says so. So does Ctrl-C: the
+    result holds what there is until then, with `interrupted` set. Exceptions from the set-up or the observer
+    pass through. No thread is left behind, except for an actor that does not end. `crew_of(actors,
+    patience_seconds)` makes what runs the actors; by default these are threads.
     """
     test = as_litmus(test)
     result = Result(test, random.SystemRandom().getrandbits(32) if seed is None else seed)
@@ -98,7 +98,7 @@ def run(
         with (crew_of or Threads)(test.actors, patience_seconds) as crew:
             for plan in noise(result.seed, len(test.actors)):
                 size = BATCH if samples is None else min(BATCH, samples - result.samples)
-                # One batch at least, however short the time: no samples would say nothing.
+                # At least one batch, however short the time: no samples would say nothing.
                 if size <= 0 or (deadline is not None and result.counts and time.perf_counter() >= deadline):
                     break
                 if stop_when_caught is not None and result.caught >= stop_when_caught:

@@ -12,7 +12,7 @@ LEG_SIZES = (4, 8, 16, 32)
 
 @dataclass(frozen=True)
 class Walk:
-    """One actor's way through a batch, in legs. Between them it naps, or looks out for the others."""
+    """One actor's way through a batch, in legs. Between legs it naps, or looks out for the others."""
 
     legs: tuple[list[int], ...]
     meet: bool = False
@@ -26,7 +26,7 @@ class BatchNoise:
     nappers: bool
 
     def within(self, size: int) -> BatchNoise:
-        """The same for a batch of fewer states."""
+        """Return the same noise for a batch of fewer states."""
         walks = (
             replace(walk, legs=tuple([index for index in leg if index < size] for leg in walk.legs))
             for walk in self.walks
@@ -35,7 +35,7 @@ class BatchNoise:
 
 
 def noise(seed: int | str, actors: int) -> Iterator[BatchNoise]:
-    """The noise of one batch after the other, without end. The same seed gives the same noise."""
+    """Yield the noise of one batch after another, without end. The same seed gives the same noise."""
     chance = random.Random(seed)
     forward = list(range(BATCH))
     in_step = [Walk(_legs(forward, size), meet=True) for size in LEG_SIZES]

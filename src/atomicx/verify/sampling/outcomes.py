@@ -1,4 +1,4 @@
-"""What came of a litmus test, as a table for people and as an assertion for pytest."""
+"""The outcomes of a litmus test, as a table for people and as an assertion for pytest."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .engine import Result, run
 
 
 def outcome_rows(result: Result) -> list[tuple[str, str, str, str]]:
-    """Outcome, samples, expectation and note of everything that came, for a table."""
+    """Return outcome, samples, expectation and note of every outcome that came, for a table."""
     return [
         (
             result.test.show(outcome),
@@ -23,7 +23,7 @@ def outcome_rows(result: Result) -> list[tuple[str, str, str, str]]:
 
 
 def outcome_table(result: Result) -> str:
-    """The result of a run: a heading, and a line an outcome."""
+    """Return the result of a run as text: a heading, and one line per outcome."""
     share = f"{result.caught:,} forbidden of {result.samples:,} samples"
     heading = f"{result.test.name}: {share}, seed {result.seed}"
     if not result.counts:
@@ -40,11 +40,11 @@ def assert_outcomes(
     samples: int | None = None,
     seed: int | str | None = None,
 ) -> Result:
-    """Run a litmus test, for pytest: AssertionError, with the table, if a forbidden outcome came.
+    """Run a litmus test in pytest: AssertionError, with the table, if a forbidden outcome came.
 
-    `control` is the same test of something broken. It is run in the same conditions, and AssertionError
-    is raised if nothing forbidden comes of it: then that nothing came of the test says nothing either. An
-    actor that raises fails the assertion as well. Ctrl-C passes through. Returns the result of the test.
+    `control` is the same test of something broken. It runs in the same conditions, and AssertionError is
+    raised if it gives no forbidden outcome: then a clean result of the test proves nothing either. An actor
+    that raises fails the assertion as well. Ctrl-C passes through. Returns the result of the test.
     """
     result = _finished(run(test, seconds=seconds, samples=samples, seed=seed))
     if result.forbidden:

@@ -1,7 +1,7 @@
 """Actors as processes, for cells that processes share.
 
-A batch is run as with threads, except that its actors are children, forked for it, which have the states'
-memory in common and send their results through a pipe. Processes run at the same time with the GIL too, so it
+A batch runs as with threads, except that its actors are children, forked for that batch. They share the
+states' memory and send their results through a pipe. Processes run at the same time with the GIL too, so it
 hides nothing here: a cell that is atomic only among the threads of one process is caught.
 """
 
@@ -23,7 +23,7 @@ from .noise import BatchNoise, Walk
 
 
 class Processes:
-    """The actors of one run: children, each of them forked for a batch, and gone after it."""
+    """The actors of one run: children, each forked for one batch and gone after it."""
 
     failure: ActorFailure | None = None
 
@@ -50,14 +50,14 @@ class Processes:
         finally:
             for process, pipe in children:
                 os.close(pipe)
-                os.kill(process, signal.SIGKILL)  # who has sent its column has no more to do
+                os.kill(process, signal.SIGKILL)  # a child that has sent its column has nothing more to do
                 os.waitpid(process, 0)
 
     def _start(self, me: int, states: list[Any], walk: Walk) -> tuple[int, int]:
-        """Returns the child, and where its column comes from."""
+        """Fork the child of an actor; return it and the pipe that its column comes through."""
         receiver, sender = os.pipe()
         with warnings.catch_warnings():
-            # Of threads that the child does not have: whoever else there is, the child needs nobody.
+            # The warning is about threads that the child does not have: the child does not need them.
             warnings.simplefilter("ignore", DeprecationWarning)
             process = os.fork()
         if process:
@@ -70,7 +70,7 @@ class Processes:
             os._exit(0)
 
     def _act(self, me: int, states: list[Any], walk: Walk) -> list[Any] | str:
-        """The column of an actor, or what it raised."""
+        """Return the column of an actor, or what it raised."""
         try:
             pin_to_core(me)
             column: list[Any] = [None] * len(states)
@@ -92,7 +92,7 @@ class Processes:
         return columns
 
     def _received(self, pipes: list[int]) -> list[bytes]:
-        """All that comes through each of the pipes until it ends; nothing, of one that does not in time."""
+        """Return all that comes through each pipe until it ends; nothing if it does not end in time."""
         received: dict[int, list[bytes]] = {pipe: [] for pipe in pipes}
         ended: set[int] = set()
         until = time.monotonic() + self._patience_seconds

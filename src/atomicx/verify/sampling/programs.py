@@ -1,12 +1,12 @@
-"""Litmus tests as text: a few statements an actor, and every outcome that some order of them gives.
+"""Litmus tests as text: a few statements per actor, and every outcome that some order of them gives.
 
     Program("x = 0", ("a = x.fetch_add(1)", "b = x.fetch_add(1)"), "c = x.load()")
 
-A statement is one operation on a cell, and the names before the equals signs make the outcome: `a=0 b=1
-c=2`. The acceptable outcomes are not written down but found: the statements are run in every order that
-keeps each actor's own, one after the other, on cells that know nothing of threads. What none of
-these orders gives, no sequentially consistent cell gives, and so it is forbidden. An outcome that comes only
-when the actors take turns is called interesting: it shows that they overlapped.
+A statement is one operation on a cell, and the names before the equals signs make the outcome: `a=0 b=1 c=2`.
+The acceptable outcomes are not written down but found: the statements are run in every order that keeps each
+actor's own, one after the other, on cells that know nothing of threads. An outcome that none of these orders
+gives cannot come from a sequentially consistent cell, so it is forbidden. An outcome that comes only when the
+actors take turns is called interesting: it shows that they overlapped.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 from ..litmus import ACCEPTABLE, FORBIDDEN, INTERESTING, Expectation, Litmus, plain_actor
 from ..spec.kinds import minus_one, twice
 
-# Makes one state's cells: called once for a state, it gives the function that makes a cell of a value.
+# Makes one state's cells: called once per state, it returns the function that makes a cell from a value.
 Maker = Callable[[], Callable[[Any], Any]]
 
 _TARGET = re.compile(r"(\w+) = (.+)")
@@ -35,7 +35,7 @@ IMPOSSIBLE = FORBIDDEN("in no order")
 
 
 class Token:
-    """An object to refer to, equal to nothing but itself."""
+    """An object to refer to, equal to nothing except itself."""
 
     __slots__ = ("name",)
 
@@ -47,7 +47,7 @@ class Token:
 
 
 class Mortal:
-    """An object that knows whether it was freed: who holds it may rely on its being alive."""
+    """An object that knows whether it was freed: anyone who holds a reference may rely on its being alive."""
 
     __slots__ = ("freed",)
 
@@ -59,13 +59,13 @@ class Mortal:
 
 
 def life(mortal: Any) -> str:
-    """Whether an object was freed under its holder."""
+    """Return whether an object was freed while it was still held."""
     if mortal is None:
         return "none"
     return "freed" if mortal.freed else "alive"
 
 
-# An allocator reuses a page once it has handed out the rest of it: a page holds few objects of this size.
+# An allocator reuses a page once it has handed out the rest of it; a page holds few objects of this size.
 PAINT_BYTES = 2000
 LOADS = 256
 REPAINTS = 32
@@ -75,29 +75,29 @@ _initial = itemgetter(0)
 
 
 def red() -> str:
-    """An object of some size, new and freed at once when nobody holds it."""
+    """Return an object of some size; it is new, and freed as soon as no reference is left."""
     return "red".ljust(PAINT_BYTES)
 
 
 def blue() -> str:
-    """Another, of the same size."""
+    """Return another, of the same size."""
     return "blue".ljust(PAINT_BYTES)
 
 
 def colors(load: Callable[[], str]) -> str:
-    """The initials of what many loads returned, from a loop in C: hardly any time passes outside of loads."""
+    """Return the initials of what many loads returned. The loop is in C: hardly any time passes between loads."""
     return "".join(sorted(set(map(_initial, starmap(load, repeat((), LOADS))))))
 
 
 def repaint(store: Callable[[str], None], store_elsewhere: Callable[[str], None]) -> None:
-    """Each red object that is dropped makes room for a blue one, which goes elsewhere."""
+    """Drop red objects, each of which makes room for a blue one, which is stored elsewhere."""
     for _ in range(REPAINTS):
         store(red())
         store_elsewhere(blue())
 
 
 def attempt(operation: Callable[..., Any], *arguments: Any) -> Any:
-    """The operation's result, or the name of the exception that it raised."""
+    """Return the operation's result, or the name of the exception that it raised."""
     try:
         return operation(*arguments)
     except (OverflowError, ValueError) as error:
@@ -105,17 +105,17 @@ def attempt(operation: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def append_one(items: tuple[int, ...]) -> tuple[int, ...]:
-    """Purely, for `update`."""
+    """Append without side effects, for `update`."""
     return (*items, 1)
 
 
 def append_two(items: tuple[int, ...]) -> tuple[int, ...]:
-    """Purely, for `update`."""
+    """Append without side effects, for `update`."""
     return (*items, 2)
 
 
 def leads(snapshot: tuple[tuple[int, int], float]) -> bool:
-    """Whether a value, 1 below the bound or 2 above it, is in the sum, but not among the counts."""
+    """Return whether a value, 1 below the bound or 2 above it, is in the sum, but not among the counts."""
     (low, high), total = snapshot
     return total > low + 2 * high
 
@@ -142,9 +142,9 @@ VOCABULARY: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Program:
-    """Cells to start with, two to four actors, and what is read when they have ended.
+    """The initial cells, two to four actors, and what is read when the actors have ended.
 
-    `start` names the cells x and y. Statements are parted by semicolons.
+    `start` names the cells x and y. Statements are separated by semicolons.
     """
 
     start: str
@@ -157,24 +157,24 @@ class Program:
 
     @property
     def needs(self) -> frozenset[str]:
-        """The operations that a cell must have to run it."""
+        """The operations that a cell must have to run this program."""
         text = "; ".join((*self.actors, self.finally_))
         in_place = {_IN_PLACE_METHODS[sign] for sign in _IN_PLACE.findall(text)}
         return frozenset({name for _, name in _METHOD.findall(text)} | in_place)
 
     def renamed(self, names: dict[str, str]) -> Program:
-        """The same with other names for its operations."""
+        """Return the same program with other names for its operations."""
 
         def rename(text: str) -> str:
             return _METHOD.sub(lambda found: f"{found[1]}.{names.get(found[2], found[2])}", text)
 
         return Program(self.start, tuple(map(rename, self.actors)), rename(self.finally_))
 
-    # What is run is compiled before, here and in `litmus`: exec and eval of a text note a Ctrl-C as one that
-    # nobody caught, and then the process ends by the signal, although it is caught further out.
+    # Code is compiled before it runs, here and in `litmus`: exec and eval of a text record a Ctrl-C as
+    # uncaught, and then the process ends by the signal, although the exception is caught further out.
 
     def outcomes(self, alone: Callable[[Any], Any]) -> dict[tuple[Any, ...], Expectation]:
-        """What may come out, by trying every order on cells that `alone` makes and one thread uses."""
+        """Return the possible outcomes: try every order on cells from `alone`, used by one thread."""
         threads = [_compiled(actor) for actor in self.actors]
         last = _compiled(self.finally_)
         found: dict[tuple[Any, ...], Expectation] = {}
@@ -194,7 +194,7 @@ class Program:
         return found
 
     def litmus(self, name: str, maker: Maker, outcomes: dict[tuple[Any, ...], Expectation]) -> Litmus:
-        """The test of the cells that `maker` makes, with these outcomes."""
+        """Return the test of the cells that `maker` makes, with these outcomes."""
         values = ", ".join(f"make({value})" for _, value in self._cells)
         namespace: dict[str, Any] = {"maker": maker, **VOCABULARY}
         source = ["def setup():", "    make = maker()", f"    return ({values},)"]
@@ -223,7 +223,7 @@ class Program:
         )
 
     def show(self, outcome: tuple[Any, ...]) -> str:
-        """An outcome for people: `a=0 b=1`."""
+        """Return an outcome as text: `a=0 b=1`."""
         return " ".join(f"{name}={value!r}" for name, value in zip(self._names, outcome, strict=True))
 
     @property
@@ -262,7 +262,7 @@ def _targets(text: str) -> list[str]:
 
 
 def _orders(lengths: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    """Every order in which threads of so many steps can take them: whose step is next, and next."""
+    """Yield every order of the threads' steps, each as a sequence of thread numbers."""
     if not any(lengths):
         yield ()
     for index, length in enumerate(lengths):

@@ -19,10 +19,10 @@ FAREWELL_SECONDS = 2.0
 
 
 class Threads:
-    """The threads of one run: an actor each, and nappers. What they share is written by one thread each.
+    """The threads of one run: one per actor, and nappers. Each shared entry is written by only one thread.
 
-    The coordinator writes `_batch` and `_stop`; each actor its own entry of `_arrived` and `_columns`.
-    Semaphores hand the batch over and back, and the order of memory with it.
+    The coordinator writes `_batch` and `_stop`; each actor writes its own entry of `_arrived` and `_columns`.
+    Semaphores hand the batch over and back, and with it the order of memory.
     """
 
     failure: ActorFailure | None = None
@@ -88,7 +88,7 @@ class Threads:
         return self._columns
 
     def _stalled(self) -> ActorFailure:
-        # Who ended has put a column there, and no batch is empty.
+        # An actor that ended has put a column there, and no batch is empty.
         late = [actor.name for actor, column in zip(self._actors, self._columns, strict=True) if not column]
         return ActorFailure(", ".join(late), None, f"did not end within {self._patience_seconds:g} s")
 
@@ -109,11 +109,11 @@ class Threads:
                 column = [None] * len(states)
                 self._meeting.walk(me, turn * MOST_LEGS, body, states, column, plan.walks[me])
             except BaseException as error:
-                # Whatever it is, the coordinator has to hear of it: it waits for this actor.
+                # Whatever it is, the coordinator has to know of it: it waits for this actor.
                 text = "".join(traceback.format_exception(error)).rstrip()
                 self._failures.append(ActorFailure(self._actors[me].name, error, text))
             finally:
-                # At the gate too: the others must not wait for one that failed before it.
+                # At the gate too: the others must not wait for an actor that failed before it.
                 self._arrived[me] = (turn + 1) * MOST_LEGS - 1
                 self._columns[me] = column
                 self._done.release()
