@@ -85,12 +85,12 @@ def blue() -> str:
 
 
 def colors(load: Callable[[], str]) -> str:
-    """Return the initials of what many loads returned. The loop is in C: hardly any time passes between loads."""
+    """Return the initials that many loads returned. The loop is in C: hardly any time passes in between."""
     return "".join(sorted(set(map(_initial, starmap(load, repeat((), LOADS))))))
 
 
 def repaint(store: Callable[[str], None], store_elsewhere: Callable[[str], None]) -> None:
-    """Drop red objects, each of which makes room for a blue one, which is stored elsewhere."""
+    """Drop red objects. Each of them makes room for a blue one, which is stored elsewhere."""
     for _ in range(REPAINTS):
         store(red())
         store_elsewhere(blue())

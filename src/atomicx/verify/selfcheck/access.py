@@ -1,4 +1,4 @@
-"""How the cells of one type are made, called and read: atomicx's own, and anybody's under their own names."""
+"""How the cells of one type are made, called and read: atomicx's own, and any others by their own names."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ UNREADABLE: Any = type("Unreadable", (), {"__repr__": lambda self: "unreadable"}
 
 @dataclass(frozen=True, eq=False)
 class Access:
-    """One type of cell: its specification, how one is made in a state, and what it calls the operations."""
+    """One type of cell: its specification, how to make one in a state, and its names for the operations."""
 
     model: Model
     make: Callable[[Any], Any]
     read: Callable[[Any], Any] | None = None
-    """What a cell holds, in the words of the specification; None where it cannot be read."""
+    """Returns what a cell holds, in the terms of the specification; None if it cannot be read."""
     names: Mapping[str, str] = field(default_factory=dict[str, str])
     lacks: frozenset[str] = frozenset()
     """Operations of the specification that the cells do not have."""
 
     unlimited: bool = False
-    """Of families that cannot be given a limit."""
+    """For families that cannot be given a limit."""
     wraps: bool = False
-    """Of integers that wrap around by design: not judged where the specification raises OverflowError."""
+    """For integers that wrap around by design: not judged where the specification raises OverflowError."""
 
     @property
     def operations(self) -> tuple[Operation, ...]:
-        """Those that the cells have."""
+        """The operations that the cells have."""
         return tuple(row for row in self.model.operations if row.name not in self.lacks)
 
     def call(self, row: Operation, cell: Any, arguments: Arguments) -> Any:
@@ -40,13 +40,13 @@ class Access:
         return getattr(cell, self.names.get(row.name, row.name))(*arguments)
 
     def call_by_name(self, row: Operation, cell: Any, arguments: Arguments, by_place: int = 0) -> Any:
-        """The same, with all but so many of its arguments by their names, the last of them first."""
+        """Do the same, with all arguments after the first `by_place` passed by name, the last one first."""
         names = [parameter.name for parameter in row.parameters or ()]
         named = dict(reversed(list(zip(names, arguments, strict=False))[by_place:]))
         return getattr(cell, self.names.get(row.name, row.name))(*arguments[:by_place], **named)
 
     def outcome(self, row: Operation, cell: Any, arguments: Arguments) -> Any:
-        """The result; an error is one too, and the cell itself is ITSELF."""
+        """Return the result. An error is a result too, and the cell itself is ITSELF."""
         try:
             result = self.call(row, cell, arguments)
         except Exception as error:
@@ -54,12 +54,12 @@ class Access:
         return ITSELF if result is cell else result
 
     def state(self, cell: Any) -> Any:
-        """What the cell holds, or UNREADABLE."""
+        """Return what the cell holds, or UNREADABLE."""
         return UNREADABLE if self.read is None else self.read(cell)
 
 
 def has_raised(result: Any) -> bool:
-    """Whether a result stands for an error."""
+    """Return whether a result stands for an error."""
     return type(result) is tuple and len(result) == 2 and isinstance(result[0], str) and result[0] == "raises"
 
 
@@ -67,7 +67,7 @@ OVERFLOW = ("raises", "OverflowError")
 
 
 def shown(value: Any) -> str:
-    """A value for people. Functions by their names: the address in their repr differs from run to run."""
+    """Return a value as text. Functions by their names: the address in their repr differs from run to run."""
     try:
         return str(getattr(value, "__name__", None) or repr(value))
     except Exception as error:
@@ -75,7 +75,7 @@ def shown(value: Any) -> str:
 
 
 def written(row: Operation, arguments: Arguments, by_place: int | None = None) -> str:
-    """A call as one would write it, with all but so many of its arguments by their names, if told."""
+    """Return a call as it would be written; if `by_place` is given, all arguments after those are named."""
     values = list(map(shown, arguments))
     if by_place is not None:
         names = [parameter.name for parameter in row.parameters or ()]
@@ -85,6 +85,6 @@ def written(row: Operation, arguments: Arguments, by_place: int | None = None) -
 
 
 def told(result: Any, state: Any = UNREADABLE) -> str:
-    """What came of a call, and what the cell holds then."""
+    """Return the result of a call as text, and what the cell holds then."""
     what = f"raises {result[1]}" if has_raised(result) else f"returns {shown(result)}"
     return what if state is UNREADABLE else f"{what} and leaves {shown(state)}"

@@ -1,7 +1,7 @@
-"""Each operation alone, held against its row of the specification: results, errors, and what it leaves.
+"""Each operation alone, compared with its row of the specification: results, errors, and what it leaves.
 
-First in every edge state with the edge values of its arguments; then many times in a row, for what only
-comes with time; and then all of them mixed by chance. The first difference of an operation is kept.
+First in every edge state with the edge values of its arguments. Then many times in a row, for faults that
+only come with time. Then all operations mixed at random. The first difference of each operation is kept.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from .inputs import edge_arguments, named_arguments, random_arguments, similar_l
 from .meddling import meddlings
 
 REPEATS = 600
-# On one cell, which counts its calls, as it were.
+# Calls on one cell, for a cell that might count its calls.
 LASTING = 1500
 MIXED = 4000
-# A sequence starts over after so many operations: an edge, once reached, is not always left again.
+# A sequence starts over after this many operations: an edge, once reached, is not always left again.
 SEQUENCE = 250
-# So many states, and so many arguments, for threads of their own.
+# The number of states, and of arguments, that are tried in threads of their own.
 ELSEWHERE = 2
 # How often a cell is replaced by a new one in an edge state.
 RENEWED = 1 / 200
 
 Watch = Callable[[str], None]
-"""Told what is about to be done, so that this is known of a cell that ends the process, or does not end."""
+"""Told what is about to be done, so that this is known if the cell ends the process or never returns."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Where a cell did something else than the specification."""
+    """A cell did something different from the specification."""
 
     operation: str
     call: str
@@ -55,8 +55,8 @@ class Difference:
 class Alone:
     """The check of one type of cell, operation by operation.
 
-    `found` are the differences that convict a cell. `noted` are those in conversions that people do in many
-    ways, and in defaults that a cell does not have.
+    `found` holds the differences that convict a cell. `noted` holds those in conversions that different
+    authors do differently, and in defaults that a cell does not have.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Alone:
         self.noted: dict[str, Difference] = {}
 
     def edges(self, row: Operation) -> None:
-        """Every edge state with every edge argument."""
+        """Try every edge state with every edge argument."""
         make, states = self.access.make, self.access.model.edge_states
         for state, arguments in similar_labels(row):
             self._step(row, make(state), state, arguments)
@@ -92,14 +92,14 @@ class Alone:
                     self._step(row, make(state), state, arguments, by_place=by_place)
 
     def elsewhere(self, row: Operation) -> None:
-        """The operation by threads that are gone when it is seen what it has done."""
+        """Try the operation in threads that have ended by the time its effect is checked."""
         for state in self.access.model.edge_states[:ELSEWHERE]:
             for arguments in row.arguments[:ELSEWHERE]:
                 if row.name not in self.found:
                     self._step(row, self.access.make(state), state, arguments, elsewhere=True)
 
     def meddled(self, row: Operation) -> None:
-        """The operation with an argument that changes the cell while it is converted, or called."""
+        """Try the operation with an argument that changes the cell while it is converted, or called."""
         for each in meddlings(self.access, row):
             if row.name in self.found:
                 return
@@ -109,7 +109,7 @@ class Alone:
             wrong = each.run()
             if wrong is None:
                 continue
-            # Correct cells are known that compare, and then convert what they put there, under such a lock.
+            # There are correct cells that compare, and then convert what they store, under such a lock.
             harmless = each.refused or (each.reentered and compares_values(row))
             kept = self.noted if harmless else self.found
             kept.setdefault(row.name, Difference(row.name, each.call, shown(each.state), *wrong))
@@ -117,14 +117,14 @@ class Alone:
                 self.tell(kept[row.name])
 
     def repeats(self, row: Operation) -> None:
-        """The operation many times in a row, on a few cells and on one, with arguments by chance."""
+        """Try the operation many times in a row, on a few cells and on one, with random arguments."""
         if row.name not in self.found:
             self._sequence((row,), REPEATS, f"{self.seed} {row.name}")
         if row.name not in self.found:
             self._sequence((row,), LASTING, f"{self.seed} {row.name} lasting", renewed=0.0)
 
     def mixed(self) -> None:
-        """All operations in which nothing was found yet, in turns by chance."""
+        """Try all operations without a difference so far, in random turns."""
         for number in range(MIXED // SEQUENCE):
             rows = tuple(row for row in self.access.operations if row.name not in self.found)
             if rows:
@@ -159,10 +159,10 @@ class Alone:
         by_place: int | None = None,
         elsewhere: bool = False,
     ) -> Any:
-        """Do it, compare, and return the state that there has to be now.
+        """Do it, compare, and return the state that the cell has to have now.
 
-        With `by_place`, all but so many of the arguments are given by their names. With `elsewhere`, a thread
-        of its own does it.
+        With `by_place`, all arguments after the first `by_place` are passed by name. With `elsewhere`, a
+        thread of its own does it.
         """
         access = self.access
         self.calls[row.name] += 1
@@ -209,10 +209,10 @@ class Alone:
     def _is_unconverted(
         self, row: Operation, state: Any, arguments: Arguments, result: Any, left: Any
     ) -> bool:
-        """Whether the cell did the right thing with an argument that it should have refused.
+        """Return whether the cell did the right thing with an argument that it should have refused.
 
-        Nobody who calls it with arguments of the right type sees a difference. That is another matter than an
-        argument that is converted in silence, 1.5 to 1, or a value that is too large for the cell.
+        A caller with arguments of the right type sees no difference. That is not the same as an argument that
+        is converted silently, 1.5 to 1, or a value that is too large for the cell.
         """
         model = self.access.model
         try:
@@ -246,20 +246,20 @@ class Alone:
 
     def _agrees(self, row: Operation, expected: Any, result: Any, error: Exception | None) -> bool:
         if error is not None:
-            # Of a narrower type is fine.
+            # A subclass of the expected error is fine.
             return has_raised(expected) and expected[1] in [base.__name__ for base in type(error).__mro__]
         return not has_raised(expected) and self.access.model.agrees(row, expected, result)
 
 
 def _is_open(row: Operation, state: Any, arguments: Arguments) -> bool:
-    """Whether nothing is promised: of two NaNs, which is the larger."""
+    """Return whether nothing is promised: of two NaNs, it is open which is the larger."""
     if row.name not in ("fetch_max", "fetch_min"):
         return False
     return all(isinstance(each, float) and math.isnan(each) for each in (state, *arguments))
 
 
 def _done(call: Callable[[], Any], elsewhere: bool) -> tuple[Any, Exception | None]:
-    """What the call returns, or stands for what it raises; and that error."""
+    """Return the result of the call, or what stands for the error that it raised; and that error."""
     done: list[tuple[Any, Exception | None]] = []
 
     def body() -> None:
@@ -278,7 +278,7 @@ def _done(call: Callable[[], Any], elsewhere: bool) -> tuple[Any, Exception | No
 
 
 def _says_missing(error: Exception | None) -> bool:
-    """Whether an argument was demanded that the specification has a default for."""
+    """Return whether an argument was demanded for which the specification has a default."""
     return isinstance(error, TypeError) and any(
         word in str(error) for word in ("missing", "exactly", "at least")
     )

@@ -1,4 +1,4 @@
-"""Broken cells of every type, made of the specification: the controls of the rows that are made of it.
+"""Broken cells of every type, made from the specification: the controls of the rows that are made from it.
 
 Each holds a state and takes the specification's steps on it, with one fault.
 """
@@ -16,7 +16,7 @@ Call = Callable[[Operation, Any, Arguments], Any]
 
 
 class Held:
-    """A cell of its specification's making: it holds a state."""
+    """A cell made from its specification alone: it holds a state."""
 
     __slots__ = ("state",)
 
@@ -33,7 +33,7 @@ TORN = _Torn()
 
 
 class Broken(Access):
-    """Access to such cells; `call` does the operations, and has the fault."""
+    """Access to these cells; `call` does the operations, and has the fault."""
 
     def __init__(self, access: Access, call: Call) -> None:
         super().__init__(access.model, Held, lambda cell: cell.state, lacks=access.lacks)
@@ -45,12 +45,12 @@ class Broken(Access):
         return cell if result is ITSELF else result
 
     def call_by_name(self, row: Operation, cell: Any, arguments: Arguments, by_place: int = 0) -> Any:
-        """The same: their arguments have no names."""
+        """Do the same as `call`: the arguments have no names."""
         return self.call(row, cell, arguments)
 
 
 def split(row: Operation, cell: Held, arguments: Arguments) -> Any:
-    """A read, then a write: what others do in between is lost."""
+    """Read, then write: anything others do in between is lost."""
     before = cell.state
     after, result = row.take(before, arguments)
     if after is not before:
@@ -59,7 +59,7 @@ def split(row: Operation, cell: Held, arguments: Arguments) -> Any:
 
 
 def torn(row: Operation, cell: Held, arguments: Arguments) -> Any:
-    """Writes in two halves: others see the first."""
+    """Write in two halves: others see the first."""
     state = cell.state
     if state is TORN:
         return TORN
@@ -72,7 +72,7 @@ def torn(row: Operation, cell: Held, arguments: Arguments) -> Any:
 
 
 def wrong_in_one_state(access: Access, row: Operation) -> Access:
-    """Cells that are right, but in the last edge state this operation returns something else."""
+    """Return cells that are right, except that this operation is wrong in the last edge state."""
     states = access.model.edge_states
     key = access.model.key
 
@@ -86,7 +86,7 @@ def wrong_in_one_state(access: Access, row: Operation) -> Access:
 
 
 class CheckThenActFamily:
-    """A family that looks for a child, and then makes it; and whose items() goes from one key to the next."""
+    """A family that looks for a child, and then makes it; its items() goes from one key to the next."""
 
     def __init__(self, children: Any) -> None:
         self._children = {key: object() for key, _ in children}
@@ -123,7 +123,7 @@ class CheckThenActFamily:
 
 
 def control_of(access: Access, row: Operation, seed: int) -> tuple[str, Access, list[Encounter]]:
-    """What is broken about the control of an operation, such cells, and the encounters in which it shows."""
+    """Return what is broken in an operation's control, those cells, and the encounters in which it shows."""
     if access.model.promise is Promise.CHILDREN and row.name in ("__getitem__", "items"):
         family = Access(access.model, CheckThenActFamily)
         written = [each for each in encounters(family, row, seed) if not isinstance(each, Pair)]
@@ -133,7 +133,7 @@ def control_of(access: Access, row: Operation, seed: int) -> tuple[str, Access, 
     found = [each for each in encounters(cells, row, seed) if isinstance(each, Pair)]
     telling = [each for each in found if each.telling]
     if changing and not telling:
-        # Of two values, as True and False, a lost write can leave one that may be there.
+        # With only two values, such as True and False, a lost write can leave a value that is allowed.
         return "writes in two halves", Broken(access, torn), list(found)
     fault = "split: a read, then a write" if changing else "writes in two halves"
     return fault, cells, list(telling or found)

@@ -1,7 +1,7 @@
-"""Runs the catalogue within a budget of time, and judges each row.
+"""Runs the catalogue within a time budget, and judges each row.
 
-A pass has to be earned: the row's control must have failed in the same conditions, and often enough that
-the same fault in the subject would hardly have stayed hidden in the samples that it ran.
+A pass has to be earned: the row's control must have failed in the same conditions, and often enough that the
+same fault in the subject would hardly have stayed hidden in the samples that it ran.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from .trials import RULE_OF_THREE, AloneTrial, AnyTrial, Progress, Trial, Verdic
 
 __all__ = ["RULE_OF_THREE", "AloneTrial", "AnyTrial", "Campaign", "Trial", "Verdict"]
 
-# The first round takes this share of the time at most; what it leaves open gets up to the second share.
+# The first round takes at most this share of the time; rows still open get up to the second share.
 FIRST_SHARE = 0.4
 SECOND_SHARE = 0.7
-# What is still open when the time is over gets as much again, and once more.
+# Rows that are still open when the time is over get as much again, and once more.
 EXTENDED = 3
 SHORTEST_TURN_SECONDS = 0.02
 
@@ -37,7 +37,7 @@ class Campaign:
     ) -> None:
         """`operations` are those that no pass may leave out, each with the name of its kind of cell.
 
-        `explore` tries those trials that explore, until all are done or what it is given says so.
+        `explore` runs the trials that explore, until all are done or the function passed to it returns true.
         """
         self.trials = list(trials)
         self.seconds = seconds
@@ -48,12 +48,12 @@ class Campaign:
         self._explore = explore
 
     def run(self) -> None:
-        """Run all rows; Ctrl-C ends it with what there is.
+        """Run all rows; Ctrl-C ends the run with the results so far.
 
-        First what one thread does alone. Then every row that is sampled gets a turn, of no more than it
-        takes to settle it. What is open then shares the time until most of it is gone, and what is left
-        goes into more samples for all. If the machine was so busy that rows are still open, these get up to
-        twice the time more.
+        First comes what one thread does alone. Then every row that is sampled gets a turn, no longer than it
+        takes to settle it. The open rows then share the time until most of it is gone, and the rest goes into
+        more samples for all. If the machine was so busy that rows are still open, these get up to twice the
+        time more.
         """
         self._started = time.perf_counter()
         try:
@@ -62,7 +62,7 @@ class Campaign:
                 self._explore(self._convicted)
             running = [trial for trial in self.trials if isinstance(trial, Trial) and trial.runs]
             if running and not self._convicted():
-                # What was spent so far, on a slow machine nearly all, must not leave the samples too little.
+                # The time spent so far, on a slow machine nearly all, must not leave the samples too little.
                 begun = min(self._gone, self.seconds / 2)
                 left = self.seconds - begun
                 self._first_round(running, self._gone, left * FIRST_SHARE)
@@ -124,7 +124,7 @@ class Campaign:
 
     @property
     def left_out(self) -> list[str]:
-        """The operations that no row has run."""
+        """Return the operations that no row has run."""
         ran = {
             (trial.row.kind.name, name) for trial in self.trials if trial.has_run for name in trial.row.needs
         }
@@ -132,7 +132,7 @@ class Campaign:
 
     @property
     def verdict(self) -> Verdict:
-        """Of the whole: the worst of those rows that say anything; nothing passed is inconclusive."""
+        """The overall verdict: the worst of the rows that say anything. If nothing passed, inconclusive."""
         verdicts = {trial.verdict for trial in self.trials}
         if Verdict.FAIL in verdicts:
             return Verdict.FAIL
@@ -142,7 +142,7 @@ class Campaign:
 
     @property
     def exit_status(self) -> int:
-        """0 for PASS, 1 for FAIL, 3 for INCONCLUSIVE, 4 for INCOMPLETE, and 130 where Ctrl-C ended it."""
+        """0 for PASS, 1 for FAIL, 3 for INCONCLUSIVE, 4 for INCOMPLETE, and 130 if Ctrl-C ended it."""
         if self.interrupted:
             return 130
         return {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.INCOMPLETE: 4}.get(self.verdict, 3)

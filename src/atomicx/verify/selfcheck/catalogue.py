@@ -1,7 +1,7 @@
-"""The built-in catalogue: what `python -m atomicx verify` runs, a row each.
+"""The built-in catalogue: the rows that `python -m atomicx verify` runs.
 
-A row is a program, the cells it is about, and a control: cells with the very fault that the row looks
-for. Both are run in the same conditions.
+A row is a program, the cells it is about, and a control: cells with the very fault that the row looks for.
+Both are run in the same conditions.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .access import Access
 
 @dataclass(frozen=True)
 class CellKind:
-    """A type of cell: what its rows are named after, how one is made, and what it is when alone."""
+    """A type of cell: the prefix of its rows' names, how to make one, and what it does when used alone."""
 
     name: str
     make: Callable[[Any], Any]
@@ -39,7 +39,7 @@ class CellKind:
 
     @cached_property
     def access(self) -> Access:
-        """How atomicx's own are used."""
+        """How atomicx's own cells are used."""
         return Access(self.model, self.make, self.model.read)
 
 
@@ -50,10 +50,10 @@ REF = CellKind("ref", AtomicRef, ATOMIC_REF)
 COUNT = CellKind("counter", Counter, COUNTER)
 CHILDREN = CellKind("family", lambda state: FAMILY.make(atomicx, state), FAMILY)
 BUCKETS = CellKind("histogram", lambda state: HISTOGRAM.make(atomicx, state), HISTOGRAM)
-# The rows that are written by hand have one bound; more of them can be wrong in more ways.
+# The rows that are written by hand have one bound; more bounds can be wrong in more ways.
 _MORE_BOUNDS = histogram((-1.0, 0.25, 0.5, 2.0, 5.0))
 MORE_BUCKETS = CellKind("histogram", lambda state: _MORE_BOUNDS.make(atomicx, state), _MORE_BOUNDS)
-# Searches differ by the number of bounds: a few are gone through, many are halved.
+# Searches differ with the number of bounds: a few are scanned, many are bisected.
 _MANY_BOUNDS = histogram(tuple(number / 8 for number in range(-50, 50)))
 WIDE_BUCKETS = CellKind("wide-histogram", lambda state: _MANY_BOUNDS.make(atomicx, state), _MANY_BOUNDS)
 _SPLITS = {kind.model.name: controls.split(kind.model) for kind in (INT, FLOAT, BOOL, REF, COUNT, BUCKETS)}
@@ -62,9 +62,9 @@ _SPLITS.update({"SharedInt": _SPLITS["AtomicInt"], "SharedFloat": _SPLITS["Atomi
 
 @dataclass(frozen=True)
 class Control:
-    """What is broken about the control's cells, in a few words, and how they are made.
+    """The fault of the control's cells, in a few words, and how they are made.
 
-    `litmus` overrides the program where cells are not enough.
+    `litmus` overrides the program where different cells are not enough.
     """
 
     fault: str
@@ -80,31 +80,31 @@ class Row:
     kind: CellKind
     program: Program
     control: Control
-    # Why nothing can be seen here, or None.
+    # Why nothing can be observed here, or None.
     hidden: Callable[[], str | None] = lambda: None
-    # Its share of the time that is left over when all rows are settled.
+    # Its share of the time that is left when all rows are settled.
     weight: int = 1
-    # Who runs the actors, where those are not threads.
+    # What runs the actors, if they are not threads.
     crew_of: Callable[[tuple[Actor, ...], float], Crew] | None = None
 
     @property
     def control_name(self) -> str:
-        """Each row has a control of its own."""
+        """Each row has its own control."""
         return self.name
 
     @property
     def needs(self) -> frozenset[str]:
-        """The operations that a cell must have to run it."""
+        """The operations that a cell must have to run this row."""
         return self.program.needs
 
     def subject_test(self, access: Access) -> Litmus:
-        """The test of these cells."""
+        """Return the test of these cells."""
         names = {ours: theirs for ours, theirs in access.names.items() if ours != theirs}
         program = self.program.renamed(names) if names else self.program
         return program.litmus(self.name, lambda: access.make, self._outcomes())
 
     def control_test(self, access: Access) -> Litmus:
-        """The same test of the broken cells."""
+        """Return the same test of the broken cells."""
         name = f"{self.name}, control"
         if self.control.litmus is not None:
             return self.control.litmus()
@@ -116,7 +116,7 @@ class Row:
 
 
 def no_store_is_late() -> str | None:
-    """Why the effects of hardware cannot be seen from Python here, or None."""
+    """Return why the effects of hardware cannot be observed from Python here, or None."""
     if gil_enabled():
         return "the GIL runs one thread at a time, and to pass it on orders all that came before"
     if hasattr(sys, "gettotalrefcount"):
@@ -125,7 +125,7 @@ def no_store_is_late() -> str | None:
 
 
 def _split(kind: CellKind, name: str, start: Any, *actors: str, finally_: str = "z = x.load()") -> Row:
-    """A row whose control is the split cell: what others do between its read and its write is lost."""
+    """Return a row whose control is the split cell: anything done between its read and its write is lost."""
     program = Program(f"x = {start}", actors, finally_)
     return Row(f"{kind.name}-{name}", kind, program, Control("split: a read, then a write"))
 
@@ -261,7 +261,7 @@ ROWS: tuple[Row, ...] = (
         REF,
         Program("x = red(); y = blue()", ("a = colors(x.load)", "repaint(x.store, y.store)")),
         Control("no second look at the slot", controls.recycling),
-        # In C its window is narrower than any other's.
+        # In C its window is narrower than any other.
         weight=10,
     ),
     Row(

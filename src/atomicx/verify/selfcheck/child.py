@@ -1,8 +1,8 @@
 """Runs the campaign of a subject in a child process, which may crash, hang, or call exit.
 
-The child prints nothing: its report comes back as JSON, and as text. If it ends without one, or an entry of
-the journal takes longer than it may, then that is the report, and the subject is convicted of what it was
-doing.
+The child prints nothing: its report comes back as JSON, and as text. If it ends without a report, or an entry
+of the journal takes longer than allowed, then that is the report, and the subject is convicted of the
+operation in progress.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .journal import FOUND, Journal
 
 POLL_SECONDS = 0.02
 LONGEST_POLL_SECONDS = 0.2
-# Until the first entry: to start an interpreter, and to import the subject, takes time on a busy machine.
+# Until the first entry: starting an interpreter and importing the subject take time on a busy machine.
 START_SECONDS = 120.0
 # An operation that takes longer than this hangs.
 CALL_SECONDS = 10.0
@@ -34,16 +34,16 @@ _PROGRAM = (
 
 @dataclass(frozen=True)
 class Ended:
-    """What came of the child: its report, or how it ended without one."""
+    """How the child ended: with its report, or why there is none."""
 
     report: dict[str, Any] | None
     trouble: str = ""
     found: tuple[str, ...] = ()
-    """The differences that it found before."""
+    """The differences that it found before it ended."""
 
 
 def in_child(request: dict[str, Any], progress: Any) -> Ended:
-    """Run the request in a child; returns its report, or why there is none."""
+    """Run the request in a child; return its report, or why there is none."""
     with tempfile.TemporaryDirectory(prefix="atomicx-verify-") as folder:
         place = Path(folder)
         journal = Journal.create(place / "journal")
@@ -61,13 +61,13 @@ def in_child(request: dict[str, Any], progress: Any) -> Ended:
 
 def _started(folder: str) -> subprocess.Popen[bytes]:
     program = _PROGRAM.format(path=[part for part in sys.path if part], folder=folder)
-    # -P or not, the subject is looked for where `python -m` looks: in the current folder first.
+    # With or without -P, the subject is looked for where `python -m` looks: in the current folder first.
     command = [sys.executable, "-c", program]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=2)
 
 
 def _watched(child: subprocess.Popen[bytes], journal: Journal, progress: Any) -> bool:
-    """Wait for the child's end; True if it hung before."""
+    """Wait for the child to end; return True if it hung first."""
     last, allowed, waited, before = 0, START_SECONDS, 0.0, time.monotonic()
     while child.poll() is None:
         try:
@@ -75,10 +75,10 @@ def _watched(child: subprocess.Popen[bytes], journal: Journal, progress: Any) ->
         except subprocess.TimeoutExpired:
             pass
         except KeyboardInterrupt:
-            # It has got the signal as well, and ends with what there is.
+            # The child has got the signal as well, and ends with what there is.
             allowed, waited = FAREWELL_SECONDS, 0.0
         now = time.monotonic()
-        # If this process did not run for longer, then nor did the child: the machine was paused, or too busy.
+        # If this process did not run for longer, neither did the child: the machine was paused, or too busy.
         waited, before = waited + min(now - before, LONGEST_POLL_SECONDS), now
         number, seconds, text = journal.read()
         if number != last:

@@ -24,7 +24,7 @@ from .trials import AloneTrial, Trial
 
 
 def verify_command(options: Namespace) -> int:
-    """Run `verify` as told; returns the exit status. Raises UsageError."""
+    """Run `verify` with these options; return the exit status. Raises UsageError."""
     seed = random.SystemRandom().getrandbits(32) if options.seed is None else options.seed
     if options.subject is not None:
         return _subject_command(options, seed)

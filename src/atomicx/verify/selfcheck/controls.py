@@ -1,11 +1,11 @@
-"""Cells that are broken on purpose, each in one way that some real cell was broken in.
+"""Cells that are broken on purpose, each in one way in which some real cell was broken.
 
-A check that has never failed says nothing. So every row of the catalogue is run on one of these as well,
-in the same conditions, and counts only where the fault showed.
+A check that has never failed says nothing. So every row of the catalogue is run on one of these as well, in
+the same conditions, and counts only if the fault showed.
 
 Where memory plays a part, hardware is modelled in software, so that the fault is there on any machine: a
-store that waits in its thread's buffer, stores that leave in the wrong order, a store that reaches one
-reader before another.
+store that waits in its thread's buffer, stores that leave in the wrong order, a store that reaches one reader
+before another.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ SLOW_SHARE = 1 / 16
 
 
 def split(model: Model) -> type[Any]:
-    """A cell made of its specification alone: reads the state, takes the step, and writes the state back.
+    """Return a cell made from its specification alone: it reads the state, takes the step, and writes back.
 
-    It is exact as long as one thread uses it, and is used so to find the acceptable outcomes. With more
-    threads, what others did between the read and the write is lost.
+    It is exact as long as one thread uses it, and is used that way to find the acceptable outcomes. With more
+    threads, anything others did between the read and the write is lost.
     """
     methods = {
         row.name: _split_method(row)
@@ -62,7 +62,7 @@ SplitInt = split(ATOMIC_INT)
 
 
 class LateCheckInt:
-    """Adds first and looks for overflow after, so that others see the sum wrapped."""
+    """Adds first and checks for overflow afterwards, so that others see the sum wrapped."""
 
     __slots__ = ("state",)
 
@@ -84,7 +84,7 @@ class LateCheckInt:
 
 
 class _WrongWitness:
-    """A compare-and-swap that fails, and then reads anew what it should have failed with."""
+    """A compare-and-swap that fails, and then reads again to find the value that made it fail."""
 
     __slots__ = ("_cell",)
     make: Callable[[Any], Any]
@@ -125,7 +125,7 @@ class _Memory:
         self.slow = random.random() < SLOW_SHARE
 
     def release(self) -> None:
-        """Let the store out that this thread holds back."""
+        """Let out the store that this thread holds back."""
         held = self.held.pop(get_ident(), None)
         if held is not None:
             cell, value = held
@@ -176,10 +176,10 @@ class ReorderedCell(_MemoryCell):
 
 
 class NearFirstCell(_MemoryCell):
-    """A store reaches the readers near to the cell before the others: memory without a single order.
+    """A store reaches the readers near the cell before the others: memory without a single order.
 
-    Near is who reads this cell first. Four threads seldom meet on two cores, so in a few states the store
-    is held up on its way.
+    A reader is near the cell that it reads first. Four threads seldom meet on two cores, so in a few states
+    the store is held up on its way.
     """
 
     __slots__ = ("far",)
@@ -200,7 +200,7 @@ class NearFirstCell(_MemoryCell):
 
 
 class ForgetfulCell:
-    """A store goes from copy to copy, and so does a reader: what it saw may be gone again."""
+    """A store goes from copy to copy, and so does a reader: a value that it saw may be gone again."""
 
     __slots__ = ("_copies", "_turns")
 
@@ -222,7 +222,7 @@ class ForgetfulCell:
 
 
 def in_memory(cell: type[_MemoryCell]) -> Callable[[], Callable[[Any], Any]]:
-    """A maker of such cells: those of one state share their memory."""
+    """Return a maker of these cells: those of one state share their memory."""
 
     def make_memory() -> Callable[[Any], Any]:
         memory = _Memory()
@@ -240,10 +240,10 @@ class _Box:
 
 
 class RecyclingRef:
-    """Reads the slot, then what it points to, and does not look at the slot again.
+    """Reads the slot, then what it points to, and does not check the slot again.
 
-    Meanwhile the memory may have been freed and used again, for an object stored elsewhere. A box stands
-    for the memory, and the boxes that one state's references free are used again by them.
+    Meanwhile the memory may have been freed and used again, for an object stored elsewhere. A box stands for
+    the memory; the boxes that one state's references free are used again by them.
     """
 
     __slots__ = ("_box", "_free")
@@ -273,7 +273,7 @@ def recycling() -> Callable[[Any], Any]:
 
 
 class UncountedRef:
-    """A load counts no reference, so what another thread takes out is freed under its reader."""
+    """A load counts no reference, so an object that another thread takes out is freed under its reader."""
 
     __slots__ = ("_content",)
 
@@ -321,7 +321,7 @@ class TwoWordCounter:
 
 
 class LeadingHistogram:
-    """Adds an observation's value to the sum, and counts it after."""
+    """Adds an observation's value to the sum, and counts it afterwards."""
 
     __slots__ = ("_counts", "_sum")
 

@@ -1,7 +1,7 @@
-"""Two threads that meet on one cell: what each does, and whether what came of it can be explained.
+"""Two threads that meet on one cell: what each does, and whether the outcome can be explained.
 
-Most are made from the rows of the specification, a pair of operations each. What a Family promises of the
-children themselves, that a key has one and items() misses none, takes the few that are written here.
+Most are made from the rows of the specification, one pair of operations each. What a Family promises about
+the children themselves, that a key has one and items() misses none, needs the few that are written here.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from .access import OVERFLOW, Access, has_raised
 from .inputs import edge_arguments, listing, random_arguments
 from .promises import Overlap
 
-# Of each pair so many overlaps are tried, the most telling of so many that are drawn: those in which a lost
-# write shows, and those in which a result shows that was taken too late.
+# For each pair this many overlaps are tried, the most telling of those that are drawn: those in which a lost
+# write shows, and those in which it shows that a result was taken too late.
 OVERLAPS = 5
 LATE = 2
 DRAWN = 60
-# And one in which the value stays what it is, found among so many arguments.
+# Plus one in which the value stays the same, found among this many arguments.
 TRIED = 40
 
 Call = Callable[[Any], Any]
@@ -40,15 +40,15 @@ class Encounter(Protocol):
         ...
 
     def setup(self, access: Access) -> Any:
-        """A cell to meet on."""
+        """Return a cell to meet on."""
         ...
 
     def calls(self, access: Access) -> tuple[Call, ...]:
-        """What the threads do to it."""
+        """Return what the threads do to it."""
         ...
 
     def judged(self, access: Access, cell: Any, results: Sequence[Any]) -> tuple[str | None, str]:
-        """What explains the results, or None; and then what came, and what was expected."""
+        """Return what explains the results, or None; and then what came, and what was expected."""
         ...
 
 
@@ -67,7 +67,7 @@ class Pair:
 
     @property
     def is_finite(self) -> bool:
-        """Whether no number that may come of it is infinite."""
+        """Whether no number in a possible outcome is infinite."""
         return is_finite(self.overlap.in_order)
 
     def __str__(self) -> str:
@@ -93,7 +93,7 @@ class Pair:
 
 
 def _pairs_of(access: Access, row: Operation, seed: int) -> list[Pair]:
-    """Those of the operation and all its partners. Drawn once: cells and their controls have the same."""
+    """Return the operation's pairs with all its partners. Cells and controls share them: drawn once."""
     key = (id(access.model), row.name, access.wraps, access.lacks, seed)
     if key not in _KNOWN:
         dice = random.Random(f"{seed} {row.name}")
@@ -102,12 +102,12 @@ def _pairs_of(access: Access, row: Operation, seed: int) -> list[Pair]:
     return _KNOWN[key][1]
 
 
-# The model is kept, so that no other gets its address.
+# The model is kept, so that no other model gets its address.
 _KNOWN: dict[tuple[Any, ...], tuple[Model, list[Pair]]] = {}
 
 
 def pairs(access: Access, first: Operation, second: Operation, dice: random.Random) -> list[Pair]:
-    """Overlaps of the two in which a lost write would show, or else such as have two outcomes."""
+    """Return overlaps of the two in which a lost write would show, or else some that have two outcomes."""
     model = access.model
     telling: list[Pair] = []
     late: list[Pair] = []
@@ -138,12 +138,12 @@ def pairs(access: Access, first: Operation, second: Operation, dice: random.Rand
 
 
 def compares_values(row: Operation) -> bool:
-    """Whether it has an expected value."""
+    """Return whether it has an expected value."""
     return any(parameter.name == "expected" for parameter in row.parameters or ())
 
 
 def _unmoved(model: Model, compare: Operation, other: Operation, dice: random.Random) -> list[Pair]:
-    """One in which the other leaves the value that is expected, so that the comparison cannot fail."""
+    """Return a pair in which the other leaves the expected value, so that the comparison cannot fail."""
     for state in dice.sample(model.edge_states, len(model.edge_states)):
         wanted = [values[1] for values in compare.arguments if not model.same(values[1], state)]
         idle = [
@@ -171,7 +171,7 @@ def _is_nan(value: Any) -> bool:
 
 
 def is_finite(value: Any) -> bool:
-    """Whether all numbers in it are: what is added to an infinite sum does not show."""
+    """Return whether all numbers in it are finite: an addition to an infinite sum does not show."""
     if isinstance(value, tuple):
         return all(map(is_finite, value))
     return not isinstance(value, float) or math.isfinite(value)
@@ -182,7 +182,7 @@ def _drawn(model: Model, first: Operation, second: Operation, dice: random.Rando
     arguments = [_arguments(first, state, dice), _arguments(second, state, dice)]
     for row, mine, other, its in ((first, 0, second, 1), (second, 1, first, 0)):
         if row.most and row.parameters and row.parameters[0].name == "expected" and dice.random() < 0.25:
-            # It fails at first, and would not if the other had been there before.
+            # It fails at first, and would not fail if the other had run before it.
             arguments[mine] = (other.apply(state, arguments[its])[0], *arguments[mine][1:])
     return Overlap(model, state, first, arguments[0], second, arguments[1])
 
@@ -197,16 +197,16 @@ def _arguments(row: Operation, state: Any, dice: random.Random) -> Arguments:
     return random_arguments(row, state, dice)
 
 
-# They look a child up, and then count in it: two steps, but like one as long as nobody removes the child.
+# They look up a child, and then count in it: two steps, but like one as long as no thread removes the child.
 COUNTED = ("__getitem__", "labels", "inc", "dec", "add", "store", "__setitem__")
 REMOVING = ("remove", "clear")
 
 
 @remembered
 def concurrent(access: Access) -> list[Operation]:
-    """The operations that take effect at one moment, and so may be held against the two orders.
+    """Return the operations that take effect at one moment, so they can be compared with the two orders.
 
-    Not those that no state makes a difference to, as `Histogram.bounds`.
+    Not those whose result no state changes, such as `Histogram.bounds`.
     """
     of_family = COUNTED if access.model.promise is Promise.CHILDREN else ()
     return [
@@ -224,7 +224,7 @@ def _depends(model: Model, row: Operation) -> bool:
 
 
 def changes(model: Model, row: Operation) -> bool:
-    """Whether the operation changes anything."""
+    """Return whether the operation changes anything."""
     key = id(model), row.name
     if key not in _CHANGES:
         _CHANGES[key] = model, model.changes(row)
@@ -236,7 +236,7 @@ _CHANGES: dict[tuple[int, str], tuple[Model, bool]] = {}
 
 @remembered
 def partners(access: Access, row: Operation) -> list[Operation]:
-    """Every operation that changes something, and this one."""
+    """Return every operation that changes something, and this one."""
     changing = [other for other in concurrent(access) if changes(access.model, other)]
     if not row.atomic:
         changing = [other for other in changing if other.name not in REMOVING]
@@ -246,7 +246,7 @@ def partners(access: Access, row: Operation) -> list[Operation]:
 
 
 def meets(access: Access, row: Operation) -> bool:
-    """Whether the operation takes part in any encounter."""
+    """Return whether the operation takes part in any encounter."""
     return row in concurrent(access) or bool(_of_family(access, row))
 
 
@@ -257,7 +257,7 @@ def _of_family(access: Access, row: Operation) -> list[Encounter]:
 
 
 def encounters(access: Access, row: Operation, seed: int) -> list[Encounter]:
-    """All that the operation takes part in, in an order by chance."""
+    """Return all encounters of the operation, in random order."""
     found: list[Encounter] = _of_family(access, row)
     if row in concurrent(access):
         found += _pairs_of(access, row, seed)
@@ -269,7 +269,7 @@ def encounters(access: Access, row: Operation, seed: int) -> list[Encounter]:
 
 
 class _Met:
-    """A family, and the children that it has before."""
+    """A family, and the children that it had before."""
 
     def __init__(self, family: Any) -> None:
         self.family = family
@@ -278,7 +278,7 @@ class _Met:
 
 @dataclass(frozen=True)
 class FamilyEncounter:
-    """Two calls on a family with these children; `wrong` says what is wrong with what came, or None."""
+    """Two calls on a family with these children; `wrong` says what is wrong with the outcome, or None."""
 
     operations: tuple[str, str]
     text: str
@@ -292,7 +292,7 @@ class FamilyEncounter:
         return f"{self.text} on a family that has {', '.join(map(repr, self.children)) or 'no children'}"
 
     def suits(self, access: Access) -> bool:
-        """Whether the families have what it takes."""
+        """Return whether the families have what this needs."""
         return not any(name in access.lacks for name in (*self.operations, "items")) and not (
             self.full and access.unlimited
         )
@@ -315,7 +315,7 @@ _A, _B, _C, _D = ("GET", "200"), ("PUT", "200"), ("GET", "404"), ("PUT", "404")
 
 
 class Getting:
-    """Asks for a child; a refusal is the result too."""
+    """Gets a child; a refusal is a result too."""
 
     def __init__(self, *key: Any) -> None:
         self.key = key
@@ -341,7 +341,7 @@ class Removing:
 
 
 class Counting:
-    """Counts in a child, by the operation of this name; an error is the result, too."""
+    """Counts in a child, by the operation of this name; an error is a result, too."""
 
     def __init__(self, name: str) -> None:
         self.row = FAMILY[name]
@@ -353,7 +353,7 @@ class Counting:
             return error
 
     def wrong(self, first: Any, _: Any, __: dict[Any, Any], after: dict[Any, Any]) -> str | None:
-        """What is wrong, if a child is removed meanwhile: it is gone, or there is a new one that counted."""
+        """Return what is wrong if a child is removed meanwhile: it is gone, or a new one has counted."""
         if isinstance(first, Exception):
             return f"{self.row.name} raises {type(first).__name__}: {first}"
         ((_, expected),), _ = self.row.apply((), _A)
@@ -363,12 +363,12 @@ class Counting:
 
 
 def clearing(family: Any) -> Any:
-    """Removes all children."""
+    """Remove all children."""
     return family.clear()
 
 
 def removing_and_getting(family: Any) -> Any:
-    """Removes a child, and makes another for its key."""
+    """Remove a child, and make another for its key."""
     Removing(*_A)(family)
     return Getting(*_A)(family)
 

@@ -1,9 +1,9 @@
 """Encounters in every schedule, for cells that are written in Python.
 
-With the GIL threads hardly ever meet in the middle of an operation, so that samples say little. The
-explorer goes through the bytecodes of the cells one by one, and lets the other thread in before each that
-it could notice. First with one preemption, which finds what is not atomic, then with two, as far as the
-time goes. Three threads, which meet in a few encounters of each operation, have two at once.
+With the GIL, threads hardly ever meet in the middle of an operation, so samples say little. The explorer goes
+through the bytecodes of the cells one by one, and lets the other thread in before each bytecode that it could
+notice. First with one preemption, which finds operations that are not atomic, then with two, as far as the
+time allows. Three threads, which meet in a few encounters of each operation, have two at once.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from .trials import Verdict
 # An operation of a cell that takes more steps than this is in an endless loop.
 MOST_STEPS = 4000
 HANG_SECONDS = 5.0
-# One thread, when the other is paused in the middle of an operation, has to be let on some time.
+# While one thread is paused in the middle of an operation, the other has to be let on at some point.
 MOST_EXECUTIONS = 400
-# Three threads have more schedules. These are all those with one preemption, and some with two.
+# Three threads have more schedules. This covers all those with one preemption, and some with two.
 MOST_EXECUTIONS_OF_THREE = 1500
-# So many pairs of a drain come before three threads do, which take as long as twenty pairs.
+# A drain gets this many pairs before three threads, which take as long as twenty pairs.
 BEFORE_THREE = 3
-# What is stepped through beside the cells: what they call, and what goes through their items.
+# Stepped through in addition to the cells: the code that they call, and that goes through their items.
 STEPPED = (inputs, kinds)
 
 
@@ -42,7 +42,7 @@ NONE = Control("none: every schedule is tried, not a sample")
 
 @dataclass(frozen=True)
 class ExploredRow:
-    """One operation beside itself and the others, in every schedule."""
+    """One operation against itself and the others, in every schedule."""
 
     kind: CellKind
     operation: str
@@ -58,7 +58,7 @@ class ExploredRow:
 
     @property
     def needs(self) -> frozenset[str]:
-        """The operation that a cell must have to run it."""
+        """The operation that a cell must have to run this row."""
         return frozenset({self.operation})
 
 
@@ -77,7 +77,7 @@ class ExploredTrial:
     explored: int = 0
     stepped: bool = False
     failed: str | None = None
-    # Why the encounters cannot be explored: a lock that was made before, say.
+    # Why the encounters cannot be explored: for example, a lock that was made before.
     obstacle: str | None = None
     subject = control = None
     runs = True
@@ -98,7 +98,7 @@ class ExploredTrial:
 
     @property
     def reason(self) -> str:
-        """Why it is this verdict; empty if there is no more to be said."""
+        """Why it has this verdict; empty if there is no more to say."""
         if self.failed is not None:
             return self.failed
         if self.obstacle is not None:
@@ -108,11 +108,11 @@ class ExploredTrial:
         return "" if self.stepped else "written in C: nothing to step through"
 
     def waiting_for(self, preemptions: int) -> list[Encounter]:
-        """The encounters to be explored with so many preemptions; those that need two are done by then."""
+        """Return those to explore with this many preemptions; encounters that need two are done by then."""
         return [each for each in self.waiting if preemptions == 1 or _fewest(each) < preemptions]
 
     def explore(self, explorer: Explorer, encounter: Encounter, preemptions: int, watch: Watch) -> None:
-        """Try one encounter in every schedule with so many preemptions."""
+        """Try one encounter in every schedule with this many preemptions."""
         watch(f"{encounter}, explored")
         access, gathered = self.access, isinstance(encounter, Gathering)
         calls = encounter.calls(access)
@@ -147,7 +147,7 @@ class ExploredTrial:
 
 
 def _fewest(encounter: Encounter) -> int:
-    """The preemptions that show anything: one thread is interrupted twice, or each of two once."""
+    """Return the preemptions that show anything: one thread interrupted twice, or each of two once."""
     return 2 if isinstance(encounter, Gathering) else 1
 
 
@@ -160,7 +160,7 @@ def _named(call: Callable[[Any], Any], name: str) -> Callable[[Any], Any]:
 
 
 def explored_trials(kind: CellKind, access: Access, seed: int, *, three: bool = True) -> list[ExploredTrial]:
-    """One for each operation that meets others; with three threads too, unless told otherwise."""
+    """Return a trial for each operation that meets others; with three threads too, if `three`."""
     trials: list[ExploredTrial] = []
     # Each operation begins with the partners after it: most pairs come once before any comes twice.
     names = [operation.name for operation in access.operations]
@@ -173,7 +173,7 @@ def explored_trials(kind: CellKind, access: Access, seed: int, *, three: bool = 
             others = [each for each in others if not any(each is one for one in first)]
             gathered = gatherings(access, operation, seed) if three else []
             pairs = [alone, *first, *others]
-            # Two drains beside an addition are tried as drains, too; so that of the addition can wait.
+            # Two drains with an addition are also tried as drains, so the addition's own can wait.
             draining = operation.name == "drain"
             before = (
                 len(pairs) if operation.name in ADDITIONS else BEFORE_THREE if draining else 1 + len(first)
@@ -184,7 +184,7 @@ def explored_trials(kind: CellKind, access: Access, seed: int, *, three: bool = 
 
 
 def _unmoved(found: list[Encounter]) -> list[Encounter]:
-    """Those in which another thread writes the value that is there."""
+    """Return those in which another thread writes the value that is there."""
     return [each for each in found if _writes_the_same(each)]
 
 
@@ -195,7 +195,7 @@ def _writes_the_same(encounter: Encounter) -> bool:
 
 
 def _in_turns(found: list[Encounter], names: list[str]) -> list[Encounter]:
-    """One of each pair of operations, in the order of these names; then another of each."""
+    """Return one of each pair of operations, in the order of these names; then another of each."""
     by_pair: dict[tuple[str, ...], list[Encounter]] = {}
     for each in found:
         by_pair.setdefault(each.operations, []).append(each)
@@ -209,14 +209,14 @@ def _in_turns(found: list[Encounter], names: list[str]) -> list[Encounter]:
 
 
 def _priority(encounter: Encounter) -> tuple[bool, bool]:
-    """The most telling ones come first, and of these the ones in which a lost addend shows."""
+    """Put the most telling ones first, and among these the ones in which a lost addend shows."""
     if not isinstance(encounter, Pair):
         return False, False
     return not encounter.telling, not encounter.is_finite
 
 
 def explore_all(trials: list[ExploredTrial], seconds: float, watch: Watch, stop: Callable[[], bool]) -> None:
-    """Every operation gets a turn, again and again, until all is explored or the time is over."""
+    """Give every operation a turn, again and again, until all is explored or the time is over."""
     until = time.perf_counter() + seconds
     with Explorer(step_into=STEPPED, hang_seconds=HANG_SECONDS) as explorer:
         for preemptions in (1, 2):
@@ -229,7 +229,7 @@ def explore_all(trials: list[ExploredTrial], seconds: float, watch: Watch, stop:
                         queue.clear()
                     elif queue:
                         turn = [queue.pop(0)]
-                        # These are few, and quickly done.
+                        # These are few and quick.
                         while queue and _writes_the_same(queue[0]):
                             turn.append(queue.pop(0))
                         for each in turn:

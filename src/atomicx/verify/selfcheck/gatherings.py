@@ -1,8 +1,9 @@
 """Three threads that meet on one cell, for what two of them cannot show.
 
 A drain that two others disturb, a value that one thread takes away and another brings back: the explorer goes
-through their schedules. Any order of the three that explains all results will do. What a Counter or a
-Histogram counts only has to add up: what is drained, and what is left, is what there was and what was added.
+through their schedules. Any order of the three that explains all results will do. The counts of a Counter or
+a Histogram only have to add up: the drained counts plus what is left must equal what was there plus what was
+added.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from .encounters import Call, changes, compares_values, concurrent, is_finite
 from .inputs import edge_arguments
 from .promises import ADDITIONS, BETWEEN, adds_up
 
-# So many are drawn until one is telling; and so many arguments are tried of one operation.
+# Up to this many are drawn until one is telling; and this many arguments of an operation are tried.
 DRAWN = 30
 TRIED = 60
 
@@ -43,15 +44,15 @@ class Gathering:
         return tuple(row.name for row, _ in self.steps)
 
     def setup(self, access: Access) -> Any:
-        """A cell to meet on."""
+        """Return a cell to meet on."""
         return access.make(self.state)
 
     def calls(self, access: Access) -> tuple[Call, ...]:
-        """What the threads do to it."""
+        """Return what the threads do to it."""
         return tuple(_calling(access, row, arguments) for row, arguments in self.steps)
 
     def judged(self, access: Access, cell: Any, results: Sequence[Any]) -> tuple[str | None, str]:
-        """What explains the results, or None; and then what came, and what was expected."""
+        """Return what explains the results, or None; and then what came, and what was expected."""
         end = access.state(cell)
         explained = self.explained(results, end)
         if explained is not None:
@@ -60,7 +61,7 @@ class Gathering:
         return None, f"{self._told(results, end)}; expected: {', or '.join(expected)}"
 
     def explained(self, results: Sequence[Any], end: Any) -> str | None:
-        """What explains the results and what the cell holds in the end, or None."""
+        """Return what explains the results and what the cell holds in the end, or None."""
         for order, (expected, left) in self._in_order.items():
             if self._matches(expected, results) and (end is UNREADABLE or self.model.same(left, end)):
                 return " and then ".join(str(number + 1) for number in order)
@@ -71,7 +72,7 @@ class Gathering:
         return {order: self.outcome_of(order) for order in permutations(range(len(self.steps)))}
 
     def outcome_of(self, order: tuple[int, ...]) -> tuple[tuple[Any, ...], Any]:
-        """The results, and what is left, if the calls come in this order."""
+        """Return the results, and what is left, if the calls come in this order."""
         state, results = self.state, [None for _ in self.steps]
         for number in order:
             row, arguments = self.steps[number]
@@ -80,7 +81,7 @@ class Gathering:
 
     @property
     def may_be_judged(self) -> bool:
-        """Not if an order has results that are not known exactly, or raises."""
+        """False if some order has results that are not known exactly, or raises."""
         return not any(
             has_raised(value) or not is_finite(value)
             for results, end in self._in_order.values()
@@ -89,7 +90,7 @@ class Gathering:
 
     @property
     def would_show(self) -> bool:
-        """Whether it shows if a call says what it should, and does nothing."""
+        """Whether it shows if a call returns the right result, but does nothing."""
         lost: list[tuple[tuple[Any, ...], Any]] = []
         for left_out in range(len(self.steps)):
             kept = tuple(number for number in range(len(self.steps)) if number != left_out)
@@ -105,7 +106,7 @@ class Gathering:
         )
 
     def _adds_up(self, results: Sequence[Any], end: Any) -> bool:
-        """Whether the drains took, and left, what there was and what was added."""
+        """Return whether the drains took, and left, what was there and what was added."""
         whole, drained = self.state, []
         for (row, arguments), result in zip(self.steps, results, strict=True):
             if row.name == "drain":
@@ -129,7 +130,7 @@ def _calling(access: Access, row: Operation, arguments: Arguments) -> Call:
 
 
 def gatherings(access: Access, row: Operation, seed: int) -> list[Gathering]:
-    """Those of the operation: drains and additions, or a value that goes away and comes back."""
+    """Return those of the operation: drains and additions, or a value that goes away and comes back."""
     model = access.model
     if row not in concurrent(access) or not changes(model, row):
         return []
@@ -155,7 +156,7 @@ def _draining(access: Access, row: Operation, dice: random.Random) -> list[Gathe
 
 
 def _drawn(access: Access, rows: tuple[Operation, ...], dice: random.Random) -> list[Gathering]:
-    """Such calls, those first in which it shows if one of them does nothing."""
+    """Return gatherings of these calls; only one, if it would show that one of the calls does nothing."""
     model = access.model
     found: list[Gathering] = []
     for _ in range(DRAWN):
@@ -170,11 +171,11 @@ def _drawn(access: Access, rows: tuple[Operation, ...], dice: random.Random) -> 
 
 
 def _coming_back(access: Access, row: Operation, dice: random.Random) -> Iterator[Gathering]:
-    """The operation, while one thread takes the value away and another brings it back."""
+    """Yield the operation, while one thread takes the value away and another brings it back."""
     model = access.model
     compares = compares_values(row)
     exchanges = [each for each in concurrent(access) if each.name == "exchange"]
-    # A store would not do: what it replaced would not be known.
+    # A store would not do: the value that it replaced would not be known.
     if not exchanges or not (compares or row.calls_arguments):
         return
     exchange = exchanges[0]

@@ -1,7 +1,7 @@
-"""The rows that are made of the specification: two for each operation of each type.
+"""The rows that are made from the specification: two for each operation of each type.
 
-`int/fetch_add/alone` holds the operation against its row in every edge state, and `int/fetch_add/pairs`
-races it against itself and against every other operation that changes something.
+`int/fetch_add/alone` compares the operation with its row in every edge state, and `int/fetch_add/pairs` races
+it against itself and against every other operation that changes something.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ IN_TWO_STEPS = Control("does it in two steps")
 
 @dataclass(frozen=True)
 class AloneRow:
-    """One operation by one thread, held against the specification."""
+    """One operation by one thread, compared with the specification."""
 
     kind: CellKind
     operation: Operation
@@ -43,11 +43,11 @@ class AloneRow:
 
     @property
     def needs(self) -> frozenset[str]:
-        """The operation that a cell must have to run it."""
+        """The operation that a cell must have to run this row."""
         return frozenset({self.operation.name})
 
     def control_is_caught(self, access: Access) -> bool:
-        """Whether the check convicts a cell that is wrong in this operation."""
+        """Return whether the check convicts a cell that is wrong in this operation."""
         check = Alone(wrong_in_one_state(access, self.operation), 0)
         check.edges(self.operation)
         return bool(check.found)
@@ -55,7 +55,7 @@ class AloneRow:
 
 @dataclass(frozen=True)
 class PairsRow:
-    """One operation beside itself, and beside every other that changes something."""
+    """One operation against itself, and against every other that changes something."""
 
     kind: CellKind
     operation: Operation
@@ -75,26 +75,26 @@ class PairsRow:
 
     @property
     def needs(self) -> frozenset[str]:
-        """The operation that a cell must have to run it."""
+        """The operation that a cell must have to run this row."""
         return frozenset({self.operation.name})
 
     @property
     def control_name(self) -> str:
-        """Rows of cells with the same specification have the same control."""
+        """Rows of cells with the same specification share their control."""
         return f"{self.kind.name.removeprefix('shared-')}/{self.operation.name}/pairs"
 
     def subject_test(self, access: Access) -> Litmus:
-        """The test of these cells."""
+        """Return the test of these cells."""
         return pairs_litmus(self.name, access, encounters(access, self.operation, self.seed))
 
     def control_test(self, access: Access) -> Litmus:
-        """The test of broken cells that have the same operations."""
+        """Return the test of broken cells that have the same operations."""
         _, cells, found = control_of(access, self.operation, self.seed)
         return pairs_litmus(f"{self.name}, control", cells, found)
 
 
 def rows_of(kind: CellKind, access: Access, seed: int, hidden: Callable[[], str | None]) -> Iterable[Any]:
-    """Both rows of each operation that the cells have."""
+    """Yield both rows of each operation that the cells have."""
     for operation in access.operations:
         yield AloneRow(kind, operation, hidden)
     for operation in access.operations:
@@ -103,7 +103,7 @@ def rows_of(kind: CellKind, access: Access, seed: int, hidden: Callable[[], str 
 
 
 def wide_rows(access: Access) -> Iterable[AloneRow]:
-    """Those of histograms with a hundred bounds, which make a difference to one thread alone."""
+    """Yield those of histograms with a hundred bounds, which matter only to the rows of one thread alone."""
     for operation in access.operations:
         if operation.name in ("observe", "snapshot", "drain", "bounds"):
             yield AloneRow(WIDE_BUCKETS, operation)

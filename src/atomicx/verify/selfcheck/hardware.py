@@ -1,10 +1,10 @@
-"""The processor's own store buffer, seen from Python: what a store without a fence does.
+"""The processor's own store buffer, observed from Python: the effect of a store without a fence.
 
-Each of two threads stores to one place and then loads the other. On x86 too, both may load the old value:
-a processor's store waits in its buffer while its load goes ahead. In Python hardly anything shows that,
-because counting a reference to an object of another thread is a locked instruction, and so a fence. So here
-each thread has views of its own on one memory, and nothing that they share is touched between the store
-and the load. Stores leave the buffer in their order, so this one waits long: it is the last of a block.
+Each of two threads stores to one place and then loads the other. On x86 too, both may load the old value: a
+processor's store waits in its buffer while its load goes ahead. In Python hardly anything shows that, because
+counting a reference to an object of another thread is a locked instruction, and so a fence. So here each
+thread has its own views of one memory, and nothing that they share is touched between the store and the load.
+Stores leave the buffer in their order, so this one waits long: it is the last of a block.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def plain_store_buffering() -> Litmus:
             own_view = memoryview(memory).cast("q")
             own_ones = memoryview(b"\1\0\0\0\0\0\0\0" * BLOCK).cast("q")
 
-            # Locals only: to read a variable of the enclosing function is to lock it, and a lock is a fence.
+            # Locals only: reading a variable of the enclosing function locks it, and a lock is a fence.
             def body(
                 place: int,
                 view: memoryview = own_view,

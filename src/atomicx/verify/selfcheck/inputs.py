@@ -1,8 +1,8 @@
-"""What the operations are tried with: arguments at the edges, and by chance, for each kind of argument.
+"""The arguments that the operations are tried with: at the edges and at random, for each kind of argument.
 
-An argument is *plain* if every cell of the type takes it, or has to refuse it: integers of any size, a
-float for an integer. It is *foreign* if it asks for a conversion that people's own classes may well do in
-another way, as an object with `__index__`. A subject that treats foreign arguments otherwise is told so,
+An argument is *plain* if every cell of the type takes it, or has to refuse it: integers of any size, a float
+for an integer. It is *foreign* if it asks for a conversion that other people's classes may well do in another
+way, for example an object with `__index__`. A subject that treats foreign arguments differently is told so,
 and not convicted.
 """
 
@@ -18,17 +18,17 @@ from typing import Any
 from ..spec.kinds import INT64_MAX, INT64_MIN
 from ..spec.model import Arguments, Operation
 
-# More than so many tuples of edge values are drawn, and not all tried.
+# If there are more tuples of edge values than this, only some are drawn.
 MOST_EDGE_ARGUMENTS = 260
 MOST_NAMED_ARGUMENTS = 12
 
 
 class Refusal(Exception):
-    """What the user's own code raises in the middle of an operation."""
+    """Raised by the user's own code in the middle of an operation."""
 
 
 class Index:
-    """A number by its `__index__` alone; given an exception, it raises that."""
+    """A number only by its `__index__`; given an exception, it raises that."""
 
     def __init__(self, outcome: Any) -> None:
         self.outcome = outcome
@@ -70,7 +70,7 @@ LARGEST, SMALLEST = 1.7976931348623157e308, 5e-324
 
 
 def listing(family: Any) -> Any:
-    """Goes through items() slowly, so that others come in between."""
+    """Go through items() slowly, so that others come in between."""
     found = []
     try:
         for item in family.items():
@@ -80,7 +80,7 @@ def listing(family: Any) -> Any:
     return found
 
 
-# Functions for update(). The first of them are pure, and depend on what they are given.
+# Functions for update(). The first of them are pure, and depend on their argument.
 
 
 def add_seven(value: Any) -> Any:
@@ -92,12 +92,12 @@ def negative(value: Any) -> Any:
 
 
 def refuse(value: Any) -> Any:
-    """Raises, and so leaves the cell alone."""
+    """Raise, so that the cell stays as it is."""
     raise Refusal
 
 
 class Raises:
-    """A function that raises this: an error that a cell might take for one of its own."""
+    """A function that raises this error, which a cell might take for one of its own."""
 
     def __init__(self, error: type[Exception]) -> None:
         self.error = error
@@ -111,7 +111,7 @@ class Raises:
 
 
 def to_text(value: Any) -> Any:
-    """Returns what no number is."""
+    """Return something that is not a number."""
     return "text"
 
 
@@ -120,7 +120,7 @@ def past_the_end(value: Any) -> Any:
 
 
 class Gives:
-    """A function that returns the same, whatever it is given."""
+    """A function that returns the same value, whatever it is given."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
@@ -141,7 +141,7 @@ _THINGS: tuple[Any, ...] = (
 
 
 def swap(value: Any) -> Any:
-    """An object for another, which depends on what it is given."""
+    """Return a different object, which depends on the argument."""
     return _THINGS[1] if value is _THINGS[2] else _THINGS[2]
 
 
@@ -188,9 +188,9 @@ FOREIGN: dict[str, tuple[Any, ...]] = {
 
 
 def edge_arguments(row: Operation, state: Any, foreign: bool = False) -> Iterator[Arguments]:
-    """Tuples of edge values that the operation can be called with, the defaults left out and given.
+    """Yield tuples of edge values that the operation can be called with, with defaults left out and given.
 
-    With `foreign`, those with one foreign argument instead, the others plain.
+    With `foreign`, tuples with one foreign argument instead, the others plain.
     """
     kinds = [parameter.kind.name for parameter in row.parameters or ()]
     for count in range(row.fewest, row.most + 1):
@@ -208,7 +208,7 @@ def edge_arguments(row: Operation, state: Any, foreign: bool = False) -> Iterato
 
 
 def named_arguments(row: Operation, state: Any) -> Iterator[Arguments]:
-    """Arguments that may be given by their names, where it shows if two are taken for each other."""
+    """Yield arguments that may be passed by name, where it shows if two are mistaken for each other."""
     if not any(parameter.keyword for parameter in row.parameters or ()):
         return
     found = 0
@@ -221,7 +221,7 @@ def named_arguments(row: Operation, state: Any) -> Iterator[Arguments]:
             return
 
 
-# Texts that people join label values by, or that split() and strip() go by.
+# Texts that people join label values with, or that split() and strip() look for.
 _BETWEEN = (
     *(
         "",
@@ -252,7 +252,7 @@ SIMILAR_LABELS: tuple[tuple[tuple[str, str], tuple[str, str]], ...] = (
     *((("", text), ("", f"{text} ")) for text in ("", "a")),
     *(((f"{text}a", "b"), ("a", "b")) for text in _BETWEEN if text),
     *((("a", f"b{text}"), ("a", "b")) for text in _BETWEEN if text),
-    # What other texts may become in a key: of another case, as a number, normalized, or cut off.
+    # What other texts may become in a key: in another case, as a number, normalized, or cut off.
     *((("a", "get"), ("a", other)) for other in ("GET", "Get", "g\u0435t", "\uff47et")),
     *(
         (("a", "stra\xdfe"), ("a", "strasse")),
@@ -265,11 +265,11 @@ SIMILAR_LABELS: tuple[tuple[tuple[str, str], tuple[str, str]], ...] = (
     *((("a", f"{_LONG}b"), ("a", f"{_LONG}c")), ((f"{_LONG}b", "a"), (f"{_LONG}c", "a"))),
     *((("\\", "n"), ("\n", "")), (("a\\", "b"), ("a", "\\b")), (("%2F", "a"), ("/", "a"))),
 )
-"""Keys that are not the same, and that a careless family may take for the same."""
+"""Keys that are not the same, but that a careless family may take for the same."""
 
 
 def similar_labels(row: Operation) -> Iterator[tuple[Any, Arguments]]:
-    """Families that have a child, and label values of another that looks like it."""
+    """Yield families that have a child, and label values of another child that looks like it."""
     if any(parameter.variadic for parameter in row.parameters or ()):
         for one, other in SIMILAR_LABELS:
             yield ((one, 7),), other
@@ -277,7 +277,7 @@ def similar_labels(row: Operation) -> Iterator[tuple[Any, Arguments]]:
 
 
 def _spread(pools: Sequence[tuple[Any, ...]]) -> Iterator[Arguments]:
-    """Every value of each pool beside the first few of the others, and a sample of the rest."""
+    """Yield every value of each pool with the first few of the others, and a sample of the rest."""
     for place, pool in enumerate(pools):
         yield from product(*(pool if index == place else other[:5] for index, other in enumerate(pools)))
     dice = random.Random("edges")
@@ -288,7 +288,7 @@ def _spread(pools: Sequence[tuple[Any, ...]]) -> Iterator[Arguments]:
 def _distinct(values: Sequence[Any]) -> Iterator[Any]:
     seen: set[tuple[Any, ...]] = set()
     for value in values:
-        # Equal integers may serve as one; of other objects identity may be what matters.
+        # Equal integers may serve as one; for other objects identity may be what matters.
         key = (type(value), value) if type(value) is int else (type(value), id(value))
         if key not in seen:
             seen.add(key)
@@ -296,7 +296,7 @@ def _distinct(values: Sequence[Any]) -> Iterator[Any]:
 
 
 def random_arguments(row: Operation, state: Any, dice: random.Random) -> Arguments:
-    """Arguments by chance: small and large, near to the state and far from it."""
+    """Return random arguments: small and large, near the state and far from it."""
     count = dice.randint(row.fewest, row.most)
     parameters = (row.parameters or ())[:count]
     drawn = [_random_value(parameter.kind.name, state, dice) for parameter in parameters]
@@ -304,20 +304,20 @@ def random_arguments(row: Operation, state: Any, dice: random.Random) -> Argumen
 
 
 def _meaningful(names: list[str], drawn: list[Any], state: Any, dice: random.Random) -> list[Any]:
-    """The same, often so that a comparison with the state comes out narrowly one way or the other."""
+    """Return the same, often changed so that a comparison with the state is a close call."""
     if names and names[0] == "expected" and dice.random() < 0.6:
         drawn[0] = state
     if names[-1:] == ["limit"] and dice.random() < 0.6 and type(drawn[0]) is type(state) is int:
-        # Without a delta it is one more that is admitted.
+        # Without a delta, one more is admitted.
         delta = drawn[0] if len(drawn) > 1 else 1
         drawn[-1] = state + delta * dice.choice((1, 1, 2)) + dice.choice((0, 0, 1, -1))
     return drawn
 
 
 def _near(kind: str, state: Any) -> tuple[Any, ...]:
-    """Values that mean something in this state: what it holds, and its neighbours."""
+    """Return values that mean something in this state: what it holds, and its neighbours."""
     if kind == "int64" and type(state) is int:
-        # An equal integer that is another object, as one that was computed is.
+        # An equal integer that is another object, as a computed one would be.
         near = (int(str(state)), state - 1, state + 1)
         return tuple(number for number in near if INT64_MIN <= number <= INT64_MAX)
     return (state,) if kind in ("double", "truth", "object") else ()

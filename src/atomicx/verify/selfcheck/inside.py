@@ -1,4 +1,4 @@
-"""What the child process of a subject does: find it, run its rows, and leave a report."""
+"""The part of the child process of a subject: find the subject, run its rows, and leave a report."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Note = Callable[[str, float], None]
 def report_of_subject(
     request: dict[str, Any], note: Note, tell: Callable[[Difference], None]
 ) -> dict[str, Any]:
-    """What the child does: find the subject, run its rows, and report. What convicts is told at once, too."""
+    """Do the child's work: find the subject, run its rows, report. What convicts is told at once, too."""
     note(f"{request['subject']} was imported and made", 60.0)
     try:
         subject = find(request["subject"], request["kind"], request["wraps"])
@@ -65,7 +65,7 @@ def _subject_campaign(
     seconds, call_seconds = request["seconds"], request["call_seconds"]
 
     def progress(share: float, trial: Any) -> None:
-        # No turn of a row takes longer than all the time that there is.
+        # No turn of a row takes longer than all the available time.
         note(trial.row.name, PATIENCE_SECONDS + call_seconds + seconds)
 
     operations = (
@@ -132,8 +132,8 @@ def _sampled(row: Row | PairsRow, subject: Subject, seed: int, controls: dict[st
 
 
 def run(folder: str) -> None:
-    """What the child does: the request that lies in the folder."""
-    # Before the subject is imported: the locks of its module and of its classes can then be explored, too.
+    """Do the child's work for the request that lies in the folder."""
+    # Before the subject is imported: then the locks of its module and of its classes can be explored, too.
     locks.install()
     place = Path(folder)
     journal = Journal(place / "journal")
@@ -144,9 +144,9 @@ def run(folder: str) -> None:
             print(difference, file=found)
 
     report = report_of_subject(request, journal.write, tell)
-    # At once, or not at all: half a report is none.
+    # At once, or not at all: half a report is useless.
     (place / "written").write_text(json.dumps(report))
     os.replace(place / "written", place / "report")
-    # Threads of the subject, and what it does when the interpreter ends, are of no interest.
+    # Threads of the subject, and what it does when the interpreter ends, do not matter here.
     sys.stderr.flush()
     os._exit(0)

@@ -1,10 +1,10 @@
-"""What a child process is about to do, where its parent can read it when the child is gone.
+"""What a child process is about to do, recorded where its parent can read it when the child is gone.
 
-The journal is a small file that both have mapped. An entry is a text, and how long it may take; the child
-writes one before each thing that it does, which costs it a microsecond or two.
+The journal is a small file that both have mapped. An entry is a text, and how long that step may take. The
+child writes one before each thing that it does, which costs it a microsecond or two.
 
-The number of an entry is odd while it is written, so that nobody takes the old text for the new entry, or no
-time for the time that it may take.
+The number of an entry is odd while it is being written. So the parent never takes the old text for the new
+entry, nor a time limit that is not there yet.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _START = _NUMBER.size + _HEAD.size
 # A writer that is stopped in the middle leaves half an entry.
 MOST_READINGS = 100
 SIZE = 4096
-# The file beside it, in which the child writes down each difference that convicts, as soon as it is found.
+# The file next to it, in which the child records each difference that convicts, as soon as it is found.
 FOUND = "found"
 
 
 class Journal:
-    """One side of it: the child writes, the parent reads."""
+    """One side of the journal: the child writes, the parent reads."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("r+b")
@@ -35,7 +35,7 @@ class Journal:
 
     @staticmethod
     def create(path: Path) -> Journal:
-        """A new one, of the parent."""
+        """Create a new one, for the parent."""
         path.write_bytes(bytes(SIZE))
         return Journal(path)
 
@@ -49,7 +49,7 @@ class Journal:
         _NUMBER.pack_into(self._map, 0, self._number)
 
     def read(self) -> tuple[int, float, str]:
-        """The number of the last whole entry, its seconds and its text."""
+        """Return the number of the last whole entry, its seconds and its text."""
         for _ in range(MOST_READINGS):
             (number,) = _NUMBER.unpack_from(self._map)
             seconds, length = _HEAD.unpack_from(self._map, _NUMBER.size)

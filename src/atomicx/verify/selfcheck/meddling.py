@@ -1,9 +1,9 @@
-"""An argument whose own code uses the cell: what is converted, or called, while an operation has begun.
+"""An argument whose own code uses the cell: it is converted, or called, after an operation has begun.
 
 `cell.fetch_add(x)` calls `x.__index__()`, and that may change the cell. A cell that has read its value before
-loses the change. The argument has another thread change the cell. If a lock keeps that thread out, then it
-changes the cell itself, which a lock that one thread may take twice does not keep it from. Where it has to
-wait, nothing is lost, and nothing is to be seen.
+loses the change. The argument has another thread change the cell. If a lock keeps that thread out, the
+argument changes the cell itself, which a lock that one thread may take twice does not prevent. Where it has
+to wait, nothing is lost, and there is nothing to see.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from ..spec.model import Arguments, Invocation, Operation
 from .access import UNREADABLE, Access, has_raised, told, written
 from .encounters import changes, compares_values, concurrent
 
-# A thread that is kept out for so long waits for a lock that is not one of Python's.
+# A thread that is kept out for this long waits for a lock that is not one of Python's.
 KEPT_OUT_SECONDS = 0.2
-# So many for each operation, of those that are drawn.
+# How many are kept for each operation, of those that are drawn.
 CHOSEN = 2
 # A function is called again, and the cell changed again, twice as many times.
 TIMES = 3
 DRAWN = 200
-# Operations that may come in between, the first of which is taken that the cells have.
+# Operations that may come in between; the first one that the cells have is used.
 CHANGING = ("store", "add", "inc", "fetch_add", "add_fetch", "observe", "exchange")
 
-# The result, those of the others, and what the cell holds in the end.
+# The result, the results of the others, and what the cell holds in the end.
 _Outcome = tuple[Any, tuple[Any, ...], Any]
 
 
@@ -53,18 +53,18 @@ class Meddler:
 
 
 class MeddlingInt(Meddler):
-    """The same for integers, which have no business with `__float__`."""
+    """The same for integers, for which `__float__` must not be used."""
 
     __float__ = None  # type: ignore[assignment]
 
 
 class Meddling:
-    """The operation with an argument that has others done to the cell, one each time it is used."""
+    """An operation whose argument makes others change the cell, one of them each time it is used."""
 
     def __init__(
         self, access: Access, state: Any, step: Invocation, place: int, others: tuple[Invocation, ...]
     ) -> None:
-        """The argument in this place is the one that uses the cell."""
+        """`place` is the position of the argument that uses the cell."""
         self._access, self._place = access, place
         self._step, self._others = step, others
         self.state = state
@@ -76,7 +76,7 @@ class Meddling:
         self.call = f"{written(*step)}, whose argument calls {does}"
 
     def run(self) -> tuple[str, str] | None:
-        """What was to be expected, and what came, if that is something else.
+        """Return what was expected and what came, if they differ.
 
         None also if the others could not be done: where a lock keeps them out, nothing is lost.
         """
@@ -129,7 +129,7 @@ class Meddling:
         return tuple(given)
 
     def _expected(self, count: int) -> list[_Outcome]:
-        """What comes of it before all the others, between two of them, and after them all."""
+        """Return the outcomes if it comes before all the others, between two of them, and after them all."""
         return [self._in_order(count, place) for place in range(count + 1)]
 
     def _in_order(self, count: int, place: int) -> _Outcome:
@@ -153,7 +153,7 @@ class Meddling:
 
     @property
     def is_clear(self) -> bool:
-        """Whether all that may come of it is known exactly, and is no error."""
+        """Whether every possible outcome is known exactly, and is not an error."""
         return not any(
             _is_nan(value) or has_raised(value)
             for result, results, state in self._expected(len(self._others))
@@ -183,7 +183,7 @@ def _calling(function: Callable[[Any], Any], meddle: Callable[[], None]) -> Call
 
 
 def meddlings(access: Access, row: Operation) -> Iterator[Meddling]:
-    """A few of the operation, in which a lost change would show."""
+    """Yield a few for the operation, in which a lost change would show."""
     rows = {each.name: each for each in concurrent(access)}
     changing = next((rows[name] for name in CHANGING if name in rows), None)
     places = [

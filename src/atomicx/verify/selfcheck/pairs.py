@@ -40,7 +40,7 @@ def _second(sample: _Sample) -> Any:
 
 
 def pairs_litmus(name: str, access: Access, found: list[Encounter]) -> Litmus:
-    """The litmus test of these encounters."""
+    """Return the litmus test of these encounters."""
     following = cycle(found)
 
     def observe(sample: _Sample, first: Any, second: Any) -> str:

@@ -1,9 +1,10 @@
-"""What may come of two operations that overlap, by what their type promises.
+"""The possible outcomes of two operations that overlap, according to what their type promises.
 
-- Most types: what comes of one after the other, in either order.
-- Counter and Histogram: the same of additions. A read that overlaps a change gives something between what
-  there was and what there is; and what overlapping drains take, with what they leave, is the whole.
-- Family: the same of single children. items() gives all that was there during the whole call, and nothing
+- Most types: the outcomes of one after the other, in either order.
+- Counter and Histogram: the same for additions. A read that overlaps a change returns something between what
+  was there before and what is there after. Overlapping drains, together with what they leave, add up to the
+  whole.
+- Family: the same for single children. items() gives all that was there during the whole call, and nothing
   that was not there at any moment of it.
 """
 
@@ -52,25 +53,25 @@ class Overlap:
 
     @cached_property
     def in_order(self) -> tuple[Outcome, Outcome]:
-        """What comes of the first call and then the second, and the other way round."""
+        """The outcome of the first call and then the second, and of the other order."""
         (_, first), (_, second), (end, then_second), (other_end, then_first) = self._steps
         return (first, then_second, end), (then_first, second, other_end)
 
     @property
     def lost(self) -> tuple[Outcome, ...]:
-        """What comes of it if neither sees what the other writes, and the write of either is the last."""
+        """The outcomes if neither sees what the other writes, and either write is the last."""
         (one, first), (other, second), _, _ = self._steps
-        # What changes nothing writes nothing.
+        # A call that changes nothing writes nothing.
         return tuple((first, second, end) for end in (one, other) if end is not self.state)
 
     @property
     def late(self) -> tuple[Outcome, Outcome]:
-        """What comes of it if one takes what it returns from the state that the other leaves behind."""
+        """The outcomes if one takes its result from the state that the other leaves behind."""
         _, _, (end, then_second), (other_end, then_first) = self._steps
         return (then_first, then_second, end), (then_first, then_second, other_end)
 
     def explained(self, outcome: Outcome) -> str | None:
-        """What explains the outcome, or None if nothing that the type promises does."""
+        """Return what explains the outcome, or None if nothing that the type promises does."""
         in_order = tuple(self.matches(expected, outcome) for expected in self.in_order)
         if all(in_order):
             return EITHER
@@ -83,14 +84,14 @@ class Overlap:
         return None
 
     def told(self, outcome: Outcome) -> str:
-        """An outcome for people, beside those that were expected."""
+        """Return an outcome as text, to show together with those that were expected."""
         first, second, end = outcome
         names = written(self.first, self.first_arguments), written(self.second, self.second_arguments)
         left = "" if end is UNREADABLE else f", and the cell holds {shown(end)}"
         return f"{names[0]} {told(first)}, {names[1]} {told(second)}{left}"
 
     def expected(self) -> list[str]:
-        """The outcomes of the two orders."""
+        """Return the outcomes of the two orders."""
         return list(dict.fromkeys(map(self.told, self.in_order)))
 
     def matches(self, expected: Outcome, found: Outcome) -> bool:
@@ -118,7 +119,7 @@ class Overlap:
                 whole = self.state if other.name == "drain" else new_state
                 if (other.name == "drain" or (as_alone and not has_raised(alone))) and adds_up(whole, parts):
                     return True
-                # There may have been room for what was added only because some was taken out already.
+                # There may have been room for the addition only because something was taken out already.
                 if other.name in ("inc", "add", "__iadd__") and not has_raised(other_result):
                     added = operator.index(other_arguments[0]) if other_arguments else 1
                     if adds_up(self.state + added, (result, end)):
@@ -152,7 +153,7 @@ def _is_read(row: Operation) -> bool:
 
 
 def _vector(value: Any) -> tuple[float, ...] | None:
-    """A count, or a snapshot's counts and sum, as numbers to compare one by one."""
+    """Return a count, or a snapshot's counts and sum, as numbers to compare one by one."""
     if type(value) is int:
         return (value,)
     if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], tuple):
@@ -168,7 +169,7 @@ def _within(value: Any, one: Any, other: Any) -> bool:
 
 
 def _is_in_between(number: float, one: float, other: float) -> bool:
-    """A sum may be NaN, which is not between anything, but may be what was there before or after."""
+    """Return whether it is between them. A NaN sum is between nothing, but may be from before or after."""
     return (
         number in (one, other)
         or (math.isnan(number) and (math.isnan(one) or math.isnan(other)))
@@ -177,12 +178,12 @@ def _is_in_between(number: float, one: float, other: float) -> bool:
 
 
 def adds_up(whole: Any, parts: tuple[Any, ...]) -> bool:
-    """Whether these counts, or snapshots, are the whole taken apart."""
+    """Return whether these counts, or snapshots, are the whole taken apart."""
     total = _vector(whole)
     vectors = [vector for part in parts if (vector := _vector(part)) is not None]
     if total is None or len(vectors) < len(parts):
         return False
-    # Counts are never negative; the last of a snapshot is its sum, which may be.
+    # Counts are never negative; the last number of a snapshot is its sum, which may be.
     if any(number < 0 for vector in vectors for number in vector[:-1] or vector):
         return False
     return all(
@@ -192,7 +193,7 @@ def adds_up(whole: Any, parts: tuple[Any, ...]) -> bool:
 
 
 def _some_of(items: Any, before: Any, after: Any) -> bool:
-    """Whether items() may have given this while a family went from one state to the other."""
+    """Return whether items() may have given this while a family went from one state to the other."""
     if not isinstance(items, tuple) or len({key for key, _ in items}) != len(items):
         return False
     given: Mapping[Any, Any] = dict(items)

@@ -1,4 +1,4 @@
-"""A campaign as text, as a table drawn by rich where that is installed, and as JSON."""
+"""A campaign as text, as a table drawn by rich if that is installed, and as JSON."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ Shown = AnyTrial | ExploredTrial
 
 
 def table_rows(trials: Sequence[Shown], verbose: bool) -> list[tuple[tuple[str, ...], Verdict]]:
-    """The lines of the table and their verdicts: one for each trial.
+    """Return the lines of the table and their verdicts: one for each trial.
 
-    Those that were made of the specification stand together where they passed, unless verbose.
+    Those that were made from the specification and passed are grouped together, unless verbose.
     """
     lines: list[tuple[tuple[str, ...], Verdict]] = []
     together: dict[tuple[str, str, Verdict], list[Shown]] = {}
@@ -55,7 +55,7 @@ def table_rows(trials: Sequence[Shown], verbose: bool) -> list[tuple[tuple[str, 
 
 
 def table_row(trial: Shown) -> tuple[str, ...]:
-    """A trial as a line of the table."""
+    """Return a trial as a line of the table."""
     return (
         trial.row.name,
         trial.verdict.value,
@@ -86,7 +86,7 @@ def _lacks_control(trial: Shown) -> bool:
 
 
 def _seen(trial: Shown) -> str:
-    """How many of the outcomes that may come did come."""
+    """Return how many of the possible outcomes did come."""
     if isinstance(trial, ExploredTrial):
         return f"{trial.explored} pairs"
     if trial.subject is None:
@@ -112,7 +112,7 @@ def _control(trial: Shown) -> str:
 
 
 def details(trial: Shown, replay: str, verbose: bool) -> list[str]:
-    """What the table has no room for: why a row is no pass, and, if verbose, what came of every row."""
+    """Return what the table has no room for: why a row did not pass; if verbose, every row's outcomes."""
     failed = trial.verdict is Verdict.FAIL
     lines: list[str] = []
     if verbose or (trial.reason and (failed or not _is_generated(trial))):
@@ -134,7 +134,7 @@ def _is_generated(trial: Shown) -> bool:
     return trial.row.name.count("/") == 2
 
 
-# Of a row that was made of the specification there may be a different one for each pair.
+# A row made from the specification may have a different one for each pair.
 MOST_FORBIDDEN = 4
 
 
@@ -160,7 +160,7 @@ WHAT_TO_DO = {
 
 
 class Report:
-    """What is told of a campaign."""
+    """The report on a campaign."""
 
     def __init__(self, campaign: Campaign, seed: int, subject: Subject | None, verbose: bool) -> None:
         self.campaign = campaign
@@ -169,7 +169,7 @@ class Report:
         self.verbose = verbose
 
     def again(self, trial: Shown) -> str:
-        """The command that runs one row with the same noise."""
+        """Return the command that runs one row with the same noise."""
         words = ["python -m atomicx verify", f"--only {trial.row.name}", f"--seed {trial.seed}"]
         words.append(f"--seconds {self.campaign.seconds:g}")
         if self.subject is not None:
@@ -178,7 +178,7 @@ class Report:
         return " ".join(words)
 
     def verdict_line(self) -> str:
-        """The verdict of the whole, and how many rows came to which."""
+        """Return the overall verdict, and how many rows got which verdict."""
         campaign = self.campaign
         tally = ", ".join(
             f"{count} {verdict.value}"
@@ -189,13 +189,13 @@ class Report:
         return f"{campaign.verdict.value}: {stopped}{tally}"
 
     def as_text(self) -> str:
-        """The whole report as plain text."""
+        """Return the whole report as plain text."""
         table = [line for line, _ in table_rows(self.campaign.trials, self.verbose)]
         lines = [*self._heading(), "", *columns([HEADINGS, *table], right=NUMBERS)]
         return "\n".join([*lines, "", *self._details(), self.verdict_line(), *self._advice(), NOT_CLAIMED])
 
     def draw(self, file: Any = None, width: int | None = None) -> None:
-        """The same on a terminal, drawn by rich; or to a file, for a terminal of this width."""
+        """Draw the same on a terminal with rich; or to a file, for a terminal of this width."""
         console = importlib.import_module("rich.console").Console(
             highlight=False, file=file, width=width, force_terminal=True if file is not None else None
         )
@@ -216,7 +216,7 @@ class Report:
         console.print(NOT_CLAIMED, style="dim", markup=False)
 
     def as_json(self) -> dict[str, Any]:
-        """The whole report as what JSON can hold."""
+        """Return the whole report in the types that JSON has."""
         campaign, subject = self.campaign, self.subject
         return {
             **facts(),
@@ -234,7 +234,7 @@ class Report:
         }
 
     def _heading(self) -> list[str]:
-        """What is tried, where, and with which seed."""
+        """Return what is tried, where, and with which seed."""
         subject = self.subject
         lines = _heading(self.seed, None if subject is None else subject.name)
         if subject is not None:
@@ -279,7 +279,7 @@ def _heading(seed: int, subject: str | None) -> list[str]:
 
 
 def of_the_dead(request: Mapping[str, Any], ended: Ended) -> dict[str, Any]:
-    """The report of a subject that did not live to see it."""
+    """Return the report of a subject that ended its process before it could report."""
     subject, seed = request["subject"], request["seed"]
     words = [f"python -m atomicx verify --subject {subject} --seed {seed} --seconds {request['seconds']:g}"]
     words += [f"--kind {request['kind']}"] if request["kind"] else []

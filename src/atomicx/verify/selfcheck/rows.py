@@ -16,9 +16,9 @@ from .shared_rows import INT as SHARED_INT
 from .shared_rows import ROWS as ROWS_OF_PROCESSES
 
 ROWS: Sequence[Row] = (*ROWS_OF_THREADS, *ROWS_OF_PROCESSES)
-"""Those that are written by hand."""
+"""The rows that are written by hand."""
 KINDS: Sequence[CellKind] = (INT, FLOAT, BOOL, REF, COUNT, MORE_BUCKETS, CHILDREN, SHARED_INT, SHARED_FLOAT)
-"""The types whose rows are made of the specification."""
+"""The types whose rows are made from the specification."""
 
 AnyRow = Row | AloneRow | PairsRow
 
@@ -32,7 +32,7 @@ Chosen = TypeVar("Chosen", bound=_Named)
 
 
 def chosen_rows(pattern: str | None, rows: Iterable[Chosen]) -> list[Chosen]:
-    """Those that match the pattern."""
+    """Return the rows that match the pattern."""
     if pattern is None:
         return list(rows)
     found = [row for row in rows if fnmatch.fnmatchcase(row.name, pattern) or pattern in row.name]
@@ -42,7 +42,7 @@ def chosen_rows(pattern: str | None, rows: Iterable[Chosen]) -> list[Chosen]:
 
 
 def listed(rows: Iterable[AnyRow | ExploredRow]) -> list[dict[str, str]]:
-    """Name, program and control of each row."""
+    """Return name, program and control of each row."""
     return [{"name": row.name, "program": str(row.program), "control": row.control.fault} for row in rows]
 
 

@@ -21,13 +21,13 @@ from .catalogue import CellKind, Control, Row
 from .controls import BufferedCell, ReorderedCell, in_memory, split
 from .hardware import STORE_BUFFERING
 
-# Two cells of one state on cache lines of their own, as those of a segment are.
+# Two cells of one state, on separate cache lines, like those of a segment.
 CELL_BYTES = 128
 MOST_CELLS = 2
 
 
 class InSharedMemory:
-    """Makes cells one after the other in a memory that forked children have too; of one batch at a time."""
+    """Makes cells one after the other in memory that forked children share; those of one batch at a time."""
 
     def __init__(self, cell_type: Any) -> None:
         self._cell_type = cell_type
@@ -46,7 +46,7 @@ class InSharedMemory:
 
 
 def split_in_shared_memory(model: Model, cell_type: Any) -> Callable[[Any], Any]:
-    """Makes cells that read what lies in the shared memory, take the step, and write it back."""
+    """Return a maker of cells that read what is in the shared memory, take the step, and write it back."""
     base = split(model)
 
     def start(self: Any, memory: mmap, place: int) -> None:
@@ -63,7 +63,7 @@ def split_in_shared_memory(model: Model, cell_type: Any) -> Callable[[Any], Any]
 
 
 class _SharedValue:
-    """For controls that keep a value: it lies in shared memory, all else they have does not."""
+    """For controls that keep a value: it is in shared memory, everything else they have is not."""
 
     __slots__ = ()
     make = InSharedMemory(SharedInt)
@@ -102,7 +102,7 @@ class SharedBufferedCell(_SharedValue, BufferedCell):
 
 
 def no_processes() -> str | None:
-    """Why these rows cannot be tried here, or None."""
+    """Return why these rows cannot be tried here, or None."""
     if atomicx.backend != "c":
         return "the pure-Python twin has no cells that processes share"
     if not hasattr(os, "fork"):

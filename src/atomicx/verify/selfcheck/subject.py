@@ -1,9 +1,9 @@
-"""Anybody's cells as the subject: `--subject package:factory`.
+"""Cells of other packages as the subject: `--subject package:factory`.
 
-The factory makes a cell; people's constructors take a value, or nothing, or a value by some name, so
-several ways are tried. The cell's methods have the names of atomicx's, or one of the other names below;
-what it lacks is not run, and said to be missing. Where a method differs in more than its name, write a
-small adapter and name that instead.
+The factory makes a cell. Constructors take a value, or nothing, or a value by some name, so several ways are
+tried. The cell's methods have the names of atomicx's, or one of the other names below. Operations that it
+lacks are not run, and are reported as missing. If a method differs in more than its name, write a small
+adapter and name that instead.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from .catalogue import (
 
 KINDS = {kind.name: kind for kind in (INT, FLOAT, BOOL, REF, COUNT, MORE_BUCKETS, CHILDREN)}
 
-# What others call the same operations.
+# Other libraries' names for the same operations.
 OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "load": ("get",),
     "store": ("set",),
@@ -50,7 +50,7 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "fetch_update": ("get_and_update",),
     "update": ("update_and_get",),
 }
-# Every object has these; they are operations of a cell only where its type defines them.
+# Every object has these; they are operations of a cell only if its type defines them.
 OF_EVERY_OBJECT = (
     "__bool__",
     "__int__",
@@ -61,7 +61,7 @@ OF_EVERY_OBJECT = (
     "__contains__",
     "__getitem__",
 )
-# How a type shows itself is its own affair. What a guard and a timer do is told by `track` and `time`.
+# A type may show itself in any way. The effects of a guard and a timer are reported under `track` and `time`.
 NOT_COMPARED = ("__repr__", "release", "label_names", "limit")
 # Only numbers that count, and that are compared, have these.
 ARITHMETIC = ("inc", "add", "fetch_add", "add_fetch", "fetch_sub", "sub_fetch")
@@ -80,16 +80,16 @@ ONLY_INT = (
 
 @dataclass(frozen=True)
 class Subject:
-    """Cells to try: where they come from, which kind they are, and why it is taken for that."""
+    """The cells to try: where they come from, their kind, and why they are taken for that kind."""
 
     name: str
     kind: CellKind
     access: Access
     because: str
     narrow: Access | None = None
-    """Of histograms: those with one bound, for the rows that are written by hand."""
+    """For histograms: those with one bound, for the rows that are written by hand."""
     wide: Access | None = None
-    """Of histograms: those with many bounds, if they take so many."""
+    """For histograms: those with many bounds, if they accept that many."""
     others: tuple[str, ...] = ()
     """Public methods that the specification does not know."""
 
@@ -100,7 +100,7 @@ class Subject:
 
 
 def find(spelled: str, kind: str | None = None, wraps: bool = False) -> Subject:
-    """The subject that `package.module:factory` names.
+    """Return the subject that `package.module:factory` names.
 
     Raises ValueError, with the reason, if there is no such factory, or it makes nothing that can be tried.
     """
@@ -131,7 +131,7 @@ def _imported(spelled: str) -> Any:
 
 
 def guessed(spelled: str, factory: Any) -> tuple[CellKind, str]:
-    """The kind of cell that the factory makes, and what tells so. Raises ValueError if nothing does."""
+    """Return the kind of cell that the factory makes, and the evidence. ValueError if there is none."""
     has = _methods(factory, spelled)
     if has("observe"):
         if has("__getitem__") or has("labels") or has("items"):
@@ -155,7 +155,7 @@ def guessed(spelled: str, factory: Any) -> tuple[CellKind, str]:
 
 
 def _methods(factory: Any, spelled: str) -> Callable[[str], bool]:
-    """Tells whether the cells have an operation, under any of its names."""
+    """Return a function that tells whether the cells have an operation, under any of its names."""
     made: Any = factory if isinstance(factory, type) else _any_cell(factory, spelled)
     return lambda name: any(_defines(made, each) for each in (name, *OTHER_NAMES.get(name, ())))
 
@@ -194,7 +194,7 @@ def _any_cell(factory: Any, spelled: str) -> Any:
 
 
 def _number(factory: Any, has: Callable[[str], bool], because: str) -> tuple[CellKind, str]:
-    """An integer or a float. What it holds says so, or what only one of them has."""
+    """Return whether it is an integer or a float, by what it holds or by what only one of them has."""
     for name in ONLY_INT:
         if has(name):
             return INT, f"it has {name}()"
@@ -215,7 +215,7 @@ def _number(factory: Any, has: Callable[[str], bool], because: str) -> tuple[Cel
 
 
 def _holder(factory: Any, because: str) -> tuple[CellKind, str]:
-    """A flag or a reference."""
+    """Return whether it is a flag or a reference."""
     if isinstance(_held(factory, ()), bool):
         return BOOL, f"it has {because}(), and holds False by default"
     if isinstance(_held(factory, (False,)), bool) and _held(factory, (object(),)) is None:
@@ -239,7 +239,7 @@ def _held(factory: Any, arguments: tuple[Any, ...]) -> Any:
 
 
 def named() -> list[str]:
-    """The methods that a cell may have."""
+    """Return the methods that a cell may have."""
     return list(dict.fromkeys(name for kind in KINDS.values() for name in _public(kind.model)))
 
 
@@ -295,7 +295,7 @@ def _subject(spelled: str, factory: Any, kind: CellKind, because: str, wraps: bo
 
 
 def _wide(spelled: str, factory: Any, access: Access) -> Access | None:
-    """Histograms with many bounds; None if they do not take so many."""
+    """Return access to histograms with many bounds; None if they do not accept that many."""
     try:
         return replace(access, model=WIDE_BUCKETS.model, make=_builder(spelled, factory, WIDE_BUCKETS)[0])
     except ValueError:
@@ -303,18 +303,18 @@ def _wide(spelled: str, factory: Any, access: Access) -> Access | None:
 
 
 def _own_name(cell: Any, row: Operation) -> str | None:
-    """What the cell calls an operation; None if it lacks it."""
+    """Return the cell's own name for an operation; None if it lacks it."""
     if row.name in NOT_COMPARED or row.name == "__init__":
         return None
     if "()." in row.name:
-        # What a guard does, as `track().__enter__`.
+        # An operation of a guard, such as `track().__enter__`.
         maker = row.name.partition("(")[0]
         return maker if _defines(cell, maker) else None
     return next((name for name in (row.name, *OTHER_NAMES.get(row.name, ())) if _defines(cell, name)), None)
 
 
 def _reader(model: Model, names: dict[str, str]) -> Callable[[Any], Any] | None:
-    """How the cell's state is read; None if it cannot be."""
+    """Return how the cell's state is read; None if it cannot be."""
     if "load" in names:
         own = names["load"]
         return lambda cell: getattr(cell, own)()
@@ -328,7 +328,7 @@ def _reader(model: Model, names: dict[str, str]) -> Callable[[Any], Any] | None:
 
 
 def _construction(row: Operation, factory: Any, read: Callable[[Any], Any] | None) -> Operation:
-    """The constructor as an operation that changes nothing, and returns what a new cell holds."""
+    """Return the constructor as an operation that changes nothing, and returns what a new cell holds."""
     step = row.step
     return replace(
         row,
@@ -349,7 +349,7 @@ Build = Callable[[Any], Any]
 
 
 def _builder(spelled: str, factory: Any, kind: CellKind) -> tuple[Build, bool]:
-    """Makes a cell in a state; and whether the factory takes the state as its one argument."""
+    """Return how to make a cell in a state; and whether the factory takes the state as its only argument."""
     tried: list[str] = []
     states = kind.model.edge_states
     for build, takes_value in _ways(factory, kind):
@@ -375,7 +375,7 @@ def _holds(build: Build, state: Any, model: Model) -> bool:
 
 
 def _ways(factory: Any, kind: CellKind) -> Iterator[tuple[Build, bool]]:
-    """The ways in which a constructor may be called, the usual one first."""
+    """Yield the ways in which a constructor may be called, the usual one first."""
     model = kind.model
     if model.name == "Histogram":
         _, bounds = model["bounds"].apply(model.initial, ())
@@ -420,7 +420,7 @@ def _parameters(factory: Any) -> list[str]:
 
 
 def _filled(model: Model, make: Callable[[], Any]) -> Build:
-    """A new cell is empty; the specification knows what leads to each state."""
+    """Return how to fill a new cell, which is empty; the specification knows what leads to each state."""
 
     def build(state: Any) -> Any:
         cell = make()
@@ -433,7 +433,7 @@ def _filled(model: Model, make: Callable[[], Any]) -> Build:
 
 
 def _brought(cell: Any, state: Any) -> Any:
-    """Brings a cell that is made without a value into a state."""
+    """Bring a cell that is made without a value into a state."""
     for name in ("store", "set", "add", "fetch_add", "get_and_add", "add_and_get"):
         if hasattr(cell, name):
             getattr(cell, name)(state)
@@ -449,9 +449,9 @@ def _wrapped(number: int) -> int:
 
 
 def wrapping(model: Model) -> Model:
-    """The same, where a sum outside of int64 comes in again at the other end.
+    """Return the same model, except that a sum outside of int64 wraps around to the other end.
 
-    Where this still says OverflowError, it is left open what a cell that wraps does.
+    Where this model still says OverflowError, the behaviour of a cell that wraps is left open.
     """
     steps: dict[str, Callable[..., tuple[Any, Any]]] = {
         "inc": lambda state: (_wrapped(state + 1), None),

@@ -17,18 +17,18 @@ from .alone import Alone, Difference
 from .catalogue import Row
 from .generated import AloneRow, PairsRow
 
-# Forbidden outcomes, after which a control has shown what it can, and a subject too. Fewer will do for the
-# many rows that are made of the specification, so that none goes without.
+# After this many forbidden outcomes a control has shown what it can, and so has a subject. Fewer are enough
+# for the many rows that are made from the specification, so that every row gets its turn.
 ENOUGH_CAUGHT = 8
 ENOUGH_CAUGHT_OF_MANY = 2
-# The subject runs this many times the samples in which the control fails once: were it broken in the same
+# The subject runs this many times the samples in which the control fails once: if it were broken in the same
 # way, fewer than 5 % of runs would see nothing, as exp(-3) < 0.05. It is also the numerator of the bound that
 # N samples without a fault put on its rate, with 95 % confidence.
 RULE_OF_THREE = 3
 
 
 class Verdict(Enum):
-    """What a row came to. Only PASS is green."""
+    """The verdict on a row. Only PASS is green."""
 
     PASS = "PASS"
     FAIL = "FAIL"
@@ -50,18 +50,18 @@ class Trial:
     hidden: str | None = None
     missing: str | None = None
     patience_seconds: float = PATIENCE_SECONDS
-    # What the set-up or the observer raised: the cell is broken in a way that no outcome tells.
+    # What the set-up or the observer raised: the cell is broken in a way that no outcome shows.
     error: str | None = None
     turns: int = 0
-    # What came of each control, by its name: rows that have the same control share it.
+    # The result of each control, by its name: rows that have the same control share it.
     controls: dict[str, Result] = field(default_factory=dict[str, Result])
     _tests: dict[str, Litmus] = field(default_factory=dict[str, Litmus])
     subject: Result | None = None
-    """What came of the cells in question."""
+    """The result of the cells in question."""
 
     @property
     def control(self) -> Result | None:
-        """What came of the broken ones."""
+        """The result of the broken cells."""
         return self.controls.get(self.row.control_name)
 
     @property
@@ -74,7 +74,7 @@ class Trial:
 
     @property
     def reason(self) -> str:
-        """Why it is this verdict, in a few words; empty where the numbers say it all."""
+        """Why it has this verdict, in a few words; empty if the numbers say it all."""
         return self._judged[1]
 
     @property
@@ -83,12 +83,12 @@ class Trial:
 
     @property
     def has_run(self) -> bool:
-        """Whether the cells in question were tried in it, as far as it could be."""
+        """Whether the cells in question were tried in it, as far as possible."""
         return self.samples > 0
 
     @property
     def bound(self) -> float | None:
-        """The 95 % bound of the rate of a forbidden outcome, where none came."""
+        """The 95 % bound on the rate of a forbidden outcome, if none came."""
         return RULE_OF_THREE / self.samples if self.samples and self.verdict is not Verdict.FAIL else None
 
     @property
@@ -132,17 +132,17 @@ class Trial:
 
     @property
     def samples_wanted(self) -> int:
-        """How many more samples of the subject a pass takes, as far as the control tells."""
+        """How many more samples of the subject a pass needs, as far as the control tells."""
         if self.control is None or not self.control.caught:
             return 0
         return math.ceil(RULE_OF_THREE * self.control.samples / self.control.caught) - self.samples
 
     def run_subject(self, seconds: float, samples: int | None = None) -> None:
-        """A turn of so many seconds; of no more than so many samples, if told."""
+        """Take a turn of `seconds`; of at most `samples` samples, if given."""
         self._turn("subject", seconds, samples)
 
     def run_control(self, seconds: float) -> None:
-        """A turn of so many seconds, unless it was caught often enough."""
+        """Take a turn of `seconds`, unless the control was caught often enough."""
         if self.control is None or self.control.caught < self._enough:
             self._turn("control", seconds, None)
 
@@ -201,7 +201,7 @@ class AloneTrial:
 
     @property
     def name(self) -> str:
-        """Of the operation."""
+        """The operation's name."""
         return self.row.operation.name
 
     @property
@@ -211,7 +211,7 @@ class AloneTrial:
 
     @property
     def note(self) -> Difference | None:
-        """Where it converts an argument in another way, if it does."""
+        """Where the cell converts an argument in another way, if it does."""
         return self.check.noted.get(self.name)
 
     @property
@@ -234,7 +234,7 @@ class AloneTrial:
 
     @property
     def reason(self) -> str:
-        """Why it is this verdict; empty if there is no more to be said."""
+        """Why it has this verdict; empty if there is no more to say."""
         if self.verdict is Verdict.INCONCLUSIVE:
             return "the control was not caught"
         return self.hidden or self.error or (str(self.difference) if self.difference is not None else "")
@@ -247,7 +247,7 @@ class AloneTrial:
             self.check.elsewhere(self.row.operation)
             self.check.meddled(self.row.operation)
         except Exception as error:
-            # It came out of what makes the cells: the check catches all that an operation raises.
+            # It came from making the cells: the check catches everything that an operation raises.
             self.error = f"a cell cannot be made: {type(error).__name__}: {error}"
         self.caught = self.row.control_is_caught(self.check.access)
 
@@ -256,9 +256,9 @@ AnyTrial = Trial | AloneTrial
 
 
 def whole(samples: int) -> int:
-    """In whole batches, one at least."""
+    """Round up to whole batches, at least one."""
     return max(1, math.ceil(samples / BATCH)) * BATCH
 
 
-# Told after each turn: the share of the time that is gone, and the trial that comes next.
+# Called after each turn with the share of the time that is gone, and the trial that comes next.
 Progress = Callable[[float, Any], None]
