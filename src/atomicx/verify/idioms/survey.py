@@ -307,7 +307,7 @@ def details(finding: Finding) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run it. Returns the exit status: 0, or 130 after Ctrl-C. Wrong usage: argparse exits with 2."""
+    """Run the command. Returns the exit status: 0, or 130 after Ctrl-C. On misuse argparse exits with 2."""
     parser = argparse.ArgumentParser(
         prog="python -m atomicx idioms", description="Which ordinary Python operations are atomic here?"
     )

@@ -85,8 +85,8 @@ def run(
     `stop_when_caught` ends the run after this many forbidden outcomes. An actor that raises, or that does not
     end a batch within `patience_seconds`, also ends the run, and the result says so. So does Ctrl-C: the
     result holds what there is until then, with `interrupted` set. Exceptions from the set-up or the observer
-    pass through. No thread is left behind, except for an actor that does not end. `crew_of(actors,
-    patience_seconds)` makes what runs the actors; by default these are threads.
+    pass through. No thread is left behind, except for an actor that does not end.
+    `crew_of(actors, patience_seconds)` makes what runs the actors; by default these are threads.
     """
     test = as_litmus(test)
     result = Result(test, random.SystemRandom().getrandbits(32) if seed is None else seed)

@@ -89,8 +89,8 @@ class Places:
 def _names(what: Any) -> Iterator[str]:
     """Yield the file names in the code of a module, a package, a class or a function.
 
-    Those of a package end as its folder does: with `/` in the file system, with `.` in `<frozen
-    package.module>`.
+    Those of a package end as its folder does: with `/` in the file system, and with `.` in
+    `<frozen package.module>`.
     """
     if isinstance(what, str):
         path = os.path.abspath(what) if os.path.exists(what) else what
