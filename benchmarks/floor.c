@@ -1,4 +1,4 @@
-/* The least that things cost: C methods that do nothing, and atomic additions without Python around them. */
+/* Lower bounds for costs: C methods that do nothing, and atomic additions without Python around them. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -8,7 +8,7 @@
 
 #define LINE 128 /* two cache lines, since processors fetch them in pairs */
 
-/* Empty methods, one a calling convention; and those that have an object to make. */
+/* Empty methods, one per calling convention, and methods that only make an object. */
 
 static PyObject *floor_nothing(PyObject *self, PyObject *unused)
 {
@@ -40,7 +40,7 @@ static PyObject *floor_fresh_float(PyObject *self, PyObject *unused)
     return PyFloat_FromDouble(0.5);
 }
 
-/* A new context manager that does nothing: the object itself, which is enough for a floor. */
+/* A context manager that does nothing. Returns the object itself, which is enough for a lower bound. */
 static PyObject *floor_guard(PyObject *self, PyObject *unused)
 {
     (void)unused;
@@ -78,7 +78,7 @@ static PyType_Spec floor_spec = {
     .slots = floor_slots,
 };
 
-/* One word for threads to add to, alone on its cache lines. */
+/* A word for threads to add to, alone on its cache lines. */
 typedef struct {
     PyObject_HEAD
     char memory[3 * LINE];
@@ -90,7 +90,7 @@ static _Atomic(int64_t) *word_of(PyObject *self)
     return (_Atomic(int64_t) *)((address + 2 * LINE - 1) / LINE * LINE);
 }
 
-/* Adds 1 so many times, with the GIL released. */
+/* Adds 1 the given number of times, with the GIL released. */
 static PyObject *line_add(PyObject *self, PyObject *argument)
 {
     long times = PyLong_AsLong(argument);
@@ -106,7 +106,7 @@ static PyObject *line_add(PyObject *self, PyObject *argument)
     Py_RETURN_NONE;
 }
 
-/* The same by load and compare-and-swap, as an addition has to be made that may be refused. */
+/* The same with a load and a compare-and-swap, which an addition that may be refused needs. */
 static PyObject *line_swap(PyObject *self, PyObject *argument)
 {
     long times = PyLong_AsLong(argument);
@@ -142,7 +142,7 @@ static PyType_Spec line_spec = {
     .slots = line_slots,
 };
 
-/* Where callgrind writes down what it counted: it is told this function's name. */
+/* Where callgrind dumps its counts: the benchmark passes it this function's name. */
 #if defined(__GNUC__)
 __attribute__((noinline))
 #endif

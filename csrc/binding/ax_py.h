@@ -1,6 +1,6 @@
 /* ax_py.h: Python.h, the core's view of it, and every difference between versions and builds of CPython.
  *
- * The only file that names PY_VERSION_HEX or Py_GIL_DISABLED. To be included first.
+ * This is the only file that names PY_VERSION_HEX or Py_GIL_DISABLED. It must be included first.
  */
 #ifndef AX_PY_H
 #define AX_PY_H
@@ -20,7 +20,7 @@
 #define AX_READONLY Py_READONLY
 #endif
 
-/* With the GIL one C call is the atom: no thread runs between two accesses of a call into the core, and a
+/* With the GIL a C call is atomic: no other thread runs between two accesses of a call into the core, and a
  * signal handler waits for the interpreter's loop. (Other processes do not wait: see AX_SHARED_MEMORY.) */
 #ifdef Py_GIL_DISABLED
 #define AX_SERIALIZED 0
@@ -41,17 +41,17 @@
 #define AX_THREAD_LOCAL _Thread_local
 #endif
 
-/* For a thread-local variable of a few bytes on a hot path: found at a fixed distance from the thread's
- * pointer, where a shared library would otherwise call a function of the loader. The loader finds room for it
- * in what glibc reserves for libraries that are loaded late. Other C libraries reserve nothing and would not
- * load us. */
+/* For a thread-local variable of a few bytes on a hot path: it is at a fixed offset from the thread pointer,
+ * where a shared library would otherwise call a function of the loader. The loader places it in the space
+ * that glibc reserves for libraries that are loaded late. Other C libraries reserve nothing and would refuse
+ * to load the module. */
 #if defined(__ELF__) && defined(__GLIBC__) && defined(__GNUC__)
 #define AX_THREAD_LOCAL_NEAR __attribute__((tls_model("initial-exec")))
 #else
 #define AX_THREAD_LOCAL_NEAR
 #endif
 
-/* What the C module was built with, for bug reports. */
+/* How the C module was built, for bug reports. */
 #define AX_STRING_OF(token) #token
 #define AX_STRING(macro) AX_STRING_OF(macro)
 #if defined(__clang__)
@@ -94,8 +94,8 @@ static inline size_t ax_cpu_count(void)
     return count < 1 ? 1 : (size_t)count;
 }
 
-/* Has the system call a function in each child of a fork, also where C code forks, before fork() returns
- * there. False if there is no memory. */
+/* Has the system call a function in each child of a fork, before fork() returns there, even if C code forks.
+ * False if there is no memory. */
 static inline bool ax_call_in_forked_children(void (*function)(void))
 {
 #if defined(_WIN32)
@@ -106,12 +106,12 @@ static inline bool ax_call_in_forked_children(void (*function)(void))
 #endif
 }
 
-/* A clock that never goes back, in nanoseconds: the one of time.perf_counter(). */
+/* A monotonic clock in nanoseconds: that of time.perf_counter(). */
 static inline int64_t ax_clock_ns(void)
 {
 #if PY_VERSION_HEX >= 0x030D0000
     PyTime_t now;
-    return PyTime_PerfCounterRaw(&now) == 0 ? now : 0; /* fails only where there is no such clock */
+    return PyTime_PerfCounterRaw(&now) == 0 ? now : 0; /* fails only if there is no such clock */
 #elif defined(_WIN32)
     LARGE_INTEGER ticks, frequency;
     QueryPerformanceCounter(&ticks);
@@ -137,9 +137,10 @@ static inline void ax_nap(void)
 #endif
 }
 
-/* The number of the calling thread, which picks its stripe; it need not have a thread state. Thread states
- * are numbered in order of creation, so threads made together get different ones. What the system calls a
- * thread is an address as a rule, of which the product mixes the bits that differ into the low ones. */
+/* The number of the calling thread, which picks its stripe. The thread need not have a thread state. Thread
+ * states are numbered in order of creation, so threads made together get different numbers. The system's
+ * thread identifier is usually an address; the multiplication mixes the bits that differ into the low
+ * ones. */
 static inline uint64_t ax_thread_number(void)
 {
 #if PY_VERSION_HEX >= 0x030D0000
@@ -153,8 +154,8 @@ static inline uint64_t ax_thread_number(void)
     return PyThreadState_GetID(state);
 }
 
-/* A number for the thread's current context (contextvars): no other context has it as long as this one lives.
- * 0: the thread has none yet. The field is public, and the same in all versions. */
+/* A number for the thread's current context (contextvars): no other context has it while this one lives. 0:
+ * the thread has no context yet. The field is public, and the same in all versions. */
 static inline uint64_t ax_context_number(void)
 {
 #if PY_VERSION_HEX >= 0x030D0000
@@ -164,8 +165,8 @@ static inline uint64_t ax_context_number(void)
 #endif
 }
 
-/* Gives the thread a context, and returns its number; 0 with MemoryError. To copy what is not there makes it.
- */
+/* Gives the thread a context, and returns its number; 0 with MemoryError. Copying the current context creates
+ * it if there is none. */
 static inline uint64_t ax_context_begin(void)
 {
     PyObject *copy = PyContext_CopyCurrent();
@@ -176,11 +177,11 @@ static inline uint64_t ax_context_begin(void)
     return ax_context_number();
 }
 
-/* A method of another calling convention than METH_NOARGS and METH_O, as PyMethodDef wants it. */
+/* Casts a method with a calling convention other than METH_NOARGS and METH_O to the type in PyMethodDef. */
 #define AX_METHOD(function) ((PyCFunction)(void (*)(void))(function))
 
-/* Reads an int that is not a subclass's and has one digit at most, without a call. False: it is not such an
- * int. */
+/* Reads, without a call, an exact int (not a subclass) of at most one digit. False: object is anything
+ * else. */
 static inline bool ax_long_read(PyObject *object, int64_t *value)
 {
     if (!PyLong_CheckExact(object)) {
@@ -202,14 +203,14 @@ static inline bool ax_long_read(PyObject *object, int64_t *value)
     return true;
 }
 
-/* The module made from definition to which type, or a type that it derives from, belongs: borrowed from the
- * type. NULL with TypeError if there is none. */
+/* The module made from definition to which type, or one of its base types, belongs: borrowed from the type.
+ * NULL with TypeError if there is none. */
 static inline PyObject *ax_module_of(PyTypeObject *type, PyModuleDef *definition)
 {
 #if PY_VERSION_HEX >= 0x030B0000
     return PyType_GetModuleByDef(type, definition);
 #else
-    /* A type of C is on the chain of tp_base of each type that derives from it. */
+    /* A C type is on the tp_base chain of every type that derives from it. */
     for (; type != NULL; type = type->tp_base) {
         PyObject *module =
             PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE) ? ((PyHeapTypeObject *)type)->ht_module : NULL;
@@ -223,7 +224,7 @@ static inline PyObject *ax_module_of(PyTypeObject *type, PyModuleDef *definition
 }
 
 /* Deferred reference counting needs types that the collector tracks, and exists from free-threaded 3.14 on.
- * There tracking costs no memory; elsewhere it would cost 16 bytes a cell and buy nothing. */
+ * There tracking costs no memory; elsewhere it would cost 16 bytes per cell for nothing. */
 #if defined(Py_GIL_DISABLED) && PY_VERSION_HEX >= 0x030E0000
 #define AX_TPFLAGS_TRACKED Py_TPFLAGS_HAVE_GC
 #else
@@ -242,11 +243,11 @@ static inline PyObject *ax_module_of(PyTypeObject *type, PyModuleDef *definition
 #define AX_SLOT_MULTIPLE_INTERPRETERS
 #endif
 
-/* Whether the collector may untrack object one day: on free-threaded builds it does so to exact tuples whose
- * contents it does not track (gc_maybe_untrack in Python/gc_free_threading.c of 3.14 and 3.15), and says
- * there that it might to other immutable containers, of which frozendict is the only one so far. Never to
- * dicts, which are tracked from birth since 3.14, nor to instances of a subclass, whose exact type is
- * another. */
+/* Whether the collector may untrack object later. On free-threaded builds it untracks exact tuples whose
+ * contents it does not track (gc_maybe_untrack in Python/gc_free_threading.c of 3.14 and 3.15), and a comment
+ * there says that it might untrack other immutable containers, of which frozendict is the only one so far. It
+ * never untracks dicts, which are tracked from birth since 3.14, nor instances of a subclass, whose exact
+ * type is different. */
 static inline bool ax_may_be_untracked(PyObject *object)
 {
 #if defined(PyFrozenDict_CheckExact) /* since 3.15 */
@@ -257,23 +258,23 @@ static inline bool ax_may_be_untracked(PyObject *object)
     return PyTuple_CheckExact(object);
 }
 
-/* Makes reference counting of object deferred, where that exists, the collector tracks object, and it will go
- * on to: only the collector frees such an object, and only if it tracks it. The caller holds a reference.
- * Takes effect once, from any thread. */
+/* Makes reference counting of object deferred, if that exists and the collector tracks object and will keep
+ * tracking it: only the collector frees such an object, and only if it tracks it. The caller holds a
+ * reference. Takes effect once, from any thread. */
 static inline void ax_enable_deferred_refcount(PyObject *object)
 {
 #if defined(Py_GIL_DISABLED) && PY_VERSION_HEX >= 0x030E0000
     if (PyObject_GC_IsTracked(object) && !ax_may_be_untracked(object)) {
-        (void)PyUnstable_Object_EnableDeferredRefcount(object); /* 0: it is deferred already */
+        (void)PyUnstable_Object_EnableDeferredRefcount(object); /* 0: it is already deferred */
     }
 #else
     (void)object;
 #endif
 }
 
-/* Whether a cell defers its own count when it sees that threads contend for it: where counts can be deferred.
- * What only such a cell has stands in the macro, since elsewhere there is nothing to defer. A build may
- * define it to 1, to see the same code where the deferral itself does nothing. */
+/* Whether a cell defers its own reference count when it sees that threads contend for it: on builds where
+ * counts can be deferred. What only such a cell has is wrapped in the macro, since elsewhere there is nothing
+ * to defer. A build may define this as 1 to test the same code where the deferral itself does nothing. */
 #if !defined(AX_NOTICES_SHARING)
 #if defined(Py_GIL_DISABLED) && PY_VERSION_HEX >= 0x030E0000
 #define AX_NOTICES_SHARING 1
@@ -287,7 +288,7 @@ static inline void ax_enable_deferred_refcount(PyObject *object)
 #define AX_WHERE_SHARING_IS_NOTICED(...)
 #endif
 
-/* Whether a str has its characters: before 3.12 one from a deprecated function may not have them yet. */
+/* Whether a str has its characters. Before 3.12, a str from a deprecated function may not have them yet. */
 static inline bool ax_text_is_ready(PyObject *text)
 {
 #if PY_VERSION_HEX < 0x030C0000
@@ -309,7 +310,7 @@ static inline bool ax_text_prepare(PyObject *text)
 #endif
 }
 
-/* The object model that ax_ref.h works on. See there for what each function promises. */
+/* The object model for ax_ref.h, which says what each function promises. */
 typedef PyObject ax_object;
 
 static inline void ax_object_release(ax_object *object)
@@ -344,12 +345,12 @@ static inline bool ax_object_try_acquire(ax_object *object)
 
 #else
 
-/* Free-threaded 3.13: what the two functions above do there, on the public fields of PyObject.
+/* Free-threaded 3.13: does what the two functions above do in 3.14, on the public fields of PyObject.
  *
- * An object belongs to the thread that made it, which counts in ob_ref_local; all others count in
- * ob_ref_shared, whose low bits hold a state. An object whose state is zero is freed by its owner without a
- * look at ob_ref_shared, so nobody else may count there up from zero. The state MAYBE_WEAKREF makes the
- * owner look, with a compare-and-swap that ends in MERGED; from then on a count of zero is final. */
+ * An object belongs to the thread that made it, which counts in ob_ref_local; all other threads count in
+ * ob_ref_shared, whose low bits hold a state. If the state is zero, the owner frees the object without
+ * checking ob_ref_shared, so no other thread may count up from zero there. The state MAYBE_WEAKREF makes the
+ * owner check it, with a compare-and-swap that ends in MERGED; from then on a count of zero is final. */
 
 static inline void ax_object_share(ax_object *object)
 {
@@ -369,7 +370,7 @@ static inline bool ax_object_try_acquire(ax_object *object)
         return true;
     }
     if (_Py_atomic_load_uintptr_relaxed(&object->ob_tid) == _Py_ThreadId()) {
-        /* Only its owner, this thread, ends the life of such an object, and it is here. */
+        /* Only its owner ends the life of such an object, and this thread is the owner. */
         Py_INCREF(object);
         return true;
     }
@@ -381,7 +382,7 @@ static inline bool ax_object_try_acquire(ax_object *object)
     } while (!_Py_atomic_compare_exchange_ssize(&object->ob_ref_shared, &shared,
                                                 shared + (1 << _Py_REF_SHARED_SHIFT)));
 #ifdef Py_REF_DEBUG
-    /* Debug builds keep a total of all references, which only Py_INCREF adds to: count once more with it,
+    /* Debug builds keep a total of all references, to which only Py_INCREF adds. So count once more with it,
      * and take the first one back. */
     Py_INCREF(object);
     (void)_Py_atomic_add_ssize(&object->ob_ref_shared, -(1 << _Py_REF_SHARED_SHIFT));

@@ -1,8 +1,8 @@
-/* c_api.c: the table of functions for other extensions, and the capsule that it is found in.
+/* c_api.c: the table of functions for other extensions, and the capsule that holds it.
  *
- * The table is in the capsule, the capsule in the state of the module, and who uses the table has a reference
- * to the module. None of these edges is hidden from the collector, since none of them leads back: the table's
- * is borrowed.
+ * The table is in the capsule, the capsule is in the module's state, and an extension that uses the table has
+ * a reference to the module. None of these edges hides a cycle from the collector, since none of them leads
+ * back: the table's reference to the module is borrowed.
  */
 #include "c_api.h"
 
@@ -13,7 +13,7 @@
 #include "ax_int.h"
 #include "counter_cell.h"
 
-/* By its place, so that whatever compiles these sources needs no path for it. */
+/* By relative path, so that compiling these sources needs no include path for it. */
 #include "../../src/atomicx/include/atomicx.h"
 
 static ModuleState *state_of(const AtomicX_API *api)
@@ -30,7 +30,7 @@ static void refuse(const char *wanted, PyObject *object)
     }
 }
 
-/* An AtomicX_Int is the word of the object, an AtomicX_Counter its ax_counter. */
+/* An AtomicX_Int is the object's word, and an AtomicX_Counter its ax_counter. */
 
 static ax_word *word_in(AtomicX_Int *cell)
 {
@@ -72,7 +72,7 @@ static PyObject *api_counter_new(const AtomicX_API *api, uint64_t value)
     }
     PyObject *self = counter_new(state_of(api)->counter, NULL, NULL);
     if (self != NULL) {
-        (void)counter_apply(counter_of(self), value); /* there is room for it in a new one */
+        (void)counter_apply(counter_of(self), value); /* a new counter has room for it */
     }
     return self;
 }
@@ -91,7 +91,8 @@ static AtomicX_Counter *api_counter_cell(const AtomicX_API *api, PyObject *objec
     return (AtomicX_Counter *)(void *)counter_of(object);
 }
 
-/* The operations. They touch the cell alone, nothing of the interpreter's: they need no thread state. */
+/* The operations. They touch only the cell, and nothing that belongs to the interpreter, so they need no
+ * thread state. */
 
 static int64_t api_int_load(AtomicX_Int *cell)
 {
@@ -136,7 +137,7 @@ static int64_t api_counter_load(AtomicX_Counter *cell)
     return ax_counter_load(counter_in(cell));
 }
 
-/* A module's own differs in its owner. */
+/* A template: each module's table differs only in its owner. */
 static const AtomicX_API table = {
     .abi_version = ATOMICX_ABI_VERSION,
     .flags = AX_SERIALIZED ? 0 : ATOMICX_DETACHED,

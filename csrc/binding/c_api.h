@@ -1,4 +1,4 @@
-/* c_api.h: what the module does for the C API: see src/atomicx/include/atomicx.h. */
+/* c_api.h: what the module needs for the C API: see src/atomicx/include/atomicx.h. */
 #ifndef AX_C_API_H
 #define AX_C_API_H
 
@@ -6,11 +6,11 @@
 
 #include "types.h"
 
-/* Adds the capsule with the table to a module that has its types, and to its state. False with an exception
- * set: then c_api_free releases what is there. */
+/* Adds the capsule with the table to the module and its state, after the types. False with an exception set;
+ * then c_api_free releases what is there. */
 bool c_api_init(PyObject *module, ModuleState *state);
 
-/* Leaves a capsule that outlives its module without the name under which it is looked for. */
+/* Removes the name from a capsule that outlives its module, so that it is no longer accepted. */
 void c_api_free(ModuleState *state);
 
 #endif

@@ -14,7 +14,7 @@ void word_cell_contended(WordCell *cell)
 {
     AX_WHERE_SHARING_IS_NOTICED(if (ax_word_load(&cell->sharing_is_noticed) == 0) {
         ax_word_store(&cell->sharing_is_noticed, 1);
-        ax_enable_deferred_refcount((PyObject *)cell); /* two threads may ask: it takes effect once */
+        ax_enable_deferred_refcount((PyObject *)cell); /* two threads may call this: it takes effect once */
     })
     (void)cell;
 }
@@ -46,7 +46,7 @@ void cell_dealloc(PyObject *self)
     cell_end_dealloc(self);
 }
 
-/* A metaclass may make anything of __name__, so it is formatted as any object here and elsewhere. */
+/* A metaclass may make __name__ any object, so it is formatted with %S here and elsewhere. */
 PyObject *cell_reduce(PyObject *self, PyObject *Py_UNUSED(unused))
 {
     PyObject *name = PyObject_GetAttrString((PyObject *)Py_TYPE(self), "__name__");
@@ -95,7 +95,7 @@ PyObject *cell_format(PyObject *content, PyObject *spec)
     return text;
 }
 
-/* The place in the pair of the argument with this name, or -1 if neither has it. */
+/* The index in the pair of the argument with this name; -1 if there is none. */
 static int place_by_name(const pair_method *method, PyObject *name)
 {
     if (PyUnicode_CompareWithASCIIString(name, method->first) == 0) {
@@ -204,14 +204,14 @@ PyObject *result_overflow(void)
     return NULL;
 }
 
-/* Twice the processors: threads that share a stripe cost each other a cache line's way, so a few free
- * stripes are worth their memory. */
+/* Twice the number of processors: threads that share a stripe cost each other a cache-line transfer, so a few
+ * free stripes are worth their memory. */
 static size_t wanted_stripes(void)
 {
     return 2 * ax_cpu_count();
 }
 
-/* Stripes come from the C library, which needs no thread state and never calls back. */
+/* Stripes come from the C library's allocator, which needs no thread state and never calls back. */
 const ax_stripe_system stripe_system = {
     .allocate = PyMem_RawMalloc,
     .release = PyMem_RawFree,
@@ -222,7 +222,7 @@ AX_THREAD_LOCAL uint64_t known_thread_number;
 
 uint64_t thread_number_learn(void)
 {
-    known_thread_number = ax_thread_number() + 1; /* no thread is 0 */
+    known_thread_number = ax_thread_number() + 1; /* 0 means not known */
     return known_thread_number;
 }
 

@@ -1,5 +1,5 @@
-/* core_shared.c: those of the core's sources that work on memory which other processes have too, compiled
- * with the atomics that hold between processes. See core.c. */
+/* core_shared.c: the core's sources that work on memory shared with other processes, compiled with atomics
+ * that hold between processes. See core.c. */
 #define AX_SHARED_MEMORY
 #include "ax_py.h"
 

@@ -17,7 +17,7 @@ static inline ax_counter *counter_of(PyObject *self)
     return &((CounterCell *)self)->counter;
 }
 
-/* Goes on with an addition that the first cell may not have settled: AX_ADDED, or AX_OVERFLOW. Runs no Python
+/* Completes an addition that the first cell may have left undone: AX_ADDED or AX_OVERFLOW. Runs no Python
  * code, and sets no exception. */
 AX_INLINE ax_addition counter_settle(ax_counter *counter, uint64_t count, ax_addition addition)
 {
@@ -25,13 +25,13 @@ AX_INLINE ax_addition counter_settle(ax_counter *counter, uint64_t count, ax_add
                                     : addition;
 }
 
-/* Adds count <= INT64_MAX: AX_ADDED, or AX_OVERFLOW. Runs no Python code, and sets no exception. */
+/* Adds count <= INT64_MAX. Returns AX_ADDED or AX_OVERFLOW. Runs no Python code, and sets no exception. */
 AX_INLINE ax_addition counter_apply(ax_counter *counter, uint64_t count)
 {
     return counter_settle(counter, count, ax_counter_try_add(counter, count));
 }
 
-/* Slot: a Counter that holds zero; the arguments are the constructor's, and ignored. */
+/* Slot: makes a Counter that holds zero; ignores the constructor's arguments. */
 PyObject *counter_new(PyTypeObject *type, PyObject *args, PyObject *kwargs);
 
 #endif

@@ -1,12 +1,11 @@
-/* family.h: a Family, for the files that it is made of: type_family.c has what it is given and the type,
- * family_children.c its children, family_operations.c the operations that it hands on to them.
+/* family.h: a Family, for the files that implement it: type_family.c has its arguments and the type,
+ * family_children.c its children, family_operations.c the operations that it forwards to them.
  *
- * The children are in a table without a lock (ax_table.h), under their labels. Whoever searches is in a
- * section; a child is used there, or gets a reference there. Nothing that runs Python code happens inside:
- * the factory is called, and objects are released, when nothing is held. So the factory may use the family,
- * take as long as it likes, and raise, and no other thread waits for it; and two threads may both call it for
- * the same labels. The table takes one product; the other thread drops its own, and returns the one in the
- * table. */
+ * The children are in a lock-free table (ax_table.h), under their labels. A search runs in a section; the
+ * child is used, or a reference to it is taken, inside that section. Nothing inside runs Python code: the
+ * factory is called, and objects are released, when nothing is held. So the factory may use the family, take
+ * as long as it likes, and raise, and no other thread waits for it. Two threads may both call it for the same
+ * labels. The table takes one product; the other thread drops its own, and returns the one in the table. */
 #ifndef AX_FAMILY_H
 #define AX_FAMILY_H
 
@@ -15,17 +14,17 @@
 #include "ax_table.h"
 #include "types.h"
 
-/* How many children that were made or removed a family recognises when `+=` assigns one. */
+/* How many recently made or removed children a family recognises when `+=` assigns one. */
 #define REMEMBERED_CHILDREN 64
 
-/* What a family was given. */
+/* The arguments of a family. */
 typedef struct {
     ax_pointer factory;        /* atomic: owns a reference */
-    PyObject *names;           /* a tuple of exact str; immutable, as all that follows */
-    Py_ssize_t labels;         /* how many */
-    uint64_t limit;            /* children at most, 0: any number */
+    PyObject *names;           /* a tuple of exact str; immutable, like all the following */
+    Py_ssize_t labels;         /* the number of label names */
+    uint64_t limit;            /* the maximum number of children; 0: any number */
     PyObject *overflow;        /* an exact str, or NULL */
-    PyObject *overflow_labels; /* as many of it as there are labels, or NULL */
+    PyObject *overflow_labels; /* a tuple with overflow once per label, or NULL */
     LabelQuery overflow_query;
     LabelView overflow_views[];
 } FamilyDefinition;
@@ -33,10 +32,10 @@ typedef struct {
 typedef struct {
     PyObject_HEAD
     ax_table table;
-    ax_pointer definition; /* atomic: NULL until __init__ has run, then for good a FamilyDefinition */
+    ax_pointer definition; /* atomic: NULL until __init__ has run, then a FamilyDefinition for good */
     ModuleState *state;    /* immutable after creation: the type keeps its module alive */
     PyObject *weakrefs;    /* owned by the interpreter */
-    ax_word noted;         /* atomic: how many were noted in known */
+    ax_word noted;         /* atomic: how many children were noted in known */
     ax_word known[REMEMBERED_CHILDREN]; /* atomic: see child_note() */
 } Family;
 
@@ -45,7 +44,7 @@ static inline Family *family_of(PyObject *self)
     return (Family *)self;
 }
 
-/* NULL in a subclass that has not called __init__. */
+/* NULL if a subclass has not called __init__. */
 AX_INLINE const FamilyDefinition *definition_of(Family *family)
 {
     return ax_pointer_load(&family->definition);
@@ -54,18 +53,19 @@ AX_INLINE const FamilyDefinition *definition_of(Family *family)
 /* The same; NULL with RuntimeError. */
 const FamilyDefinition *family_definition(PyObject *self);
 
-/* What an error calls the family: by the names of its labels. A new str; NULL with MemoryError. */
+/* How errors describe the family: by its label names. A new str; NULL with MemoryError. */
 PyObject *family_described(const FamilyDefinition *definition);
 
 extern const ax_table_model family_model;
 
-/* The number of the thread, where sections need one. */
+/* The thread's number, if sections need one. */
 AX_INLINE uint64_t section_thread(void)
 {
     return AX_SECTIONS_OVERLAP ? thread_number() : 0;
 }
 
-/* Releases what was removed and could not be released then. May run any code: for after a section. */
+/* Releases what was removed and could not be released at the time. To be called after a section, since it may
+ * run any code. */
 AX_INLINE void family_collect(Family *family)
 {
     if (ax_table_has_retired(&family->table)) {
@@ -73,12 +73,12 @@ AX_INLINE void family_collect(Family *family)
     }
 }
 
-/* In a section: the overflow child, if the labels have no child and the family is full; else theirs, or NULL.
- */
+/* In a section: the overflow child, if the labels have no child and the family is full; otherwise the labels'
+ * own child, or NULL. */
 const ax_table_entry *family_find_overflow(Family *family, ax_section *section,
                                            const FamilyDefinition *definition, const LabelQuery *query);
 
-/* In a section: the child in which the labels count, or NULL: it is to be made. */
+/* In a section: the child in which the labels count; NULL: it has to be made. */
 AX_INLINE const ax_table_entry *family_find(Family *family, ax_section *section,
                                             const FamilyDefinition *definition, const LabelQuery *query)
 {
@@ -97,12 +97,12 @@ typedef struct {
     LabelView views[MOST_PLAIN_LABELS];
 } LabelRequest;
 
-/* True: request is to be given to labels_done(). False: an exception is set. */
+/* True: request must be passed to labels_done(). False: an exception is set. */
 bool labels_ask(PyObject *self, PyObject *const *values, Py_ssize_t count, LabelRequest *request);
 void labels_done(LabelRequest *request);
 
-/* A new reference to the child in which the labels count, made if there is none; NULL with an exception set.
- */
+/* A new reference to the child in which the labels count. Makes it if there is none; NULL with an exception
+ * set. */
 PyObject *family_make(PyObject *self, const LabelRequest *request);
 
 /* The same, from label values. */
@@ -116,7 +116,7 @@ Py_ssize_t family_length(PyObject *self);
 PyObject *family_remove(PyObject *self, PyObject *const *args, Py_ssize_t nargs);
 PyObject *family_clear(PyObject *self, PyObject *unused);
 PyObject *family_items(PyObject *self, PyObject *unused);
-/* ", ".join of the first children and their labels, in braces; empty without children. */
+/* The first children and their labels, joined by ", " in braces; empty if there are no children. */
 PyObject *family_contents(PyObject *self);
 
 PyObject *family_labels(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);

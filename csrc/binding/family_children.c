@@ -1,4 +1,4 @@
-/* family_children.c: the children of a Family: found, made, removed, listed. */
+/* family_children.c: the children of a Family: finding, making, removing and listing them. */
 #include "family.h"
 
 #include "ax_int.h"
@@ -61,7 +61,7 @@ void labels_done(LabelRequest *request)
     Py_DECREF(request->labels);
 }
 
-/* The values in a key: those of a tuple, or the one that it is. */
+/* The values in a key: those of a tuple, or the key itself. */
 AX_INLINE PyObject *const *key_values(PyObject *const *key, Py_ssize_t *count)
 {
     if (PyTuple_Check(*key)) {
@@ -74,10 +74,10 @@ AX_INLINE PyObject *const *key_values(PyObject *const *key, Py_ssize_t *count)
 
 /* Children that `+=` may assign.
  *
- * `family["GET"] += 1` asks for the child, adds, and assigns the child to the labels that it was asked for.
- * Another thread may have removed it in between. So a family notes, without a reference, which children it
- * made and removed last: a number made of the child's address and its labels' hash. A child that nobody holds
- * when it is removed is struck off again, before its memory is given to another object. Wait-free; runs no
+ * `family["GET"] += 1` gets the child, adds, and assigns the child to the same labels. Another thread may
+ * have removed it in between. So a family notes, without a reference, which children it made and removed
+ * last: a number computed from the child's address and its labels' hash. If nobody else holds a child when it
+ * is removed, its note is deleted before its memory can be reused for another object. Wait-free; runs no
  * Python code. */
 
 static uint64_t child_number(Family *family, PyObject *child, uint64_t hash)
@@ -119,8 +119,8 @@ static bool child_is_noted(Family *family, PyObject *child, uint64_t hash)
     return false;
 }
 
-/* Releases a child that was removed, of which the caller has the last reference unless somebody else uses it.
- */
+/* Releases a child that was removed. The caller has the last reference, unless somebody else uses the
+ * child. */
 static void child_let_go(Family *family, PyObject *child, uint64_t hash)
 {
     if (Py_REFCNT(child) == 1) {
@@ -144,7 +144,7 @@ AX_NOINLINE const ax_table_entry *family_find_overflow(
     return ax_table_find(&family->table, section, overflow->hash, overflow, labels_match);
 }
 
-/* A new reference to the child in which the labels count, or NULL, without an exception. */
+/* A new reference to the child in which the labels count; NULL, without an exception, if there is none. */
 AX_INLINE PyObject *child_find(Family *family, const FamilyDefinition *definition, const LabelQuery *query)
 {
     ax_section section = ax_section_enter(section_thread());
@@ -155,7 +155,7 @@ AX_INLINE PyObject *child_find(Family *family, const FamilyDefinition *definitio
     return child;
 }
 
-/* The same, of the labels' own child alone. */
+/* The same, but only for the labels' own child. */
 static PyObject *child_find_own(Family *family, const LabelQuery *query)
 {
     ax_section section = ax_section_enter(section_thread());
@@ -166,8 +166,8 @@ static PyObject *child_find_own(Family *family, const LabelQuery *query)
     return child;
 }
 
-/* Looks the labels up: 1 with a new reference to their child, 0 if there is room for one, -1 if there is
- * none: at one moment. */
+/* Looks the labels up, at one moment: 1 with a new reference to their child, 0 if there is room for one, -1
+ * if there is no room. */
 static int child_look_up(Family *family, const FamilyDefinition *definition, const LabelQuery *query,
                          bool exempt, PyObject **child)
 {
@@ -180,8 +180,8 @@ static int child_look_up(Family *family, const FamilyDefinition *definition, con
     return entry != NULL ? 1 : full ? -1 : 0;
 }
 
-/* Enters a child: 1 with a new reference to the one that is there now, this one or another thread's; -1 if
- * there is no room; -2 with MemoryError, and nothing changed. */
+/* Enters a child. 1: with a new reference to the child that is there now, this one or another thread's; -1:
+ * there is no room; -2: with MemoryError, and nothing changed. */
 static int child_enter(Family *family, const FamilyDefinition *definition, const LabelQuery *query,
                        PyObject *labels, bool exempt, PyObject *child, PyObject **entered)
 {
@@ -195,7 +195,7 @@ static int child_enter(Family *family, const FamilyDefinition *definition, const
     };
     void *found = NULL;
     if (AX_SECTIONS_OVERLAP) {
-        child_note(family, child, query->hash); /* another thread may remove it before it is found there */
+        child_note(family, child, query->hash); /* now, since another thread may find and remove it at once */
     }
     switch (ax_table_insert(&family->table, &family_model, section_thread(), &addition, &found)) {
     case AX_TABLE_DONE:
@@ -222,7 +222,8 @@ static void full_error(const FamilyDefinition *definition, PyObject *labels)
     }
 }
 
-/* A new reference to what the factory makes; what it runs can let the collector clear it. */
+/* A new reference to what the factory makes. Holds a reference to the factory, since the code that it runs
+ * may let the collector clear the family. */
 static PyObject *child_new(const FamilyDefinition *definition)
 {
     PyObject *factory = ax_ref_load((ax_pointer *)&definition->factory);
@@ -249,19 +250,19 @@ PyObject *family_make(PyObject *self, const LabelRequest *request)
             status = child_enter(family, definition, query, labels, exempt, made, &child);
         }
         if (status == -1 && definition->overflow != NULL) {
-            query = overflow; /* which is exempt, so it is not refused */
+            query = overflow; /* it is exempt from the limit, so it is not refused */
             labels = definition->overflow_labels;
             status = 0;
         }
     } while (status == 0);
-    Py_XDECREF(made); /* the child, or one product too many */
+    Py_XDECREF(made); /* the child, or a superfluous product */
     if (status == -1) {
         full_error(definition, labels);
     }
     return child;
 }
 
-/* Labels that labels_view does not take, or of which there is no child yet. */
+/* For labels that labels_view does not accept, or that have no child yet. */
 AX_NOINLINE static PyObject *child_ask(PyObject *self, PyObject *const *values, Py_ssize_t count)
 {
     LabelRequest request;
@@ -299,7 +300,7 @@ PyObject *family_subscript(PyObject *self, PyObject *key)
     return family_child(self, values, count);
 }
 
-/* Whether the labels' own child is there, and is child, if that is not NULL. */
+/* Whether the labels have their own child and, if child is not NULL, whether it is that child. */
 static bool has_child(Family *family, const LabelQuery *query, PyObject *child)
 {
     ax_section section = ax_section_enter(section_thread());
@@ -310,7 +311,7 @@ static bool has_child(Family *family, const LabelQuery *query, PyObject *child)
     return has;
 }
 
-/* The same, for values that labels_view takes; false for others. */
+/* The same for values that labels_view accepts; false for others. */
 static bool has_plain(PyObject *self, PyObject *const *values, Py_ssize_t count, PyObject *child)
 {
     Family *family = family_of(self);
@@ -343,8 +344,8 @@ Py_ssize_t family_length(PyObject *self)
     return (Py_ssize_t)ax_table_count(&family_of(self)->table, section_thread());
 }
 
-/* Whether the family gave child for these labels: theirs, or the overflow one; or it was, until a moment ago.
- */
+/* Whether the family returned child for these labels: it is their own child or the overflow child, or was so
+ * until recently. */
 static bool was_handed_out(Family *family, const LabelRequest *request, PyObject *child)
 {
     const LabelQuery *overflow =
@@ -383,7 +384,7 @@ int family_assign(PyObject *self, PyObject *key, PyObject *child)
 
 /* Removing */
 
-/* KeyError with the labels as its one argument. */
+/* Sets KeyError with the labels as its only argument. */
 static void missing_error(PyObject *labels)
 {
     PyObject *args = PyTuple_Pack(1, labels);
@@ -404,7 +405,7 @@ PyObject *family_remove(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
     ax_table_change change = AX_TABLE_ABSENT;
     PyObject *child = child_find_own(family, query);
     if (child != NULL) {
-        child_note(family, child, query->hash); /* before it is gone, so that it is recognised all the time */
+        child_note(family, child, query->hash); /* before it is removed, so that it is always recognised */
         change = ax_table_remove(&family->table, &family_model, section_thread(), query->hash, query);
         child_let_go(family, child, query->hash);
     }
@@ -417,7 +418,7 @@ PyObject *family_remove(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
     return change == AX_TABLE_DONE ? Py_NewRef(Py_None) : NULL;
 }
 
-/* The items of one moment, in the order in which they were made. */
+/* The items at one moment, in the order in which they were made. */
 typedef struct {
     ax_table_item *items; /* each owns references to its labels and its child */
     size_t count;
@@ -429,7 +430,7 @@ static int made_before(const void *one, const void *other)
     return first < second ? -1 : first > second;
 }
 
-/* False if there is no memory, without an exception. */
+/* False, without an exception, if there is no memory. */
 static bool children_take(PyObject *self, Children *children)
 {
     Family *family = family_of(self);
@@ -461,7 +462,8 @@ static void children_release(Children *children)
     PyMem_RawFree(children->items);
 }
 
-/* Without memory for the list of those that go, they are not noted: `+=` that overlaps then raises. */
+/* If there is no memory for the list of removed children, they are not noted, and a `+=` that overlaps
+ * raises. */
 PyObject *family_clear(PyObject *self, PyObject *Py_UNUSED(unused))
 {
     Family *family = family_of(self);
@@ -475,7 +477,8 @@ PyObject *family_clear(PyObject *self, PyObject *Py_UNUSED(unused))
     for (size_t i = 0; i < going.count; i++) {
         uint64_t hash = labels_hash(key, going.items[i].key);
         if (going.count > REMEMBERED_CHILDREN && Py_REFCNT((PyObject *)going.items[i].value) > 1) {
-            child_note(family, going.items[i].value, hash); /* the first note may have made room for others */
+            child_note(family, going.items[i].value,
+                       hash); /* later notes may have overwritten the first one */
         }
         Py_DECREF((PyObject *)going.items[i].key);
         child_let_go(family, going.items[i].value, hash);
@@ -513,7 +516,7 @@ PyObject *family_items(PyObject *self, PyObject *Py_UNUSED(unused))
 /* How many children a repr shows. */
 #define SHOWN_CHILDREN 10
 
-/* Of a dict's repr the inside, one item more; steals text. NULL with an exception set. */
+/* Adds an item to the inside of a dict's repr; steals text. NULL with an exception set. */
 static PyObject *contents_add(PyObject *text, const ax_table_item *item)
 {
     PyObject *longer =

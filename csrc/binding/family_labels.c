@@ -9,7 +9,7 @@ bool label_digits(PyObject *number, char digits[24], LabelView *view)
         return false;
     }
     if (!ax_long_read(number, &value)) {
-        value = PyLong_AsLongLongAndOverflow(number, &overflow); /* of an int: raises nothing */
+        value = PyLong_AsLongLongAndOverflow(number, &overflow); /* for an int this raises nothing */
     }
     char *end = digits + 24, *start = end;
     uint64_t rest = value < 0 ? (uint64_t)0 - (uint64_t)value : (uint64_t)value;
@@ -46,7 +46,7 @@ void labels_view_all(const ax_hash_key *key, PyObject *labels, LabelView *views,
     }
 }
 
-/* A surrogate is what UTF-8 cannot encode, and no character of one byte is one. */
+/* UTF-8 cannot encode surrogates, and no one-byte character is a surrogate. */
 static bool is_encodable(const LabelView *view)
 {
     for (size_t i = 0; view->kind > 1 && i < view->bytes / view->kind; i++) {
@@ -82,8 +82,8 @@ PyObject *label_from_text(const char *what, PyObject *given)
     return text;
 }
 
-/* A str for a label value; NULL with an exception set. A subclass counts by what it holds, whatever its own
- * __str__ says: True is 1, and a member of an enumeration its value. */
+/* A str for a label value; NULL with an exception set. For a subclass, its stored value counts, whatever its
+ * own __str__ says: True is 1, and an enum member is its value. */
 static PyObject *label_from(PyObject *value)
 {
     if (PyUnicode_Check(value)) {

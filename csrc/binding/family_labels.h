@@ -1,10 +1,10 @@
-/* family_labels.h: the label values of a Family: as callers write them, as they are searched, as they are
- * kept.
+/* family_labels.h: the label values of a Family: as callers write them, as they are searched, and as they are
+ * stored.
  *
- * A child is kept under its labels: a tuple of exact str, an int by its decimal digits. What is searched is a
- * query that only points to the characters, so that finding a child under labels that were made at run time
- * makes no object, takes no reference, and calls nothing that could wait: neither str's own hash, which is
- * cached in the object, nor its comparison is used. */
+ * A child is stored under its labels: a tuple of exact str, in which an int is represented by its decimal
+ * digits. A search uses a query that only points to the characters. So finding a child under labels that were
+ * made at run time makes no object, takes no reference, and calls nothing that could wait: it uses neither
+ * str's own hash, which is cached in the object, nor its comparison. */
 #ifndef AX_FAMILY_LABELS_H
 #define AX_FAMILY_LABELS_H
 
@@ -12,37 +12,37 @@
 
 #include "ax_hash.h"
 
-/* As many label values are searched without memory. */
+/* Up to this many label values are searched without allocating. */
 #define MOST_PLAIN_LABELS 8
 
-/* One label value: two are equal if and only if kind, bytes and what data points to are. */
+/* One label value: two are equal if and only if kind, bytes and what data points to are equal. */
 typedef struct {
     const void *data;
     size_t bytes;
     unsigned kind; /* bytes per character */
 } LabelView;
 
-/* A view of a str that is ready, also of a subclass: of what it holds, whatever it says of itself. */
+/* A view of a str that is ready. For a subclass, a view of its stored value, whatever its methods say. */
 AX_INLINE LabelView label_view(PyObject *text)
 {
     unsigned kind = (unsigned)PyUnicode_KIND(text);
     return (LabelView){PyUnicode_DATA(text), (size_t)PyUnicode_GET_LENGTH(text) * kind, kind};
 }
 
-/* What is searched. */
+/* A search key. */
 typedef struct {
     const LabelView *views;
     Py_ssize_t count;
     uint64_t hash;
 } LabelQuery;
 
-/* Where a query of few labels lies, and the digits of its ints. */
+/* Storage for a query of few labels, and for the digits of its ints. */
 typedef struct {
     LabelView views[MOST_PLAIN_LABELS];
     char digits[MOST_PLAIN_LABELS][24];
 } LabelBuffer;
 
-/* Whether so many bytes are equal. Labels are short: two reads, which may overlap, are less than a call. */
+/* Whether count bytes are equal. Labels are short: two reads, which may overlap, cost less than a call. */
 AX_INLINE bool label_bytes_are(const void *data, const void *others, size_t count)
 {
     const unsigned char *one = data, *other = others;
@@ -69,7 +69,8 @@ AX_INLINE bool label_is(const LabelView *view, PyObject *text)
            (view->data == other.data || label_bytes_are(view->data, other.data, other.bytes));
 }
 
-/* Whether a LabelQuery is for these labels, a tuple of as many: what the table asks. Runs no Python code. */
+/* Whether a LabelQuery is for these labels, a tuple of the same length: the table's matches function. Runs no
+ * Python code. */
 AX_INLINE bool labels_match(const void *searched, const void *labels)
 {
     const LabelQuery *query = searched;
@@ -82,12 +83,12 @@ AX_INLINE bool labels_match(const void *searched, const void *labels)
     return true;
 }
 
-/* The decimal digits of an int, written to the end of a buffer; false if it is none, or does not fit in 64
- * bits. A subclass counts by what it holds: True is 1, and a member of an enumeration its value. */
+/* Writes the decimal digits of an int to the end of a buffer; false if number is not an int, or does not fit
+ * in 64 bits. For a subclass, its stored value counts: True is 1, and an enum member is its value. */
 bool label_digits(PyObject *number, char digits[24], LabelView *view);
 
-/* A query for values of str and int. False, without an exception: they are too many, too large, or of other
- * types, and labels_new is to look at them. Runs no Python code. */
+/* Makes a query for str and int values. False, without an exception: there are too many, they are too large,
+ * or they have other types, and labels_new has to handle them. Runs no Python code. */
 AX_INLINE bool labels_view(const ax_hash_key *key, PyObject *const *values, Py_ssize_t count,
                            LabelBuffer *buffer, LabelQuery *query)
 {
@@ -113,17 +114,17 @@ AX_INLINE bool labels_view(const ax_hash_key *key, PyObject *const *values, Py_s
 /* The hash of labels that labels_new made. */
 uint64_t labels_hash(const ax_hash_key *key, PyObject *labels);
 
-/* A query for such labels, in views, of which there are enough. */
+/* Makes a query for such labels in views, of which there must be enough. */
 void labels_view_all(const ax_hash_key *key, PyObject *labels, LabelView *views, LabelQuery *query);
 
-/* Whether UTF-8 can encode all of them: a label that it cannot is in no family. */
+/* Whether UTF-8 can encode all of them. No family contains a label that it cannot encode. */
 bool labels_are_encodable(const LabelQuery *query);
 
-/* The label values as a tuple of exact str; NULL with TypeError, or with ValueError if they are not wanted
- * many, or cannot be encoded in UTF-8. */
+/* The label values as a tuple of exact str; NULL with TypeError, or with ValueError if their number is not
+ * `wanted`, or if UTF-8 cannot encode them. */
 PyObject *labels_new(PyObject *const *values, Py_ssize_t count, Py_ssize_t wanted);
 
-/* text as an exact str that UTF-8 can encode; NULL with ValueError, which calls it `what`. */
+/* Returns text as an exact str that UTF-8 can encode; NULL with a ValueError that calls it `what`. */
 PyObject *label_from_text(const char *what, PyObject *text);
 
 #endif

@@ -1,10 +1,10 @@
-/* family_operations.c: what a Family hands on to its children.
+/* family_operations.c: the operations that a Family forwards to its children.
  *
- * inc, dec, add, store and observe find the child and change it in one section, without a reference to the
- * child: threads that count under the same labels would all write its reference count. That goes for children
- * of exactly our C types, whose operations run no Python code, and for amounts whose conversion runs none.
- * For any other child, or amount, or where an exception is to be raised, the child gets a reference, and its
- * method is called. */
+ * inc, dec, add, store and observe find the child and change it in one section. They take no reference to the
+ * child, because threads that count under the same labels would all write its reference count. This holds for
+ * children of exactly our C types, whose operations run no Python code, and for amounts whose conversion runs
+ * none. For any other child or amount, or to raise an exception, they take a reference to the child, and call
+ * its method. */
 #include "word_cell.h"
 
 #include "family.h"
@@ -16,10 +16,9 @@
 #include "counter_cell.h"
 #include "docstrings.h"
 
-/* What goes with an operation: what was given, and what it is if that can be told without running Python
- * code. */
+/* The argument of an operation, and its value if that can be determined without running Python code. */
 typedef struct {
-    PyObject *given; /* borrowed; NULL: the operation takes none */
+    PyObject *given; /* borrowed; NULL: the operation takes no argument */
     bool is_integer, is_real;
     int64_t integer;
     double real;
@@ -28,8 +27,8 @@ typedef struct {
 typedef enum {
     CHILD_ABSENT,   /* there is no child yet */
     CHILD_CHANGED,  /* done */
-    CHILD_OVERFLOW, /* refused: nothing changed */
-    CHILD_TO_CALL,  /* its method is to be called: there is a new reference to it */
+    CHILD_OVERFLOW, /* refused, and nothing changed */
+    CHILD_TO_CALL,  /* its method has to be called: there is a new reference to it */
 } ChildOutcome;
 
 AX_INLINE Amount amount_from(PyObject *given)
@@ -98,8 +97,8 @@ AX_INLINE ChildOutcome float_change(PyObject *child, ChildOperation operation, c
     return CHILD_CHANGED;
 }
 
-/* Changes a child, in a section; CHILD_TO_CALL, and nothing changed, if that takes a call. Linearization
- * point: that of the child's own operation. Lock-free, as that is. Runs no Python code. */
+/* Changes a child, in a section; CHILD_TO_CALL, and nothing changed, if that needs a call. Linearization
+ * point: that of the child's own operation. Lock-free, like that operation. Runs no Python code. */
 AX_INLINE ChildOutcome child_change(const ModuleState *state, PyObject *child, ChildOperation operation,
                                     const Amount *amount)
 {
@@ -156,7 +155,7 @@ AX_NOINLINE static PyObject *child_call(const ModuleState *state, PyObject *chil
     Py_RETURN_NONE;
 }
 
-/* None, or NULL with an exception set. */
+/* Returns None, or NULL with an exception set. */
 AX_INLINE PyObject *settle(Family *family, ChildOutcome outcome, PyObject *child, ChildOperation operation,
                            PyObject *given)
 {
@@ -166,7 +165,7 @@ AX_INLINE PyObject *settle(Family *family, ChildOutcome outcome, PyObject *child
     return outcome == CHILD_OVERFLOW ? result_overflow() : child_call(family->state, child, operation, given);
 }
 
-/* Labels that labels_view does not take, or of which there is no child yet. */
+/* For labels that labels_view does not accept, or that have no child yet. */
 AX_NOINLINE static PyObject *operate_by_request(PyObject *self, ChildOperation operation, PyObject *given,
                                                 PyObject *const *values, Py_ssize_t count)
 {
@@ -242,7 +241,7 @@ PyObject *family_observe(PyObject *self, PyObject *const *args, Py_ssize_t nargs
     return operate_with(self, CHILD_OBSERVE, "observe", args, nargs);
 }
 
-/* What the child's method of this name, which takes nothing, returns. */
+/* Returns what the child's method of this name, which takes no arguments, returns. */
 static PyObject *ask_child(PyObject *self, PyObject *const *values, Py_ssize_t count, const char *method)
 {
     PyObject *child = family_child(self, values, count);
@@ -261,7 +260,7 @@ PyObject *family_time(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
     return ask_child(self, args, nargs, "time");
 }
 
-/* Which label has this name, a str; -1 if none has. */
+/* The index of the label with this name, a str; -1 if there is none. */
 static Py_ssize_t label_named(const FamilyDefinition *definition, PyObject *name)
 {
     for (Py_ssize_t i = 0; i < definition->labels; i++) {
@@ -273,7 +272,7 @@ static Py_ssize_t label_named(const FamilyDefinition *definition, PyObject *name
     return -1;
 }
 
-/* Puts the keywords' values into the order of the labels; false with TypeError. */
+/* Puts the values of the keywords into label order; false with TypeError. */
 static bool values_by_name(const FamilyDefinition *definition, PyObject *const *given, PyObject *kwnames,
                            PyObject **values)
 {

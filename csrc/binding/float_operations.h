@@ -1,6 +1,6 @@
 /* float_operations.h: the methods of AtomicFloat and SharedFloat, compiled once for each.
  *
- * The includer says where the word is, by cell_enter and cell_leave: see int_operations.h.
+ * The includer defines where the word is, with cell_enter and cell_leave: see int_operations.h.
  */
 #ifndef AX_FLOAT_OPERATIONS_H
 #define AX_FLOAT_OPERATIONS_H
@@ -45,7 +45,7 @@ AX_INLINE bool float_replace(PyObject *self, double value, double *previous)
     return true;
 }
 
-/* *expected becomes the witness. */
+/* Sets *expected to the witness. */
 AX_INLINE bool float_swap(PyObject *self, double *expected, double desired, bool *swapped)
 {
     ax_word *word;
@@ -84,7 +84,7 @@ static PyObject *float_store(PyObject *self, PyObject *argument)
     Py_RETURN_NONE;
 }
 
-/* The answer, if the operation was done; else it goes, and an exception is set. */
+/* Returns prepared, filled in, if the operation was done; otherwise releases it, and an exception is set. */
 AX_INLINE PyObject *float_answer(PyObject *prepared, bool done, double value)
 {
     if (!done) {
@@ -108,7 +108,7 @@ static PyObject *float_exchange(PyObject *self, PyObject *argument)
     return float_answer(answer, done, previous);
 }
 
-/* Two operands of which most are floats, and need no call. */
+/* Reads two operands, without a call if they are floats, as most are. */
 AX_INLINE bool float_read_pair(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, double *first,
                                double *second)
 {
@@ -177,7 +177,7 @@ static PyObject *float_compare_exchange(PyObject *self, PyObject *const *args, P
                : call_with_pair(&float_compare_exchange_method, self, args, nargs, kwnames);
 }
 
-/* The operations that apply a step: they differ in the step and in what they return. */
+/* The operations that apply a step. They differ in the step and in what they return. */
 
 AX_INLINE PyObject *float_apply_none(PyObject *self, ax_float_step step, PyObject *argument)
 {
@@ -188,7 +188,8 @@ AX_INLINE PyObject *float_apply_none(PyObject *self, ax_float_step step, PyObjec
     Py_RETURN_NONE;
 }
 
-/* A TypeError, never NotImplemented: the right operand's own addition would rebind the name. */
+/* Raises TypeError and never returns NotImplemented: the right operand's own addition would rebind the
+ * name. */
 AX_INLINE PyObject *float_apply_in_place(PyObject *self, ax_float_step step, PyObject *argument)
 {
     double operand, previous, result;
@@ -255,7 +256,8 @@ static PyObject *float_sub_fetch(PyObject *self, PyObject *argument)
     return float_apply_result(self, ax_float_step_sub, argument);
 }
 
-/* function(value) as a new float, and in *desired; NULL with what it raised, or if it returned no number. */
+/* Calls function(value). Returns the result as a new float, and in *desired; NULL with what it raised, or
+ * with an exception if it did not return a number. */
 static PyObject *float_call(PyObject *function, PyObject *value, double *desired)
 {
     PyObject *returned = PyObject_CallOneArg(function, value);
@@ -267,9 +269,9 @@ static PyObject *float_call(PyObject *function, PyObject *value, double *desired
     return converted ? PyFloat_FromDouble(*desired) : NULL;
 }
 
-/* Replaces the value by function(value), until no other change came in between. Holds nothing while the
- * function runs. True with references to the value replaced and to the new one; false with an exception,
- * and nothing changed. */
+/* Replaces the value by function(value), and retries until no other change came in between. Holds nothing
+ * while the function runs. True with references to the replaced value and to the new one; false with an
+ * exception, and nothing changed. */
 static bool float_update_with(PyObject *self, PyObject *function, PyObject **previous, PyObject **result)
 {
     double expected, desired;
@@ -348,7 +350,7 @@ static int float_bool(PyObject *self)
     return float_read(self, &value) ? value != 0.0 : -1;
 }
 
-/* The rows of both types' tables, a row a line; each adds its own. */
+/* The rows of both types' tables, one per line; each type adds its own. */
 /* clang-format off */
 
 #define FLOAT_METHODS \

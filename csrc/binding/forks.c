@@ -1,11 +1,12 @@
-/* forks.c: see forks.h. Interpreters with a GIL each may come here at once, hence the real atomics. */
+/* forks.c: see forks.h. Interpreters that each have their own GIL may run this at once, hence the real
+ * atomics. */
 #define AX_SHARED_MEMORY
 #include "ax_py.h"
 
 #include "forks.h"
 
 static ax_word watched; /* atomic: 1 once the handler is registered */
-static ax_word forks;   /* atomic: written in a child before any other code runs there */
+static ax_word forks;   /* atomic: a child writes it before any other code runs there */
 
 static void forked(void)
 {

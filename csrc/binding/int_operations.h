@@ -1,21 +1,22 @@
 /* int_operations.h: the methods of AtomicInt and SharedInt, compiled once for each.
  *
- * The includer says where the word is, by two functions that it defines or includes before:
+ * The includer defines where the word is, with three functions that it defines or includes before this
+ * header:
  *
  *   bool cell_enter(PyObject *self, ax_word **word)   true: *word may be used until cell_leave. False, with a
- *                                                     ValueError: the cell has no word (any more).
+ *                                                     ValueError: the cell has no word (any longer).
  *   void cell_leave(PyObject *self)                   may run Python code: nothing is held, nothing is raised
- *   void cell_contended(PyObject *self)               another thread came between: for update(), which tries
- * again
+ *   void cell_contended(PyObject *self)               another thread came in between; update() calls it
+ *                                                     before it tries again
  *
  * and by CELL_DEALLOC the type's tp_dealloc, by CELL_IS_SHARED whether other processes have the word too, and
  * by CELL_OWN_WORD(self) the word if it is this process's alone and lives as long as the cell; otherwise
  * NULL.
  *
- * What changes nothing enters by cell_enter_to_read(self, &word), which is otherwise the same.
+ * An operation that changes nothing enters with cell_enter_to_read(self, &word), which is otherwise the same.
  *
- * Operands are converted before a cell is entered, and nothing runs Python code between enter and leave. What
- * hands out an int allocates there, which runs none.
+ * Operands are converted before a cell is entered, and nothing runs Python code between enter and leave. An
+ * operation that returns an int allocates it there, which runs no Python code.
  */
 #ifndef AX_INT_OPERATIONS_H
 #define AX_INT_OPERATIONS_H
@@ -55,7 +56,7 @@ AX_INLINE bool int_write(PyObject *self, int64_t value)
     return true;
 }
 
-/* *expected becomes the witness. */
+/* Sets *expected to the witness. */
 AX_INLINE bool int_swap(PyObject *self, int64_t *expected, int64_t desired, bool *swapped)
 {
     ax_word *word;
@@ -83,7 +84,8 @@ AX_INLINE bool int_apply(PyObject *self, ax_int_step step, int64_t operand)
     return applied;
 }
 
-/* Also false, with MemoryError, if the answer cannot be prepared; *refused, and true, if the step refuses. */
+/* Also false, with MemoryError, if the answer cannot be prepared. If the step refuses, sets *refused and
+ * returns true. */
 AX_INLINE bool int_apply_with(PyObject *self, ax_int_step step, int64_t operand, ax_int_prepare prepare,
                               void *answer, bool *refused)
 {
@@ -114,7 +116,7 @@ static PyObject *int_store(PyObject *self, PyObject *argument)
     Py_RETURN_NONE;
 }
 
-/* Two operands of which most are small ints, and need no call. */
+/* Reads two operands, without a call if they are small ints, as most are. */
 AX_INLINE bool int_read_pair(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, int64_t *first,
                              int64_t *second)
 {
@@ -147,8 +149,8 @@ static PyObject *int_compare_and_set(PyObject *self, PyObject *const *args, Py_s
                : call_with_pair(&int_compare_and_set_method, self, args, nargs, kwnames);
 }
 
-/* The witness, if it is not the expected value: no more is changed, so it may be made now. NULL with
- * MemoryError. Otherwise a new reference to expected, an int. */
+/* If the witness is not the expected value, returns it as a new int: nothing changes after that, so it may be
+ * made now. NULL with MemoryError. Otherwise returns a new reference to expected, an int. */
 AX_INLINE PyObject *int_exchange_answer(PyObject *self, PyObject *expected, int64_t witness, int64_t desired)
 {
     bool swapped;
@@ -164,7 +166,7 @@ static PyObject *int_compare_exchange_pair(PyObject *self, PyObject *const *pair
     if (!as_int64(pair[0], &witness) || !as_int64(pair[1], &desired)) {
         return NULL;
     }
-    PyObject *expected = int_from(witness); /* what was given may be a subclass of int, or no int at all */
+    PyObject *expected = int_from(witness); /* the argument may be a subclass of int, or not an int at all */
     PyObject *answer = expected == NULL ? NULL : int_exchange_answer(self, expected, witness, desired);
     Py_XDECREF(expected);
     return answer;
@@ -182,10 +184,10 @@ static PyObject *int_compare_exchange(PyObject *self, PyObject *const *args, Py_
                : call_with_pair(&int_compare_exchange_method, self, args, nargs, kwnames);
 }
 
-/* The operations that apply a step. Each is one call of int_apply or int_apply_with, specialised by inlining;
- * they differ in the step, in where the operand comes from, and in what they return. */
+/* The operations that apply a step. Each is one call of int_apply or int_apply_with, specialised by inlining.
+ * They differ in the step, in where the operand comes from, and in what they return. */
 
-/* All of an operation whose first attempt was overtaken. Out of line and tail-called, so that the first
+/* Does a whole operation whose first attempt was overtaken. Out of line and tail-called, so that the first
  * attempt needs no frame. */
 AX_NOINLINE static PyObject *int_apply_none_overtaken(PyObject *self, ax_int_step step, int64_t operand)
 {
@@ -217,14 +219,15 @@ AX_INLINE PyObject *int_apply_none(PyObject *self, ax_int_step step, int64_t ope
 AX_INLINE PyObject *int_apply_in_place(PyObject *self, ax_int_step step, PyObject *argument)
 {
     int64_t operand;
-    /* A TypeError, never NotImplemented: the right operand's own addition would rebind the name. */
+    /* Raises TypeError and never returns NotImplemented: the right operand's own addition would rebind the
+     * name. */
     if (!as_int64(argument, &operand) || !int_apply(self, step, operand)) {
         return NULL;
     }
     return Py_NewRef(self);
 }
 
-/* Applies the step to an operand that may be missing (NULL), which stands for 1, and returns the answer. */
+/* Applies the step and returns the answer. A missing operand (NULL) stands for 1. */
 AX_INLINE PyObject *int_apply_prepared(PyObject *self, ax_int_step step, PyObject *argument,
                                        ax_int_prepare prepare)
 {
@@ -235,7 +238,7 @@ AX_INLINE PyObject *int_apply_prepared(PyObject *self, ax_int_step step, PyObjec
     }
     PyObject *answer = NULL;
     if (int_apply_with(self, step, operand, prepare, &answer, &refused) && refused) {
-        Py_XDECREF(answer); /* of an earlier attempt */
+        Py_XDECREF(answer); /* from an earlier attempt */
         return result_overflow();
     }
     return answer; /* NULL: an exception is set */
@@ -400,7 +403,8 @@ static PyObject *int_fetch_inc_mod(PyObject *self, PyObject *argument)
     return answer.index; /* NULL: an exception is set */
 }
 
-/* function(value) as a new int, and in *desired; NULL with what it raised, or if it returned no int64. */
+/* Calls function(value). Returns the result as a new int, and in *desired; NULL with what it raised, or with
+ * an exception if it did not return an int64. */
 static PyObject *int_call(PyObject *function, PyObject *value, int64_t *desired)
 {
     PyObject *returned = PyObject_CallOneArg(function, value);
@@ -412,9 +416,9 @@ static PyObject *int_call(PyObject *function, PyObject *value, int64_t *desired)
     return converted ? int_from(*desired) : NULL;
 }
 
-/* Replaces the value by function(value), until no other change came in between. Holds nothing while the
- * function runs. True with references to the value replaced and to the new one; false with an exception,
- * and nothing changed. */
+/* Replaces the value by function(value), and retries until no other change came in between. Holds nothing
+ * while the function runs. True with references to the replaced value and to the new one; false with an
+ * exception, and nothing changed. */
 static bool int_update_with(PyObject *self, PyObject *function, PyObject **previous, PyObject **result)
 {
     int64_t expected, desired;
@@ -462,7 +466,7 @@ static PyObject *int_fetch_update(PyObject *self, PyObject *function)
     return previous;
 }
 
-/* How a guard counts. */
+/* What a guard calls to count. */
 static bool int_count(PyObject *self, int64_t delta)
 {
     return int_apply(self, ax_int_step_add, delta);
@@ -478,7 +482,7 @@ static PyObject *int_track(PyObject *self, PyObject *Py_UNUSED(unused))
                           : guard_new(state, self, CELL_OWN_WORD(self));
 }
 
-/* How an admission does. */
+/* What an admission calls to count. */
 static bool int_try_count(PyObject *self, int64_t limit, bool *admitted)
 {
     ax_word *word;
@@ -543,7 +547,7 @@ static int int_bool(PyObject *self)
     return int_read(self, &value) ? value != 0 : -1;
 }
 
-/* The rows of both types' tables, a row a line; each adds its own. */
+/* The rows of both types' tables, one per line; each type adds its own. */
 /* clang-format off */
 
 #define INT_METHODS \

@@ -15,7 +15,7 @@ bool label_value_equal(PyObject *one, PyObject *other)
                   (size_t)PyUnicode_GET_LENGTH(one) * (size_t)PyUnicode_KIND(one)) == 0;
 }
 
-/* At most half of a table is used, so every search ends. */
+/* At most half of a table is in use, so every search ends. */
 static bool table_has_room(label_table *table)
 {
     uint64_t used = ax_word_load(&table->used);
@@ -56,7 +56,7 @@ static label_table *table_new(label_table *smaller)
     return table;
 }
 
-/* A table with room for one more; NULL if there is none. */
+/* A table with room for one more record; NULL if there is none. */
 static label_table *table_for_one(ax_pointer *cache)
 {
     for (;;) {
@@ -73,7 +73,7 @@ static label_table *table_for_one(ax_pointer *cache)
             return NULL;
         }
         if (!ax_pointer_compare_exchange(cache, &found, larger)) {
-            PyMem_RawFree(larger); /* another thread has made one */
+            PyMem_RawFree(larger); /* another thread made one first */
         }
     }
 }
@@ -104,7 +104,7 @@ static void record_free(label_record *record)
     PyMem_RawFree(record);
 }
 
-/* Whether the table has the record, which is alive. */
+/* Whether the table has this record, which is alive. */
 static bool table_has(const label_table *table, const label_record *wanted)
 {
     for (uint64_t place = wanted->hash;; place++) {
@@ -115,10 +115,10 @@ static bool table_has(const label_table *table, const label_record *wanted)
     }
 }
 
-/* Frees a table, the ones that it replaced, and their records, but not the records that the larger table has
- * too, which frees them. The oldest table goes first: the records of a table then are alive until its turn,
- * and table_has may read them. A record that was put into a table after that was copied is in no larger one.
- */
+/* Frees a table, the tables that it replaced, and their records, except those that the larger table also has,
+ * which frees them. The oldest table goes first. So the records of a table are alive until its turn, and
+ * table_has may read them. A record that was put into a table after the table was copied is not in any larger
+ * one. */
 static void table_free(label_table *table, const label_table *larger)
 {
     if (table->smaller != NULL) {

@@ -1,9 +1,10 @@
-/* label_cache.h: takes label values to the entry of their series, in one process, without a look at the file.
+/* label_cache.h: maps label values to the entry of their series, within one process, without reading the
+ * file.
  *
- * It only ever grows, up to LABEL_CACHE_MOST records, and nothing in it changes: so a reader needs no
- * protection, and a fork at any moment leaves it whole. A record may be lost while the table is made larger,
- * or be there twice; whoever misses it asks the index of the segment, which knows. Lock-free; runs no Python
- * code, since it only deals with values that are exactly str or int.
+ * It only ever grows, up to LABEL_CACHE_MOST records, and nothing in it changes. So a reader needs no
+ * protection, and a fork at any moment leaves it consistent. While the table is made larger, a record may be
+ * lost, or be there twice. A reader that misses a record looks in the segment's index, which has every entry.
+ * Lock-free; runs no Python code, since it only deals with values that are exactly str or int.
  */
 #ifndef AX_LABEL_CACHE_H
 #define AX_LABEL_CACHE_H
@@ -17,27 +18,27 @@ enum { LABEL_CACHE_MOST = 8192 };
 
 /* Immutable. */
 typedef struct {
-    ax_entry entry; /* as it was checked */
+    ax_entry entry; /* a checked copy */
     uint64_t hash;
     Py_ssize_t count;
     PyObject *values[]; /* owned; each exactly a str or an int */
 } label_record;
 
 typedef struct label_table {
-    struct label_table *smaller; /* which it replaced; immutable */
+    struct label_table *smaller; /* the table that this one replaced; immutable */
     uint64_t mask;               /* immutable */
     ax_word used;                /* atomic */
-    ax_pointer records[];        /* atomic: NULL, and then for good a record */
+    ax_pointer records[];        /* atomic: NULL, then a record for good */
 } label_table;
 
-/* The hash of the values; false if one is not exactly a str or a small int. */
+/* Computes the hash of the values; false if one is not exactly a str or a small int. */
 AX_INLINE bool label_cache_hash(PyObject *const *values, Py_ssize_t count, uint64_t *hash)
 {
     uint64_t mixed = (uint64_t)count;
     for (Py_ssize_t i = 0; i < count; i++) {
         int64_t number;
         if (PyUnicode_CheckExact(values[i])) {
-            number = PyObject_Hash(values[i]); /* of an exact str: never fails, and is kept in it */
+            number = PyObject_Hash(values[i]); /* for an exact str: never fails, and is cached in it */
         } else if (!ax_long_read(values[i], &number)) {
             return false;
         }
@@ -48,7 +49,7 @@ AX_INLINE bool label_cache_hash(PyObject *const *values, Py_ssize_t count, uint6
     return true;
 }
 
-/* Whether two values are the same; each is exactly a str or an int. */
+/* Whether two values, each exactly a str or an int, are the same. */
 bool label_value_equal(PyObject *one, PyObject *other);
 
 AX_INLINE bool label_record_is(const label_record *record, uint64_t hash, PyObject *const *values,
@@ -79,11 +80,11 @@ AX_INLINE const label_record *label_cache_find(const ax_pointer *cache, uint64_t
     return NULL;
 }
 
-/* Enters a record, if there is memory for it. */
+/* Adds a record, if there is memory for it. */
 void label_cache_add(ax_pointer *cache, uint64_t hash, PyObject *const *values, Py_ssize_t count,
                      const ax_entry *entry);
 
-/* When nobody can see it any more. */
+/* Only for a cache that no other thread can see any longer. */
 void label_cache_free(ax_pointer *cache);
 
 #endif

@@ -16,8 +16,8 @@ static bool put_small_int(LabelKey *key, int64_t value)
     return true;
 }
 
-/* A subclass counts by what it holds, whatever its own __str__ says. UTF-8 is made anew each time, not kept
- * in the str: keeping it takes a lock where there is no GIL. */
+/* For a subclass, its stored value counts, whatever its own __str__ says. The UTF-8 is encoded each time and
+ * not cached in the str, because without the GIL caching takes a lock. */
 static bool put_text(LabelKey *key, PyObject *text)
 {
     PyObject *encoded = PyUnicode_AsUTF8String(text);

@@ -1,5 +1,5 @@
-/* label_key.h: label values as the key of a series: for each one its length in UTF-8, in two bytes, and its
- * bytes. */
+/* label_key.h: label values as the key of a series: for each value, two bytes with its length in UTF-8, and
+ * its UTF-8 bytes. */
 #ifndef AX_LABEL_KEY_H
 #define AX_LABEL_KEY_H
 
@@ -9,7 +9,7 @@
 
 typedef struct {
     uint32_t used;
-    bool too_long; /* for a key: what is in bytes is the beginning of it */
+    bool too_long; /* for a key: bytes has only the beginning */
     unsigned char bytes[AX_KEY_BYTES];
 } LabelKey;
 
@@ -26,10 +26,10 @@ AX_INLINE void label_key_put(LabelKey *key, const void *text, size_t size)
     key->used += 2 + (uint32_t)size;
 }
 
-/* Appends any label value; false with TypeError, or with ValueError if UTF-8 cannot encode it. */
+/* Appends a label value of any type; false with TypeError, or with ValueError if UTF-8 cannot encode it. */
 bool label_key_put_object(LabelKey *key, PyObject *value);
 
-/* The same. Most label values are ASCII, or small ints. */
+/* The same, but fast for ASCII and small ints, which most label values are. */
 AX_INLINE bool label_key_put_value(LabelKey *key, PyObject *value)
 {
     if (PyUnicode_CheckExact(value) && PyUnicode_IS_COMPACT_ASCII(value)) {
@@ -52,8 +52,8 @@ AX_INLINE bool label_key_put_all(LabelKey *key, PyObject *const *values, Py_ssiz
     return true;
 }
 
-/* A tuple of count str from an encoding; NULL with an exception, and with none if it is not sound. *used is
- * how many bytes they took. */
+/* Decodes a tuple of count str; NULL with an exception, or without one if the encoding is not sound. *used is
+ * the number of bytes that they took. */
 PyObject *label_key_texts(const unsigned char *bytes, uint32_t size, Py_ssize_t count, uint32_t *used);
 
 #endif

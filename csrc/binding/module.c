@@ -1,4 +1,4 @@
-/* module.c: atomicx._core. Assembles the types, and holds nothing else. */
+/* module.c: atomicx._core. Only assembles the types. */
 #include "segment_process.h"
 
 #include "c_api.h"
@@ -37,7 +37,7 @@ static PyTypeObject *add_type(PyObject *module, PyType_Spec *spec)
     return type;
 }
 
-/* Says of the public function what the types' specs say: that it is found in atomicx. */
+/* Sets the public function's __module__ to atomicx, as the types' specs do for the types. */
 static int publish_function(PyObject *module, const char *name)
 {
     PyObject *function = PyObject_GetAttrString(module, name);
@@ -51,7 +51,7 @@ static int publish_function(PyObject *module, const char *name)
     return status;
 }
 
-/* A new reference to what a module of ours holds under a name; NULL with an exception set. */
+/* A new reference to an attribute of one of our modules; NULL with an exception set. */
 static PyObject *import_from(const char *module_name, const char *name)
 {
     PyObject *module = PyImport_ImportModule(module_name);
@@ -60,7 +60,7 @@ static PyObject *import_from(const char *module_name, const char *name)
     return found;
 }
 
-/* A key that differs between processes as str's own hash does, and is as hard to guess. */
+/* Makes a key that differs between processes, and is as hard to guess, as str's own hash. */
 static bool hash_key_init(ax_hash_key *key)
 {
     uint64_t *parts[] = {&key->first, &key->second};
@@ -71,12 +71,12 @@ static bool hash_key_init(ax_hash_key *key)
         if (hash == -1) {
             return false;
         }
-        *parts[i] = (uint64_t)hash * UINT64_C(0x9E3779B97F4A7C15) | 1; /* fills 64 bits where a hash has 32 */
+        *parts[i] = (uint64_t)hash * UINT64_C(0x9E3779B97F4A7C15) | 1; /* 64 bits even if a hash has 32 */
     }
     return true;
 }
 
-/* What families ask for; false with an exception set. */
+/* Sets what families need; false with an exception set. */
 static bool families_init(PyObject *module, ModuleState *state)
 {
     static const char *const names[] = {"inc", "dec", "add", "store", "observe"};
@@ -93,7 +93,7 @@ static bool families_init(PyObject *module, ModuleState *state)
     return state->histogram != NULL && hash_key_init(&state->hash_key);
 }
 
-/* The types that segments make, and the one that makes them. */
+/* Sets the types that segments make, and the type that makes them. */
 static bool segments_init(PyObject *module, ModuleState *state)
 {
     const struct {
@@ -117,11 +117,11 @@ static bool segments_init(PyObject *module, ModuleState *state)
     return process_start();
 }
 
-/* Fills the state in; false with an exception set, and then module_free releases what is there. */
+/* Fills in the state; false with an exception set, and then module_free releases what was filled in. */
 static bool state_init(PyObject *module, ModuleState *state)
 {
     state->guard = add_type(module, &guard_spec);
-    /* Not in the module, whose Guard is the other one. */
+    /* Not added to the module, whose Guard is the other type. */
     state->untracked_guard =
         state->guard == NULL ? NULL
                              : (PyTypeObject *)PyType_FromModuleAndSpec(module, &untracked_guard_spec, NULL);
@@ -183,9 +183,9 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     return 0;
 }
 
-/* There is no m_clear: the state is there for as long as the module is, so that a finalizer that runs while
- * the collector clears finds all of it. Every cycle through the state leads through a type, and the collector
- * takes the module from that. */
+/* There is no m_clear: the state exists as long as the module, so a finalizer that runs while the collector
+ * clears finds all of it. Every cycle through the state leads through a type, and the collector clears the
+ * type's reference to the module. */
 static void module_free(void *module)
 {
     ModuleState *state = state_of(module);

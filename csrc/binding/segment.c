@@ -1,4 +1,4 @@
-/* segment.c: see segment.h. What a segment does for its cells. */
+/* segment.c: see segment.h. What a segment provides for its cells. */
 #include "segment.h"
 
 #include <stddef.h>
@@ -54,14 +54,14 @@ bool segment_owner_is_alive(void *object, uint64_t stripe, uint64_t owner)
     return true;
 }
 
-/* For claiming, nothing passes for alive without a look. */
+/* For claiming, every owner is checked: none counts as alive from memory. */
 static bool owner_is_alive_now(void *object, uint64_t stripe, uint64_t owner)
 {
     ax_process process = ax_segment_owner_process(&((Segment *)object)->view, stripe, owner);
     return process_is_alive(&process);
 }
 
-/* The stripe of this process in the file; 0 if there is none for it. */
+/* The stripe of this process in the file; 0 if it gets none. */
 static uint64_t claim(Segment *segment, uint64_t epoch)
 {
     ax_process self = process_self();
@@ -89,7 +89,7 @@ ax_word *segment_claim_stripe(Segment *segment)
     (void)ax_pointer_exchange(&segment->own, own);
     ax_word_store(&segment->own_epoch, epoch);
     if (ax_word_load(&segment->state) != SEGMENT_OPEN) {
-        ax_word_store(&segment->own_epoch, SEGMENT_NOBODY); /* it was closed meanwhile */
+        ax_word_store(&segment->own_epoch, SEGMENT_NOBODY); /* the segment was closed meanwhile */
     }
     return own;
 }
@@ -176,7 +176,7 @@ PyObject *segment_keep(ax_pointer *slot, PyObject *made)
     }
 }
 
-/* Where the object of an entry is kept; NULL with an exception. */
+/* The slot for an entry's object; NULL with an exception. */
 static ax_pointer *object_slot(Segment *segment, const ax_entry *entry)
 {
     size_t chunk = entry->number / CHUNK;
@@ -259,7 +259,7 @@ static PyObject *word_cell_new(Segment *segment, const ax_entry *entry)
     if (cell == NULL && PyErr_ExceptionMatches(PyExc_BufferError) &&
         ax_word_load(&segment->state) != SEGMENT_OPEN) {
         PyErr_Clear();
-        (void)segment_closed_error(); /* by another thread, just now */
+        (void)segment_closed_error(); /* another thread closed it just now */
     }
     return cell;
 }
@@ -311,13 +311,13 @@ PyObject *segment_cell_new(Segment *segment, const ax_entry *entry, const ax_ent
         Py_CLEAR(cell);
     }
     if (cell != NULL) {
-        ax_enable_deferred_refcount(cell); /* it is there to be shared */
+        ax_enable_deferred_refcount(cell); /* a cell is meant to be shared */
     }
     return cell;
 }
 
-/* Whether the object that is kept under the number of an entry is that of this entry: a hostile file can have
- * two entries of one number. */
+/* Whether the object stored under the number of an entry belongs to this entry: a hostile file can have two
+ * entries with the same number. */
 static bool object_is_of(PyObject *object, Segment *segment, const ax_entry *entry)
 {
     ModuleState *state = module_state_of_derived(Py_TYPE(segment));
@@ -377,7 +377,7 @@ bool segment_as_count(PyObject *object, int64_t *count)
     return true;
 }
 
-/* What the types of cells share */
+/* What the cell types share */
 
 PyObject *segment_bounds_tuple(const SegmentCell *cell)
 {
@@ -418,7 +418,7 @@ PyObject *segment_sum_object(ax_sum sum)
     if (ax_sum_fits(sum)) {
         return PyLong_FromLongLong((long long)sum.low);
     }
-    /* Beyond int64: the parts of several processes. */
+    /* Outside int64: the sum of several processes' parts. */
     PyObject *high = PyLong_FromLongLong(sum.high), *low = PyLong_FromUnsignedLongLong(sum.low);
     PyObject *shift = PyLong_FromLong(64), *total = NULL;
     if (high != NULL && low != NULL && shift != NULL) {

@@ -1,10 +1,11 @@
-/* segment.h: a mapped segment, and what its cells have in common. To be included first: it asks for the
- * atomics that hold between processes.
+/* segment.h: a mapped segment, and what its cells have in common. It must be included first, because it
+ * requests atomics that hold between processes.
  *
- * Life. Every cell holds a reference to its segment, and the segment holds those of its cells that were
- * handed out, so that the cell of a name is always the same object; the collector knows. The memory goes with
- * the segment. So close() has nothing to wait for: it marks the segment closed and lets its cells go, and an
- * operation that is under way ends in memory that is still there. No descriptor is kept.
+ * Life. Every cell holds a reference to its segment, and the segment holds references to the cells that it
+ * returned, so that the cell of a name is always the same object. The collector sees these references. The
+ * memory is released with the segment. So close() has nothing to wait for: it marks the segment closed and
+ * releases its cells, and an operation in progress ends in memory that still exists. No descriptor is kept
+ * open.
  */
 #ifndef AX_SEGMENT_OBJECT_H
 #define AX_SEGMENT_OBJECT_H
@@ -20,30 +21,31 @@ enum { SEGMENT_NEW, SEGMENT_OPENING, SEGMENT_OPEN, SEGMENT_CLOSED };
 
 typedef struct {
     PyObject_HEAD
-    ax_segment view;    /* immutable while it is open, and after */
+    ax_segment view;    /* immutable once the segment is open */
     ax_word state;      /* atomic: SEGMENT_... */
-    bool readonly;      /* immutable, as all until own_claim */
+    bool readonly;      /* immutable, like all fields up to path */
     ax_word *claim;     /* atomic: epoch << 16 | stripe of this process, for all mappings of the file */
-    ax_pointer *chunks; /* of objects, by the number of the entry */
+    ax_pointer *chunks; /* of objects, indexed by the number of the entry */
     size_t chunk_count;
-    ax_word *seen;  /* atomic, two per stripe: an owner, and until when it passes for alive without /proc */
-    PyObject *path; /* a str; NULL if it is anonymous */
-    ax_word own_epoch; /* atomic: the epoch in which `own` is the stripe of this process; NOBODY if it may not
-                          count */
-    ax_pointer own;    /* atomic */
-    ax_word own_claim; /* the claim of an anonymous segment */
-    ax_word spare;     /* atomic: see ax_segment_make */
-    ax_word warned;    /* atomic: whether it was said that it is nearly full */
+    ax_word
+        *seen; /* atomic, two per stripe: an owner, and until when it counts as alive without asking /proc */
+    PyObject *path;     /* a str; NULL if it is anonymous */
+    ax_word own_epoch;  /* atomic: the epoch in which `own` is the stripe of this process; NOBODY if the
+                           process may not count */
+    ax_pointer own;     /* atomic */
+    ax_word own_claim;  /* atomic: the claim of an anonymous segment */
+    ax_word spare;      /* atomic: see ax_segment_make */
+    ax_word warned;     /* atomic: whether the warning that it is nearly full was given */
     PyObject *weakrefs; /* owned by the interpreter */
 } Segment;
 
-/* A cell of a segment: SharedCounter, SharedGauge, SharedHistogram, and the head of a SharedFamily. All is
- * immutable after creation. */
+/* A cell of a segment: SharedCounter, SharedGauge, SharedHistogram, and the head of a SharedFamily. All
+ * fields are immutable after creation. */
 typedef struct {
     PyObject_HEAD
     Segment *segment;   /* owned */
-    ax_entry entry;     /* as it was when the cell was made, and checked */
-    double *bounds;     /* of a histogram; owned */
+    ax_entry entry;     /* a checked copy, made with the cell */
+    double *bounds;     /* for a histogram; owned */
     PyObject *weakrefs; /* owned by the interpreter */
 } SegmentCell;
 
@@ -52,7 +54,7 @@ AX_INLINE SegmentCell *segment_cell(PyObject *self)
     return (SegmentCell *)self;
 }
 
-/* False with ValueError: it is closed, or was opened read-only. */
+/* Sets ValueError, because the segment is closed or was opened read-only; returns false. */
 bool segment_closed_error(void);
 bool segment_readonly_error(void);
 
@@ -64,11 +66,11 @@ AX_INLINE bool segment_is_open(Segment *segment)
 /* Not an epoch. */
 #define SEGMENT_NOBODY UINT64_MAX
 
-/* The stripe of this process, after it has claimed one, or that of nobody; NULL with ValueError if the
+/* Claims a stripe for this process and returns it, or stripe 0 if there is none; NULL with ValueError if the
  * segment is closed or read-only. */
 ax_word *segment_claim_stripe(Segment *segment);
 
-/* The same. It is claimed when a process counts for the first time. Lock-free; runs no Python code. */
+/* The same, but claims only when a process counts for the first time. Lock-free; runs no Python code. */
 AX_INLINE ax_word *segment_stripe(Segment *segment)
 {
     if (ax_word_load(&segment->own_epoch) == ax_word_load(process_epoch_word)) {
@@ -80,48 +82,49 @@ AX_INLINE ax_word *segment_stripe(Segment *segment)
 /* ax_segment_is_alive for a Segment. */
 bool segment_owner_is_alive(void *segment, uint64_t stripe, uint64_t owner);
 
-/* How a segment is called in messages: a new reference, or NULL. */
+/* The name of a segment in messages: a new reference, or NULL. */
 PyObject *segment_name(Segment *segment);
 
-/* What a status other than FOUND and MADE means; returns NULL. */
+/* Sets the exception for a status other than FOUND and MADE; returns NULL. */
 PyObject *segment_status_error(Segment *segment, ax_segment_status status, PyObject *name);
 
-/* Says once that the segment is nearly full; false with the exception that a filter made of the warning. */
+/* Warns once that the segment is nearly full; false with an exception if a filter turned the warning into
+ * one. */
 bool segment_warn(Segment *segment, const ax_entry *made);
 
-/* The objects of entries, each made at its first use. */
+/* The objects of entries, each made on first use. */
 bool segment_chunks_new(Segment *segment);
 int segment_chunks_visit(Segment *segment, visitproc visit, void *arg);
 void segment_chunks_empty(Segment *segment);
 void segment_chunks_free(Segment *segment);
 
-/* The object of an entry: a new reference, or NULL with an exception. bounds_of has the bounds of a
- * histogram: the entry itself, or its family's. */
+/* The object of an entry: a new reference, or NULL with an exception. bounds_of is the entry that has a
+ * histogram's bounds: the entry itself, or its family's. */
 PyObject *segment_object(Segment *segment, const ax_entry *entry, const ax_entry *bounds_of);
 
-/* Keeps what was just made (stolen) in a slot, unless another thread was first. A new reference to what is
+/* Stores a new object (stolen) in a slot, unless another thread was first. Returns a new reference to what is
  * there now. */
 PyObject *segment_keep(ax_pointer *slot, PyObject *made);
 
-/* A new cell over the run of an entry, of its kind; that of a family is its overflow child's. */
+/* A new cell of an entry's kind, over its run. For a family's entry it is the overflow child. */
 PyObject *segment_cell_new(Segment *segment, const ax_entry *entry, const ax_entry *bounds_of);
 bool segment_cell_init(SegmentCell *cell, Segment *segment, const ax_entry *entry, const ax_entry *bounds_of);
 
 PyObject *shared_family_new(Segment *segment, const ax_entry *entry); /* type_shared_family.c */
 
-/* A segment makes them. */
+/* Only a segment makes these cells. */
 #define SEGMENT_CELL_FLAGS (AX_TPFLAGS_CELL | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION)
 
-/* A new reference to what a slot holds; NULL without an exception if there is nothing. */
+/* A new reference to what a slot holds; NULL without an exception if it is empty. */
 PyObject *segment_kept(ax_pointer *slot);
 
-/* What a kind is called in messages. */
+/* The name of a kind in messages. */
 const char *segment_kind_name(uint16_t kind);
 
 /* The bounds of a histogram, or of a family of them, as a tuple. */
 PyObject *segment_bounds_tuple(const SegmentCell *cell);
 
-/* Slots that all cells of segments have. */
+/* Slots of all segment cells. */
 int segment_cell_traverse(PyObject *self, visitproc visit, void *arg);
 void segment_cell_dealloc(PyObject *self);
 extern PyMemberDef segment_cell_members[];
@@ -162,7 +165,7 @@ AX_INLINE bool segment_store(Segment *segment, uint32_t word, int64_t value)
     return true;
 }
 
-/* The bucket of a value that is not NaN: the first one whose bound is not less. */
+/* The bucket of a value that is not a NaN: the first one whose bound is not less. */
 AX_INLINE uint32_t segment_bucket(const double *bounds, uint32_t count, double value)
 {
     uint32_t start = 0;
@@ -174,7 +177,7 @@ AX_INLINE uint32_t segment_bucket(const double *bounds, uint32_t count, double v
     return start + (bounds[start] < value);
 }
 
-/* Counts first and adds the value after: see ax_buckets.h. The sum is the first word of the run. */
+/* Counts first and then adds the value: see ax_buckets.h. The sum is the first word of the run. */
 AX_INLINE bool segment_observe(Segment *segment, uint32_t word, const double *bounds, uint32_t count,
                                double value)
 {
@@ -191,10 +194,10 @@ AX_INLINE bool segment_observe(Segment *segment, uint32_t word, const double *bo
     return true;
 }
 
-/* Converts what a histogram observes; false with an exception. */
+/* Converts the argument of observe(); false with an exception. */
 bool segment_as_observation(PyObject *object, double *value);
 
-/* Converts what a counter adds; false with an exception. */
+/* Converts the amount that a counter adds; false with an exception. */
 bool segment_as_count(PyObject *object, int64_t *count);
 
 #endif

@@ -1,7 +1,9 @@
-/* segment_file.c: the file under a segment: made whole, opened with suspicion, mapped without a descriptor.
+/* segment_file.c: the file of a segment: it appears only when complete, is distrusted when opened, and stays
+ * mapped without a descriptor.
  *
- * All of this is C so that it is one step for the interpreter: no signal handler, and so no exception, comes
- * between a descriptor and its close. Only SIGKILL can, and the system closes what it kills.
+ * All of this is written in C so that it is one step for the interpreter: no signal handler, and so no
+ * exception, can come between opening a descriptor and closing it. Only SIGKILL can, and then the system
+ * closes it.
  */
 #include "segment_file.h"
 
@@ -24,7 +26,7 @@ static bool os_error(int number, PyObject *path)
     return false;
 }
 
-/* Writes all bytes at offset: 0, or what errno says. */
+/* Writes all bytes at offset. Returns 0 or an errno. */
 static int write_all(int file, const unsigned char *bytes, size_t size, uint64_t offset)
 {
     while (size > 0) {
@@ -41,8 +43,8 @@ static int write_all(int file, const unsigned char *bytes, size_t size, uint64_t
     return 0;
 }
 
-/* Gives every byte its place on the disk, as zeros: a write through a mapping to a place that the file system
- * then cannot find would end the process. */
+/* Allocates every byte on the disk, as zeros: if the file system could not allocate one later, a write
+ * through the mapping would kill the process. */
 static int reserve(int file, uint64_t size)
 {
 #if !defined(__APPLE__)
@@ -65,7 +67,7 @@ static int reserve(int file, uint64_t size)
     return 0;
 }
 
-/* Renames, but replaces nothing, where there are no hard links. */
+/* Renames without replacing anything, where there are no hard links. */
 static int rename_alone(const char *aside, const char *target)
 {
 #if defined(SYS_renameat2)
@@ -80,7 +82,7 @@ static int rename_alone(const char *aside, const char *target)
 #endif
 }
 
-/* Gives the whole file its name. What is left of its name aside is the caller's to unlink. */
+/* Gives the complete file its name. The caller unlinks the temporary name if it is still there. */
 static int give_name(const char *aside, const char *target, bool replace)
 {
     if (replace) {
@@ -100,7 +102,7 @@ static int file_fill(int file, const ax_segment *plan, mode_t mode)
     unsigned char header[AX_SEGMENT_HEADER_BYTES], root[AX_ENTRY_HEADER_BYTES];
     ax_segment_write_header(plan, header);
     ax_segment_write_root(root);
-    if (fchmod(file, mode) != 0) { /* whatever the umask */
+    if (fchmod(file, mode) != 0) { /* whatever the umask is */
         return errno;
     }
     int error = reserve(file, plan->size);
@@ -127,7 +129,7 @@ bool segment_file_create(const ax_segment *plan, PyObject *path, const char *tar
     if (error == 0) {
         error = give_name(aside, target, replace);
     }
-    (void)unlink(aside); /* it is gone if it was renamed */
+    (void)unlink(aside); /* already gone if it was renamed */
     return error == 0 || os_error(error, path);
 }
 
@@ -141,8 +143,8 @@ static bool permission_error(PyObject *path, const char *why)
     return false;
 }
 
-/* Whether a file may be trusted; false with an exception. In a folder that everybody may write to, a stranger
- * could put a file, a link or a device under the path. */
+/* Whether a file may be trusted; false with an exception. In a world-writable directory, another user could
+ * put a file, a link or a device at the path. */
 static bool file_is_trusted(const struct stat *status, PyObject *path, const segment_file_options *options)
 {
     if (S_ISLNK(status->st_mode)) {
@@ -225,7 +227,7 @@ bool segment_file_open(PyObject *path, const char *target, const segment_file_op
                        ax_segment *view, ax_word **claim)
 {
     struct stat status;
-    /* A device is refused before it is opened, which could do something to it. */
+    /* A device is refused before it is opened, because opening could affect it. */
     if (lstat(target, &status) != 0) {
         return os_error(errno, path);
     }
@@ -266,7 +268,7 @@ void segment_memory_unmap(ax_segment *view)
     }
 }
 
-#else /* no segments: what is needed to compile, and never called */
+#else /* no segments: only what is needed to compile; never called */
 
 bool segment_file_create(const ax_segment *Py_UNUSED(plan), PyObject *Py_UNUSED(path),
                          const char *Py_UNUSED(target), const char *Py_UNUSED(aside),

@@ -14,12 +14,12 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-ax_word *process_epoch_word; /* set once, before the first segment is there */
-static ax_word last_epoch; /* atomic: inherited by forks, which is why epochs are not used twice in a line */
-static ax_pointer claims;  /* atomic: a list that only grows */
+ax_word *process_epoch_word; /* set once, before the first segment exists */
+static ax_word last_epoch;   /* atomic: inherited by forks, so no epoch is used twice in a line of forks */
+static ax_pointer claims;    /* atomic: a list that only grows */
 
-/* In a forked child. It may be called between any two instructions of other threads, which are not there any
- * more, and only stores a word. */
+/* Runs in a forked child. The fork may come between any two instructions of other threads, which no longer
+ * exist there, so this only stores a word. */
 static void epoch_end(void)
 {
     ax_word_store(process_epoch_word, 0);
@@ -38,11 +38,11 @@ bool process_start(void)
         return false;
     }
 #ifdef MADV_WIPEONFORK
-    (void)madvise(page, bytes, MADV_WIPEONFORK); /* where it fails, epoch_end does it alone */
+    (void)madvise(page, bytes, MADV_WIPEONFORK); /* if it fails, epoch_end alone does the job */
 #endif
     void *none = NULL;
     if (!ax_pointer_compare_exchange(&started, &none, page)) {
-        (void)munmap(page, bytes); /* another interpreter was first, and is about to store the pointer */
+        (void)munmap(page, bytes); /* another interpreter was first, and is about to store it */
         process_epoch_word = ax_pointer_load(&started);
         return true;
     }
@@ -62,7 +62,7 @@ uint64_t process_epoch_begin(void)
     return ax_word_compare_exchange(process_epoch_word, &none, (uint64_t)next) ? (uint64_t)next : none;
 }
 
-/* Spreads a number over 22 bits; never 0. */
+/* Hashes a number to 22 bits; never 0. */
 static uint32_t tag_of(uint64_t number)
 {
     return (uint32_t)((number * UINT64_C(0x9E3779B97F4A7C15)) >> 43) | 1;
@@ -74,7 +74,8 @@ uint32_t process_namespace(void)
     return stat("/proc/self/ns/pid", &status) == 0 ? tag_of(status.st_ino) : 1;
 }
 
-/* Reads a small file of /proc; the bytes read, with a zero after them, or -1. */
+/* Reads a small file of /proc and terminates the text with a zero. Returns the number of bytes read, or
+ * -1. */
 static ssize_t read_file(const char *path, char *text, size_t size)
 {
     int file = open(path, O_RDONLY | O_CLOEXEC);
@@ -90,7 +91,7 @@ static ssize_t read_file(const char *path, char *text, size_t size)
     return count;
 }
 
-/* What /proc says of a pid: its state, how many threads it has, and when it was started. False: nothing. */
+/* What /proc says about a pid: its state, its number of threads, and when it was started. False: nothing. */
 static bool process_stat(uint32_t pid, char *state, long *threads, uint64_t *started)
 {
     char path[32], text[1024];
@@ -98,7 +99,7 @@ static bool process_stat(uint32_t pid, char *state, long *threads, uint64_t *sta
     if (read_file(path, text, sizeof text) <= 0) {
         return false;
     }
-    /* pid (name) state ...: the name may have anything in it, so what counts is behind the last parenthesis.
+    /* pid (name) state ...: the name may contain anything, so the fields are read after the last parenthesis.
      * The state is the third field, the number of threads the 20th, the start the 22nd. */
     const char *field = strrchr(text, ')');
     for (int number = 2; field != NULL && number < 22; number++) {
@@ -128,10 +129,10 @@ static uint64_t boot_number(void)
     return number;
 }
 
-/* What the functions below know of this process: the same for all threads, so whoever comes first writes it.
- */
+/* What the functions below know about this process. It is the same for all threads, so the first thread
+ * writes it. */
 static struct {
-    ax_word epoch; /* atomic, written last: of which the others tell */
+    ax_word epoch; /* atomic, written last: the epoch that the others describe */
     ax_word namespace, boot, started;
 } known;
 
@@ -191,12 +192,12 @@ bool process_is_alive(const ax_process *process)
     if (look != PROCESS_UNSURE || !process_stat(process->pid, &state, &threads, &started)) {
         return look != PROCESS_DEAD;
     }
-    /* A main thread that has ended while others go on looks like a zombie too. */
+    /* A main thread that has ended while other threads go on also looks like a zombie. */
     bool ended = state == 'X' || (state == 'Z' && threads <= 1);
     return !ended && !differ(started, process->started);
 }
 
-/* One per file that this process has ever opened: they are few, and stay. */
+/* One per file that this process has ever opened. They are few, and are never freed. */
 typedef struct claim_node {
     uint64_t device, inode, id[2]; /* immutable */
     ax_word claim;                 /* atomic */
@@ -233,11 +234,11 @@ ax_word *process_claim_of(uint64_t device, uint64_t inode, const uint64_t id[2])
         if (ax_pointer_compare_exchange(&claims, &first, node)) {
             return &node->claim;
         }
-        /* What was put in front of `looked` meanwhile is looked at in the next round. */
+        /* The next round looks at what was put in front of `looked` meanwhile. */
     }
 }
 
-#else /* no segments: what is needed to compile */
+#else /* no segments: only what is needed to compile */
 
 static ax_word no_epoch = {1};
 ax_word *process_epoch_word = &no_epoch;

@@ -5,8 +5,8 @@
 
 #include "cell.h"
 
-/* So long, in milliseconds, release() waits for operations in flight. They take nanoseconds, unless the
- * system takes their core away. Longer lasts only what is counted by mistake, in a forked process. */
+/* The maximum time release() waits for operations in flight, in ms. They take nanoseconds, unless the system
+ * takes their core away. Only operations counted by mistake, in a forked process, last longer. */
 enum { MOST_NAPS = 1000 };
 
 PyMemberDef shared_cell_members[] = {
@@ -50,14 +50,15 @@ static bool find_word(const Py_buffer *buffer, Py_ssize_t offset, bool may_be_re
     return true;
 }
 
-/* Takes hold of the buffer; false with an exception, and nothing held. Runs any Python code. */
+/* Acquires the buffer; false with an exception, and nothing acquired. May run any Python code. */
 static bool take_buffer(SharedCell *cell, PyObject *exporter, Py_ssize_t offset)
 {
-    /* Read-only ones too, since exporters do not agree on how to refuse; whether one is, all tell alike. */
+    /* Accepts read-only buffers too: exporters refuse in different ways, but all report read-only in the same
+     * way. */
     if (PyObject_GetBuffer(exporter, &cell->buffer, PyBUF_STRIDED_RO) < 0) {
         return false;
     }
-    /* The segment itself knows whether it may be changed. */
+    /* A segment knows by itself whether it may be changed. */
     ModuleState *state = module_state(Py_TYPE(cell), shared_dealloc);
     cell->segment =
         state != NULL && PyObject_TypeCheck(exporter, state->segment) ? (Segment *)exporter : NULL;
@@ -93,7 +94,7 @@ int shared_init(PyObject *self, PyObject *args, PyObject *kwargs, const char *fo
         return -1;
     }
     if (place != NULL) {
-        offset = PyNumber_AsSsize_t(place, NULL); /* clipped, which no buffer is long enough for */
+        offset = PyNumber_AsSsize_t(place, NULL); /* clipped to a value that no buffer is long enough for */
         if (offset == -1 && PyErr_Occurred()) {
             return -1;
         }
@@ -116,7 +117,7 @@ int shared_traverse(PyObject *self, visitproc visit, void *arg)
     return cell_traverse(self, visit, arg);
 }
 
-/* Without a wait: what the collector clears, hardly anybody uses. */
+/* Does not wait: hardly anything still uses a cell that the collector clears. */
 int shared_clear(PyObject *self)
 {
     ax_word *gate = &((SharedCell *)self)->gate;
@@ -129,14 +130,14 @@ int shared_clear(PyObject *self)
 void shared_dealloc(PyObject *self)
 {
     cell_begin_dealloc(self);
-    /* Who operates holds a reference: nobody does. */
+    /* Operations hold a reference, so none is in flight. */
     if (ax_gate_abandon(&((SharedCell *)self)->gate)) {
         shared_give_back(self);
     }
     cell_end_dealloc(self);
 }
 
-/* Gives the buffer back before it returns, so that the caller can close the map, but never waits for ever. */
+/* Gives the buffer back before it returns, so that the caller can close the map, but never waits forever. */
 PyObject *shared_release(PyObject *self, PyObject *Py_UNUSED(unused))
 {
     ax_word *gate = &((SharedCell *)self)->gate;

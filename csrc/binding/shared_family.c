@@ -5,7 +5,7 @@
 
 #include "cell.h"
 
-/* The label names, and the text of the overflow child, from the entry; false with an exception. */
+/* Reads the label names and the overflow child's text from the entry; false with an exception. */
 static bool family_read_labels(SharedFamilyObject *family)
 {
     const ax_entry *entry = &family->head.entry;
@@ -37,7 +37,7 @@ static bool family_read_labels(SharedFamilyObject *family)
     return sound;
 }
 
-/* The key that the overflow child would have. */
+/* Sets the key that the overflow child would have. */
 static bool family_set_overflow_key(SharedFamilyObject *family)
 {
     LabelKey key = {.used = 0};
@@ -50,7 +50,7 @@ static bool family_set_overflow_key(SharedFamilyObject *family)
         }
     }
     if (key.too_long) {
-        return true; /* then no key is equal to it */
+        return true; /* then no key can be equal to it */
     }
     family->overflow_key = PyMem_RawMalloc(key.used + 1u);
     if (family->overflow_key == NULL) {
@@ -137,7 +137,7 @@ void shared_family_state_change(Segment *segment, const ax_entry *entry, uint64_
     }
 }
 
-/* Past the room: the overflow child, if there is one. */
+/* If there is no room: uses the overflow child, if there is one. */
 static ax_segment_status use_overflow(PyObject *self, child_use use, bool past_room, ax_entry *child)
 {
     Segment *segment = segment_of(self);
@@ -148,13 +148,13 @@ static ax_segment_status use_overflow(PyObject *self, child_use use, bool past_r
     if (!segment->readonly) {
         shared_family_state_change(segment, child, AX_STATE_OVERFLOWED, 0);
         if (past_room && use == CHILD_COUNT && !segment_add(segment, AX_OVERFLOW_WORD, 1)) {
-            PyErr_Clear(); /* it is closed, or has counted 2**63: which what follows will say */
+            PyErr_Clear(); /* closed, or full at 2**63: what follows reports that */
         }
     }
     return AX_SEGMENT_FOUND;
 }
 
-/* FOUND, MADE, MISSING, FULL, DAMAGED. Lock-free, and runs no Python code but for a warning. */
+/* Returns FOUND, MADE, MISSING, FULL or DAMAGED. Lock-free, and runs no Python code except for a warning. */
 ax_segment_status shared_family_find(PyObject *self, const LabelKey *key, child_use use, ax_entry *child)
 {
     Segment *segment = segment_of(self);
@@ -237,7 +237,7 @@ const ax_entry *shared_family_use_index(PyObject *self, PyObject *const *values,
             if (use != CHILD_COUNT) {
                 return NULL;
             }
-            PyErr_WriteUnraisable(self); /* a full segment never fails a request, whatever filters say */
+            PyErr_WriteUnraisable(self); /* a full segment never fails a request, whatever the filters */
         }
     } else if (status != AX_SEGMENT_FOUND) {
         shared_family_error(self, status, values, count);
@@ -250,7 +250,7 @@ const ax_entry *shared_family_use_index(PyObject *self, PyObject *const *values,
     return buffer;
 }
 
-/* The object for a child: a new reference, or NULL with an exception. */
+/* The object of a child: a new reference, or NULL with an exception. */
 PyObject *shared_family_child_object(PyObject *self, const ax_entry *child)
 {
     Segment *segment = segment_of(self);

@@ -1,13 +1,13 @@
-/* type_admission.c: Admission, which admit(limit) of a cell returns.
+/* type_admission.c: Admission, the type that admit(limit) of a cell returns.
  *
- * One word says all that changes: whether the admission is entered, in which process, and whether it has
- * counted. To enter is to take the word from "not entered" by a compare-and-swap, and then to try. To leave
- * is to mark it as leaving by another one, to count down what was counted up, and only then to give the word
- * back. So of two exits that meet only one counts down, an admission that is entered cannot be entered again,
- * and whoever enters next finds the count without the one that has left.
+ * One word holds everything that changes: whether the admission is entered, in which process, and whether it
+ * has counted. Entering changes the word from "not entered" by a compare-and-swap, and then tries to count.
+ * Leaving marks it as leaving by another compare-and-swap, then counts down what was counted up, and only
+ * then resets the word. So if two exits meet, only one counts down; an admission that is entered cannot be
+ * entered again; and the next entry finds the count without the one that has left.
  *
- * After a fork a word that the parent wrote is the parent's: in the child, the admission of a shared cell is
- * not entered. That of a cell of this process is, since the child has a copy of both.
+ * After a fork, a word that the parent wrote belongs to the parent: in the child, the admission of a shared
+ * cell is not entered. The admission of a private cell is still entered, since the child has a copy of both.
  */
 #include "cell.h"
 
@@ -19,17 +19,17 @@
 
 typedef struct {
     PyObject_HEAD
-    PyObject *cell;      /* owned; immutable after creation, as all until state */
-    guard_try try_count; /* adds one to the cell unless that passes the limit */
+    PyObject *cell;      /* owned; immutable after creation, like all fields up to state */
+    guard_try try_count; /* adds one to the cell unless that would pass the limit */
     guard_count count;   /* adds to the cell */
     int64_t limit;
-    bool shared;        /* other processes have the cell too */
-    uint64_t maker;     /* of a shared cell: the fork_number() where the admission was made */
-    ax_word state;      /* atomic: 0, or the process and ENTERED, and perhaps one of the other flags */
+    bool shared;        /* other processes use the cell too */
+    uint64_t maker;     /* for a shared cell: the fork_number() of the process that made the admission */
+    ax_word state;      /* atomic: 0; or the process and ENTERED, and possibly one of the other flags */
     PyObject *weakrefs; /* owned by the interpreter */
 } Admission;
 
-enum { ENTERED = 1, ADMITTED = 2, LEAVING = 4, PROCESS = 3 }; /* flags; by how much the process is shifted */
+enum { ENTERED = 1, ADMITTED = 2, LEAVING = 4, PROCESS = 3 }; /* three flags; the shift of the process */
 
 static Admission *admission_of(PyObject *self)
 {
@@ -117,7 +117,8 @@ static PyObject *admission_exit(PyObject *self, PyObject *const *Py_UNUSED(args)
     Py_RETURN_NONE;
 }
 
-/* Without it `@cell.admit(1)` would be told that an Admission is not callable, and not what to write. */
+/* Without this, `@cell.admit(1)` would only report that an Admission is not callable, and not what to write
+ * instead. */
 static PyObject *admission_call(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(args),
                                 PyObject *Py_UNUSED(kwargs))
 {

@@ -5,7 +5,7 @@
 #include "types.h"
 #include "word_cell.h"
 
-/* What a type is called; with its module if another one is called bool too, as numpy's is. NULL with an
+/* The name of a type, qualified by its module if it is another type called bool, like numpy's. NULL with an
  * exception. */
 static PyObject *name_of(PyTypeObject *type)
 {
@@ -19,7 +19,8 @@ static PyObject *name_of(PyTypeObject *type)
     return name;
 }
 
-/* Sets the TypeError that says what is not a flag; returns false. Runs the code of a metaclass, if any. */
+/* Sets a TypeError that names what was given instead of a flag; returns false. Runs the code of a metaclass,
+ * if any. */
 static bool flag_error(PyObject *object)
 {
     PyObject *name = name_of(Py_TYPE(object));
@@ -30,7 +31,7 @@ static bool flag_error(PyObject *object)
     return false;
 }
 
-/* Takes True and False themselves: 1, "no" or a list would hide a mistake. */
+/* Accepts only True and False: accepting 1, "no" or a list would hide a mistake. */
 AX_INLINE bool read_flag(PyObject *object, uint64_t *flag)
 {
     *flag = object == Py_True;
@@ -177,7 +178,7 @@ static PyMethodDef bool_methods[] = {
 
 static PyType_Slot bool_slots[] = {
     {Py_tp_doc, (void *)DOC_AtomicBool},
-    {Py_tp_new, PyType_GenericNew}, /* False; ignores the arguments, which bool_init checks */
+    {Py_tp_new, PyType_GenericNew}, /* False at first; ignores the arguments, which bool_init checks */
     {Py_tp_init, bool_init},
     {Py_tp_dealloc, cell_dealloc},
     {Py_tp_traverse, cell_traverse},

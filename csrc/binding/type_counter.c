@@ -20,7 +20,7 @@ static bool as_count(PyObject *object, uint64_t *count)
     return true;
 }
 
-/* Past the first cell. A function of its own, called last: so what the first cell counts needs no stack. */
+/* Adds beyond the first cell. Out of line and tail-called, so the fast path needs no frame. */
 AX_NOINLINE static PyObject *counter_count_striped(ax_counter *counter, uint64_t count, ax_addition addition)
 {
     if (counter_settle(counter, count, addition) == AX_OVERFLOW) {
@@ -29,7 +29,7 @@ AX_NOINLINE static PyObject *counter_count_striped(ax_counter *counter, uint64_t
     Py_RETURN_NONE;
 }
 
-/* None, or NULL with OverflowError. Runs no Python code but to set the exception. */
+/* Returns None, or NULL with OverflowError. Runs no Python code except to set the exception. */
 static inline PyObject *counter_count(PyObject *self, uint64_t count)
 {
     ax_addition addition = ax_counter_try_add(counter_of(self), count);
@@ -39,7 +39,7 @@ static inline PyObject *counter_count(PyObject *self, uint64_t count)
     Py_RETURN_NONE;
 }
 
-/* The same where no None is wanted: false with OverflowError. */
+/* The same, but returns a bool: false with OverflowError. */
 static bool counter_counts(PyObject *self, uint64_t count)
 {
     if (counter_apply(counter_of(self), count) == AX_OVERFLOW) {
@@ -54,7 +54,7 @@ PyObject *counter_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *P
     PyObject *self = type->tp_alloc(type, 0);
     if (self != NULL) {
         ax_counter_init(counter_of(self));
-        ax_enable_deferred_refcount(self); /* a counter is there to be shared */
+        ax_enable_deferred_refcount(self); /* a counter is meant to be shared */
     }
     return self;
 }
@@ -94,7 +94,8 @@ static PyObject *counter_add(PyObject *self, PyObject *argument)
     return as_count(argument, &count) ? counter_count(self, count) : NULL;
 }
 
-/* A TypeError, never NotImplemented: the right operand's own addition would rebind the name. */
+/* Raises TypeError and never returns NotImplemented: the right operand's own addition would rebind the
+ * name. */
 static PyObject *counter_iadd(PyObject *self, PyObject *argument)
 {
     uint64_t count;
@@ -161,7 +162,7 @@ static PyMemberDef counter_members[] = {
 
 static PyType_Slot counter_slots[] = {
     {Py_tp_doc, (void *)DOC_Counter},
-    {Py_tp_new, counter_new}, /* zero; ignores the arguments, which counter_init checks */
+    {Py_tp_new, counter_new}, /* zero at first; ignores the arguments, which counter_init checks */
     {Py_tp_init, counter_init},
     {Py_tp_dealloc, counter_dealloc},
     {Py_tp_traverse, cell_traverse},

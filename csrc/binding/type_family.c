@@ -1,4 +1,4 @@
-/* type_family.c: Family: what it is given, and the type. See family.h for how it works. */
+/* type_family.c: the type Family, and its arguments. See family.h for how it works. */
 #include "family.h"
 
 #include <stddef.h>
@@ -27,16 +27,16 @@ static PyObject *family_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObj
 {
     ModuleState *state = module_state_of_derived(type);
     PyObject *self =
-        state == NULL ? NULL : type->tp_alloc(type, 0); /* zeroed: no definition, nothing noted */
+        state == NULL ? NULL : type->tp_alloc(type, 0); /* zeroed: no definition, no children noted */
     if (self != NULL) {
         family_of(self)->state = state;
         ax_table_init(&family_of(self)->table);
-        ax_enable_deferred_refcount(self); /* a family is there to be shared */
+        ax_enable_deferred_refcount(self); /* a family is meant to be shared */
     }
     return self;
 }
 
-/* The label names behind the factory in args; NULL with an exception set. */
+/* The label names after the factory in args; NULL with an exception set. */
 static PyObject *label_names_new(PyObject *args)
 {
     Py_ssize_t count = PyTuple_GET_SIZE(args) - 1;
@@ -71,7 +71,7 @@ static PyObject *label_names_new(PyObject *args)
     return names;
 }
 
-/* The keyword argument limit, 0 for None; false with an exception set. */
+/* Converts the keyword argument limit; 0 for None. False with an exception set. */
 static bool limit_from(PyObject *given, uint64_t *limit)
 {
     int64_t value;
@@ -90,7 +90,7 @@ static bool limit_from(PyObject *given, uint64_t *limit)
     return true;
 }
 
-/* The keyword argument overflow, NULL for None; false with an exception set. */
+/* Converts the keyword argument overflow; NULL for None. False with an exception set. */
 static bool overflow_from(PyObject *given, uint64_t limit, PyObject **overflow)
 {
     *overflow = NULL;
@@ -109,7 +109,7 @@ static bool overflow_from(PyObject *given, uint64_t limit, PyObject **overflow)
     return *overflow != NULL;
 }
 
-/* The keyword arguments; false with an exception set. *overflow is a new reference, or NULL. */
+/* Converts the keyword arguments; false with an exception set. *overflow is a new reference, or NULL. */
 static bool options_from(PyObject *kwargs, uint64_t *limit, PyObject **overflow)
 {
     PyObject *none = PyTuple_New(0), *given_limit = Py_None, *given_overflow = Py_None;
@@ -120,7 +120,7 @@ static bool options_from(PyObject *kwargs, uint64_t *limit, PyObject **overflow)
     return parsed && limit_from(given_limit, limit) && overflow_from(given_overflow, *limit, overflow);
 }
 
-/* As many of text as there are labels. */
+/* A tuple with text once per label. */
 static PyObject *overflow_labels_new(PyObject *text, Py_ssize_t labels)
 {
     PyObject *tuple = PyTuple_New(labels);
@@ -199,7 +199,7 @@ static int family_init(PyObject *self, PyObject *args, PyObject *kwargs)
 
 static int family_traverse(PyObject *self, visitproc visit, void *arg)
 {
-    /* Without the GIL the collector has stopped all threads, and none stops in a section. */
+    /* Without the GIL the collector has stopped all threads, and no thread stops in a section. */
     const FamilyDefinition *definition = definition_of(family_of(self));
     if (definition != NULL) {
         PyObject *factory = ax_pointer_load(&definition->factory);
@@ -211,7 +211,7 @@ static int family_traverse(PyObject *self, visitproc visit, void *arg)
     return visited != 0 ? visited : cell_traverse(self, visit, arg);
 }
 
-/* Leaves a family that a finalizer can still use, but whose factory is None. */
+/* Afterwards a finalizer can still use the family, but its factory is None. */
 static int family_clear_cycle(PyObject *self)
 {
     FamilyDefinition *definition = ax_pointer_load(&family_of(self)->definition);
@@ -222,8 +222,7 @@ static int family_clear_cycle(PyObject *self)
     return 0;
 }
 
-/* The trashcan turns the release of a long chain of families, one in the other, from a recursion into a loop.
- */
+/* The trashcan turns the release of a long chain of nested families from a recursion into a loop. */
 static void family_dealloc(PyObject *self)
 {
     PyObject_GC_UnTrack(self);
@@ -262,7 +261,7 @@ static PyObject *family_get_overflow(PyObject *self, void *Py_UNUSED(closure))
     return Py_NewRef(definition->overflow == NULL ? Py_None : definition->overflow);
 }
 
-/* The arguments, as they would be written; NULL with an exception set. */
+/* The arguments as source text; NULL with an exception set. */
 static PyObject *family_arguments(const FamilyDefinition *definition)
 {
     PyObject *factory = ax_ref_load((ax_pointer *)&definition->factory);
@@ -281,7 +280,7 @@ static PyObject *family_arguments(const FamilyDefinition *definition)
     return text;
 }
 
-/* The arguments, and what is inside. */
+/* The arguments and the children. */
 static PyObject *family_shown(PyObject *self, const FamilyDefinition *definition)
 {
     PyObject *arguments = cell_repr(self, family_arguments(definition));
@@ -307,7 +306,7 @@ static PyObject *family_repr(PyObject *self)
     return repr;
 }
 
-/* Also without children: `if family:` asks whether there is a family. */
+/* True even without children: `if family:` asks whether there is a family. */
 static int family_bool(PyObject *Py_UNUSED(self))
 {
     return 1;
@@ -353,7 +352,7 @@ static PyMemberDef family_members[] = {
 
 static PyType_Slot family_slots[] = {
     {Py_tp_doc, (void *)DOC_Family},
-    {Py_tp_new, family_new}, /* no definition; ignores the arguments, which family_init takes */
+    {Py_tp_new, family_new}, /* no definition yet; ignores the arguments, which family_init takes */
     {Py_tp_init, family_init},
     {Py_tp_dealloc, family_dealloc},
     {Py_tp_traverse, family_traverse},

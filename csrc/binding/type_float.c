@@ -28,7 +28,7 @@ static PyMethodDef float_methods[] = {
 
 static PyType_Slot float_slots[] = {
     {Py_tp_doc, (void *)DOC_AtomicFloat},
-    {Py_tp_new, PyType_GenericNew}, /* zero; ignores the arguments, which float_init checks */
+    {Py_tp_new, PyType_GenericNew}, /* zero at first; ignores the arguments, which float_init checks */
     {Py_tp_init, float_init},
     {Py_tp_dealloc, cell_dealloc},
     {Py_tp_traverse, cell_traverse},

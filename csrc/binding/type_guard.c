@@ -1,11 +1,11 @@
-/* type_guard.c: Guard, which track() of a cell returns.
+/* type_guard.c: Guard, the type that track() of a cell returns.
  *
- * A guard of a cell of this process remembers nothing between entry and exit. A forked child has a copy of
- * the cell, with all that was counted in it, and counts down there what its parent counted up.
+ * A guard of a private cell remembers nothing between entry and exit. A forked child has a copy of the cell,
+ * with everything counted in it, and counts down in its copy what its parent counted up.
  *
- * A shared cell is not copied by a fork: what the parent counted up, only the parent may count down. So the
- * guard of such a cell remembers how often it was entered, and in which process (fork_number). In another
- * process it was not entered, and the exit does nothing.
+ * A fork does not copy a shared cell: what the parent counted up, only the parent may count down. So the
+ * guard of a shared cell remembers how many times it was entered, and in which process (fork_number). In any
+ * other process it was not entered, and the exit does nothing.
  */
 #include "cell.h"
 
@@ -18,13 +18,13 @@
 
 typedef struct {
     PyObject_HEAD
-    PyObject *cell;     /* owned; immutable after creation, as all until weakrefs */
-    ax_word *word;      /* the word of a cell of this process, atomic; NULL: the cell is shared */
+    PyObject *cell;     /* owned; immutable after creation, like all fields up to weakrefs */
+    ax_word *word;      /* the word of a private cell, atomic; NULL: the cell is shared */
     guard_count count;  /* adds to a shared cell */
-    uint64_t maker;     /* of a shared cell: the fork_number() where the guard was made */
+    uint64_t maker;     /* for a shared cell: the fork_number() of the process that made the guard */
     PyObject *weakrefs; /* owned by the interpreter */
-    ax_word
-        entries; /* atomic; of a shared cell: how often it is entered, and the fork_number() where that was */
+    ax_word entries; /* atomic; for a shared cell: the number of entries, and the fork_number() of the process
+                        that entered */
 } Guard;
 
 enum { ENTRIES_BITS = 32 };
@@ -36,8 +36,8 @@ static Guard *guard_of(PyObject *self)
     return (Guard *)self;
 }
 
-/* Whether the collector has to know the guard of a cell. A cell that it does not know refers to no object, so
- * no cycle leads through its guard. (Types of cells have no tp_is_gc.) */
+/* Whether the collector has to track the guard of a cell. An untracked cell refers to no object, so no cycle
+ * leads through its guard. (Types of cells have no tp_is_gc.) */
 AX_INLINE bool is_tracked(PyObject *cell)
 {
     return PyType_IS_GC(Py_TYPE(cell));
@@ -65,15 +65,15 @@ PyObject *guard_new_shared(ModuleState *state, PyObject *cell, guard_count count
     PyObject *self = guard_new(state, cell, NULL);
     if (self != NULL) {
         guard_of(self)->count =
-            count; /* nobody else has the guard yet, and its traversal does not look here */
+            count; /* no other code has the guard yet, and its traversal does not read this */
         guard_of(self)->maker = fork_number();
         ax_word_store(&guard_of(self)->entries, 0);
     }
     return self;
 }
 
-/* There is no tp_clear, as tuples have none: a guard never changes, so every cycle through it leads through
- * some other object that can be cleared. */
+/* There is no tp_clear, as for tuples: a guard never changes, so every cycle through it leads through some
+ * other object that can be cleared. */
 static int guard_traverse(PyObject *self, visitproc visit, void *arg)
 {
     Py_VISIT(guard_of(self)->cell);
@@ -100,7 +100,7 @@ static void guard_dealloc(PyObject *self)
     Py_DECREF(cell); /* last, as it may run any code */
 }
 
-/* One entry more in this process. Those of another one, which are there after a fork, do not count. */
+/* Adds an entry in this process. Entries of another process, which are there after a fork, do not count. */
 static void entries_add(Guard *guard)
 {
     uint64_t here = fork_number() << ENTRIES_BITS;
@@ -110,20 +110,20 @@ static void entries_add(Guard *guard)
     } while (!ax_word_compare_exchange(&guard->entries, &found, wanted));
 }
 
-/* Takes an entry of this process away. False: there is none, and the guard comes from another process. */
+/* Removes an entry of this process. False: there is none, and the guard comes from another process. */
 static bool entries_take(Guard *guard)
 {
     uint64_t here = fork_number() << ENTRIES_BITS;
     uint64_t found = ax_word_load(&guard->entries);
     do {
         if (found <= here || found > here + ENTRIES_MASK) {
-            return guard->maker == fork_number(); /* an exit without an entry counts down, as everywhere */
+            return guard->maker == fork_number(); /* an exit without an entry counts down, as for any guard */
         }
     } while (!ax_word_compare_exchange(&guard->entries, &found, found - 1));
     return true;
 }
 
-/* Adds to the word of a cell of this process; false with OverflowError. */
+/* Changes the word of a private cell; false with OverflowError. */
 AX_INLINE bool add_to_word(ax_word *word, ax_int_step step)
 {
     int64_t previous, result;
@@ -212,7 +212,7 @@ static PyObject *guard_repr(PyObject *self)
     return repr_of(self, "Guard", guard_of(self)->cell, "");
 }
 
-/* __call__ is there twice, so that help() has its docstring and parameters. */
+/* __call__ is both a slot and a method, so that help() has its docstring and parameters. */
 static PyMethodDef guard_methods[] = {
     {"__enter__", guard_enter, METH_NOARGS, DOC_Guard___enter__},
     {"__exit__", AX_METHOD(guard_exit), METH_FASTCALL, DOC_Guard___exit__},
@@ -228,7 +228,7 @@ static PyMemberDef guard_members[] = {
 
 /* clang-format off */
 
-/* The slots of both types, of which one is known to the collector. */
+/* The slots of both types; the collector tracks only one of them. */
 #define GUARD_SLOTS \
     {Py_tp_doc, (void *)DOC_Guard}, \
     {Py_tp_dealloc, guard_dealloc}, \

@@ -10,11 +10,11 @@
 
 typedef struct {
     PyObject_HEAD
-    ax_pointer buckets; /* atomic: NULL until __init__ has run, then for good an ax_buckets */
+    ax_pointer buckets; /* atomic: NULL until __init__ has run, then an ax_buckets for good */
     PyObject *weakrefs; /* owned by the interpreter */
 } HistogramCell;
 
-/* NULL, with RuntimeError, in a subclass that has not called __init__. */
+/* NULL with RuntimeError if a subclass has not called __init__. */
 static inline ax_buckets *buckets_of(PyObject *self)
 {
     ax_buckets *buckets = ax_pointer_load(&((HistogramCell *)self)->buckets);
@@ -28,7 +28,7 @@ static PyObject *histogram_new(PyTypeObject *type, PyObject *Py_UNUSED(args), Py
 {
     PyObject *self = type->tp_alloc(type, 0); /* zeroed: no buckets */
     if (self != NULL) {
-        ax_enable_deferred_refcount(self); /* a histogram is there to be shared */
+        ax_enable_deferred_refcount(self); /* a histogram is meant to be shared */
     }
     return self;
 }
@@ -118,7 +118,7 @@ AX_INLINE void buckets_observe(ax_buckets *buckets, double value)
     }
 }
 
-/* How a timer observes: the buckets were there when it was made. */
+/* What a timer calls to observe: the buckets were already there when the timer was made. */
 static bool histogram_record(PyObject *self, double seconds)
 {
     buckets_observe(ax_pointer_load(&((HistogramCell *)self)->buckets), seconds);
@@ -155,8 +155,8 @@ static PyObject *histogram_observe(PyObject *self, PyObject *argument)
     Py_RETURN_NONE;
 }
 
-/* The methods below are given the class that defines them, so that they find the module's state in a subclass
- * too. Returns it if there are no arguments; NULL with an exception set. */
+/* The methods below get the class that defines them, so that they find the module's state in a subclass too.
+ * Returns the state if there are no arguments; NULL with an exception set. */
 static ModuleState *state_for(const char *method, PyTypeObject *definer, Py_ssize_t nargs, PyObject *kwnames)
 {
     if (!check_arity(method, nargs + (kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames)), 0, 0)) {
@@ -172,7 +172,7 @@ static PyObject *histogram_time(PyObject *self, PyTypeObject *definer, PyObject 
     return state == NULL || buckets_of(self) == NULL ? NULL : timer_new(state, self, histogram_record, false);
 }
 
-/* Puts the count of a bucket into a tuple that nobody else has. */
+/* Puts the count of a bucket into a tuple that no other code has seen. */
 static bool put_count(void *tuple, size_t bucket, uint64_t count)
 {
     PyObject *number = PyLong_FromUnsignedLongLong(count); /* never fails for 0 */
@@ -185,7 +185,7 @@ static bool put_count(void *tuple, size_t bucket, uint64_t count)
     return true;
 }
 
-/* As many zeros as there are buckets; NULL with MemoryError. */
+/* A tuple with a zero per bucket; NULL with MemoryError. */
 static PyObject *counts_new(const ax_buckets *buckets)
 {
     PyObject *counts = PyTuple_New((Py_ssize_t)buckets->count);
@@ -195,7 +195,7 @@ static PyObject *counts_new(const ax_buckets *buckets)
     return counts;
 }
 
-/* Without a call of a Python function: a tuple, and its bounds in the __dict__. */
+/* Makes the snapshot without calling a Python function: a tuple, with its bounds in the __dict__. */
 PyObject *snapshot_new(ModuleState *state, PyObject *counts, PyObject *sum, PyObject *bounds)
 {
     PyObject *pair = PyTuple_Pack(2, counts, sum);
@@ -226,7 +226,7 @@ static PyObject *bounds_new(const ax_buckets *buckets)
     return bounds;
 }
 
-/* A snapshot of this histogram; NULL with MemoryError. */
+/* A snapshot with this histogram's bounds; NULL with MemoryError. */
 static PyObject *snapshot_of(ModuleState *state, const ax_buckets *buckets, PyObject *counts, PyObject *sum)
 {
     PyObject *bounds = bounds_new(buckets);
@@ -270,7 +270,7 @@ static bool drain_into(ax_buckets *buckets, PyObject *counts, PyObject *sum)
     bool drained = ax_buckets_drain(buckets, readings, put_count, counts, &taken);
     PyMem_Free(readings);
     if (drained) {
-        PyErr_Clear(); /* of a bucket that was left for the next drain */
+        PyErr_Clear(); /* the error of a bucket that was left for the next drain */
         (void)fill_float(sum, taken);
     }
     return drained;
@@ -284,7 +284,7 @@ static PyObject *histogram_drain(PyObject *self, PyTypeObject *definer, PyObject
     if (buckets == NULL) {
         return NULL;
     }
-    /* All that is handed out is there before anything is taken. */
+    /* Everything that is returned is allocated before anything is taken. */
     PyObject *sum = prepare_float();
     PyObject *counts = sum == NULL ? NULL : counts_new(buckets);
     PyObject *snapshot = counts == NULL ? NULL : snapshot_of(state, buckets, counts, sum);
@@ -352,7 +352,7 @@ static PyMemberDef histogram_members[] = {
 
 static PyType_Slot histogram_slots[] = {
     {Py_tp_doc, (void *)DOC_Histogram},
-    {Py_tp_new, histogram_new}, /* no bounds; ignores the arguments, which histogram_init takes */
+    {Py_tp_new, histogram_new}, /* no bounds yet; ignores the arguments, which histogram_init takes */
     {Py_tp_init, histogram_init},
     {Py_tp_dealloc, histogram_dealloc},
     {Py_tp_traverse, cell_traverse},

@@ -27,7 +27,7 @@ static PyMethodDef int_methods[] = {
 
 static PyType_Slot int_slots[] = {
     {Py_tp_doc, (void *)DOC_AtomicInt},
-    {Py_tp_new, PyType_GenericNew}, /* zero; ignores the arguments, which int_init checks */
+    {Py_tp_new, PyType_GenericNew}, /* zero at first; ignores the arguments, which int_init checks */
     {Py_tp_init, int_init},
     {Py_tp_dealloc, cell_dealloc},
     {Py_tp_traverse, cell_traverse},

@@ -18,7 +18,8 @@ static ax_pointer *slot_of(PyObject *self)
     return &((RefCell *)self)->slot;
 }
 
-/* Puts object in, and releases the object that was there: after the swap, since that may run any code. */
+/* Puts object in, and then releases the object that was there. The release comes after the swap, since it may
+ * run any code. */
 static void ref_replace(PyObject *self, PyObject *object)
 {
     Py_DECREF(ax_ref_exchange(slot_of(self), Py_NewRef(object)));
@@ -46,20 +47,21 @@ static int ref_init(PyObject *self, PyObject *args, PyObject *kwargs)
 
 static int ref_traverse(PyObject *self, visitproc visit, void *arg)
 {
-    /* The collector reads the slot as every thread does. It may come before ref_new has filled it. */
+    /* The collector reads the slot like any thread. It may run before ref_new has filled the slot. */
     PyObject *object = ax_pointer_load(slot_of(self));
     Py_VISIT(object);
     return cell_traverse(self, visit, arg);
 }
 
-/* Leaves None, not NULL: a finalizer may still load from the cell, and another thread may hold it. */
+/* Leaves None, not NULL: a finalizer may still load from the cell, and another thread may hold a reference to
+ * it. */
 static int ref_clear(PyObject *self)
 {
     ref_replace(self, Py_None);
     return 0;
 }
 
-/* The trashcan turns the release of a long chain of cells, one in the other, from a recursion into a loop. */
+/* The trashcan turns the release of a long chain of nested cells from a recursion into a loop. */
 static void ref_dealloc(PyObject *self)
 {
     PyObject_GC_UnTrack(self);
@@ -86,7 +88,7 @@ static PyObject *ref_exchange(PyObject *self, PyObject *value)
     return ax_ref_exchange(slot_of(self), Py_NewRef(value));
 }
 
-/* Swaps if the slot holds expected, and settles the references either way. */
+/* Swaps if the slot holds expected, and adjusts the references either way. */
 static bool ref_swap(PyObject *self, PyObject *expected, PyObject *desired)
 {
     Py_INCREF(desired);
@@ -130,8 +132,8 @@ static PyObject *ref_compare_exchange(PyObject *self, PyObject *const *args, Py_
                                    : call_with_pair(&ref_compare_exchange_method, self, args, nargs, kwnames);
 }
 
-/* Replaces the object by function(object), until no other change came in between. Holds nothing but
- * references while the function runs. True with references to the object replaced and to the new one. */
+/* Replaces the object by function(object), and retries until no other change came in between. Holds only
+ * references while the function runs. True with references to the replaced object and to the new one. */
 static bool ref_update_with(PyObject *self, PyObject *function, PyObject **previous, PyObject **result)
 {
     for (;;) {
@@ -207,7 +209,7 @@ static PyMemberDef ref_members[] = {
 
 static PyType_Slot ref_slots[] = {
     {Py_tp_doc, (void *)DOC_AtomicRef},
-    {Py_tp_new, ref_new}, /* None; ignores the arguments, which ref_init checks */
+    {Py_tp_new, ref_new}, /* None at first; ignores the arguments, which ref_init checks */
     {Py_tp_init, ref_init},
     {Py_tp_dealloc, ref_dealloc},
     {Py_tp_traverse, ref_traverse},

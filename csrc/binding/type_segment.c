@@ -1,8 +1,8 @@
-/* type_segment.c: SegmentBase, from which atomicx.shared.Segment derives: what maps a segment and takes names
- * to cells. Its private methods are called by that class alone.
+/* type_segment.c: SegmentBase, the base class of atomicx.shared.Segment: it maps a segment, and finds cells
+ * by name. Only that class calls its private methods.
  *
- * It is C because names are looked up and made by threads in whose middle another thread may fork: there may
- * be no dict that threads share, nor anything else with a lock.
+ * It is written in C because another thread may fork while a thread looks up or makes a name. So threads must
+ * not share a dict here, or anything else with a lock.
  */
 #include "segment.h"
 
@@ -67,7 +67,7 @@ static bool platform_check(void)
     return false;
 }
 
-/* Plans a segment with an id, which is the bytes object id; false with ValueError. */
+/* Plans a segment with this id, the contents of a bytes object; false with ValueError. */
 static bool plan(ax_segment *view, PyObject *capacity, PyObject *processes, const char *id,
                  Py_ssize_t id_bytes)
 {
@@ -118,7 +118,7 @@ static PyObject *segment_make_file(PyObject *Py_UNUSED(type), PyObject *args)
     return done;
 }
 
-/* True for one caller, who opens it or gives up. */
+/* True for exactly one caller, which opens the segment or gives up. */
 static bool open_begin(Segment *segment)
 {
     uint64_t state = SEGMENT_NEW;
@@ -215,14 +215,14 @@ static int segment_get_buffer(PyObject *self, Py_buffer *buffer, int flags)
 
 /* Names */
 
-/* What a call wants, with the memory that it points to. */
+/* What a call asks for, with the memory that it points to. */
 typedef struct {
     ax_wanted wanted;
     PyObject *name;         /* borrowed */
-    PyObject *encoded_name; /* owned, as the others */
+    PyObject *encoded_name; /* owned, like the following */
     unsigned char *labels;
     double *bounds;
-    uint32_t name_label_bytes; /* of labels, without the overflow child's */
+    uint32_t name_label_bytes; /* the size of the names in labels, without the overflow child's text */
 } Request;
 
 static void request_free(Request *request)
@@ -255,7 +255,7 @@ static bool request_name(Request *request, PyObject *name)
     return true;
 }
 
-/* The label names, which are distinct, and the overflow child's text. */
+/* Reads the label names, which must be distinct, and the overflow child's text. */
 static bool request_labels(Request *request, PyObject *const *names, Py_ssize_t count, PyObject *overflow)
 {
     LabelKey key = {.used = 0};
@@ -321,7 +321,7 @@ static bool request_bounds(Request *request, PyObject *bounds)
     return request->wanted.bound_count != 0;
 }
 
-/* Whether an entry that is there is what was asked for; false with TypeError or ValueError. */
+/* Whether an existing entry is what was asked for; false with TypeError or ValueError. */
 static bool request_is_met(Segment *segment, const Request *request, const ax_entry *entry)
 {
     const ax_wanted *wanted = &request->wanted;
@@ -381,7 +381,7 @@ static PyObject *get_or_make(PyObject *self, ax_kind kind, PyObject *const *args
     return object;
 }
 
-/* (name, *label_names, overflow="other"), and the same with bounds after the name. */
+/* Takes (name, *label_names, overflow="other"), or the same with bounds after the name. */
 static PyObject *get_or_make_call(PyObject *self, ax_kind kind, const char *method, PyObject *args,
                                   PyObject *kwargs)
 {
@@ -486,8 +486,8 @@ static PyObject *segment_items(PyObject *self, PyObject *Py_UNUSED(unused))
     return items;
 }
 
-/* (series, capacity, bytes of the heap, bytes taken, stripes, in use, alive, additions to overflow children)
- */
+/* Returns (series, capacity, heap bytes, heap bytes taken, stripes, stripes in use, stripes whose owner is
+ * alive, additions to overflow children). */
 static PyObject *segment_usage(PyObject *self, PyObject *Py_UNUSED(unused))
 {
     Segment *segment = segment_of(self);

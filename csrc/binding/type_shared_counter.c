@@ -1,5 +1,5 @@
-/* type_shared_counter.c: SharedCounter, which Segment.counter() returns. Each process counts in a stripe of
- * its own; a load sums them up. */
+/* type_shared_counter.c: SharedCounter, the type that Segment.counter() returns. Each process counts in its
+ * own stripe; a load adds them up. */
 #include "segment.h"
 
 #include "cell.h"

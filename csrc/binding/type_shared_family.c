@@ -1,4 +1,4 @@
-/* type_shared_family.c: SharedFamily, which a Segment returns for what has label names. */
+/* type_shared_family.c: SharedFamily, the type that a Segment returns for metrics with label names. */
 #include "shared_family.h"
 
 #include <string.h>
@@ -6,7 +6,7 @@
 #include "cell.h"
 #include "docstrings.h"
 
-/* A key in brackets: a tuple of values, or the one value. */
+/* The values in a subscript: those of a tuple, or a single value. */
 static PyObject *const *key_values(PyObject *const *key, Py_ssize_t *count)
 {
     if (PyTuple_Check(*key)) {
@@ -24,7 +24,7 @@ static PyObject *family_subscript(PyObject *self, PyObject *key)
     return shared_family_child(self, values, count);
 }
 
-/* `family["GET"] += 1` ends in an assignment of the child to its own place. */
+/* `family["GET"] += 1` ends by assigning the child to its own key. */
 static int family_assign(PyObject *self, PyObject *key, PyObject *assigned)
 {
     if (assigned == NULL) {
@@ -61,7 +61,7 @@ static int family_contains(PyObject *self, PyObject *key)
     return status == AX_SEGMENT_FOUND;
 }
 
-/* Counting without a child's object */
+/* Counting without an object for the child */
 
 static bool kind_has(PyObject *self, const char *method, unsigned kinds)
 {
@@ -132,7 +132,7 @@ static PyObject *family_dec(PyObject *self, PyObject *const *values, Py_ssize_t 
     return none_if(child != NULL && child_add(self, child, -1));
 }
 
-/* The methods with a number before the label values. */
+/* Checks the arguments of methods that take a number before the label values. */
 static bool has_number(const char *method, Py_ssize_t count)
 {
     return count >= 1 || arity_error(method, count, 1, PY_SSIZE_T_MAX);
@@ -211,7 +211,7 @@ static PyObject *family_observe(PyObject *self, PyObject *const *args, Py_ssize_
                                                     head->entry.bound_count, value));
 }
 
-/* The guard or timer of a child. */
+/* Returns the guard or timer of a child. */
 static PyObject *call_child(PyObject *self, PyObject *const *values, Py_ssize_t count, const char *method)
 {
     PyObject *child = shared_family_child(self, values, count);
@@ -230,7 +230,7 @@ static PyObject *family_time(PyObject *self, PyObject *const *values, Py_ssize_t
     return kind_has(self, "time", HISTOGRAMS) ? call_child(self, values, count, "time") : NULL;
 }
 
-/* The child by label names. */
+/* Returns the child for label values given by name. */
 static PyObject *family_labels(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     Py_ssize_t labels = labels_of(self), given = kwargs == NULL ? 0 : PyDict_GET_SIZE(kwargs);
@@ -294,8 +294,8 @@ static bool append_child(PyObject *self, PyObject *list, const ax_entry *child)
     return appended;
 }
 
-/* Calls visit for each child that is not removed, the newest first, and last for the overflow child if it was
- * used. False with an exception, also if visit returns false. */
+/* Calls visit for each child that was not removed, newest first, and at the end for the overflow child if it
+ * was used. False with an exception, including when visit returns false. */
 static bool children_visit(PyObject *self,
                            bool (*visit)(PyObject *self, const ax_entry *child, void *context), void *context)
 {

@@ -1,4 +1,5 @@
-/* type_shared_float.c: SharedFloat, the operations of AtomicFloat on eight bytes of somebody's buffer. */
+/* type_shared_float.c: SharedFloat: the operations of AtomicFloat on eight bytes of another object's
+ * buffer. */
 #include "shared_cell.h"
 
 #include "float_operations.h"
@@ -23,7 +24,7 @@ static PyMethodDef shared_float_methods[] = {
 
 static PyType_Slot shared_float_slots[] = {
     {Py_tp_doc, (void *)DOC_SharedFloat},
-    {Py_tp_new, PyType_GenericNew}, /* without a buffer; ignores the arguments, which the init checks */
+    {Py_tp_new, PyType_GenericNew}, /* without a buffer yet; ignores the arguments, which the init checks */
     {Py_tp_init, shared_float_init},
     {Py_tp_dealloc, shared_dealloc},
     {Py_tp_traverse, shared_traverse},

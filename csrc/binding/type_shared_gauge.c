@@ -1,5 +1,5 @@
-/* type_shared_gauge.c: SharedGauge, which Segment.gauge() returns. Each process owns a part, in its stripe; a
- * load sums up the parts of the processes that are alive. */
+/* type_shared_gauge.c: SharedGauge, the type that Segment.gauge() returns. Each process owns a part, in its
+ * stripe; a load adds up the parts of the living processes. */
 #include "segment.h"
 
 #include "cell.h"
@@ -28,7 +28,7 @@ static PyObject *gauge_dec(PyObject *self, PyObject *Py_UNUSED(unused))
     Py_RETURN_NONE;
 }
 
-/* Subtracting INT64_MIN is not adding its negative. */
+/* Subtracting INT64_MIN cannot be done by adding its negative, which does not fit. */
 static bool gauge_add_or_subtract(PyObject *self, PyObject *argument, bool subtract)
 {
     int64_t delta;
@@ -93,7 +93,7 @@ static PyObject *gauge_track(PyObject *self, PyObject *Py_UNUSED(unused))
     return state == NULL ? NULL : guard_new_shared(state, self, gauge_count);
 }
 
-/* By the sum, so processes that admit at the same moment may pass the limit together. */
+/* Checks the limit against the sum, so processes that admit at the same moment may together pass it. */
 static bool gauge_try_count(PyObject *self, int64_t limit, bool *admitted)
 {
     ax_sum sum;

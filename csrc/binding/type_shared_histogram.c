@@ -1,5 +1,5 @@
-/* type_shared_histogram.c: SharedHistogram, which Segment.histogram() returns. Its run is the sum of the
- * values and then a count per bucket, in the stripe of each process. */
+/* type_shared_histogram.c: SharedHistogram, the type that Segment.histogram() returns. Its run, in each
+ * process's stripe, is the sum of the values followed by a count per bucket. */
 #include "segment.h"
 
 #include "cell.h"
@@ -18,7 +18,7 @@ static PyObject *histogram_observe(PyObject *self, PyObject *argument)
     Py_RETURN_NONE;
 }
 
-/* What a timer records. */
+/* What a timer calls to observe. */
 static bool histogram_record_shared(PyObject *self, double value)
 {
     SegmentCell *cell = segment_cell(self);
@@ -43,7 +43,7 @@ static PyObject *histogram_snapshot(PyObject *self, PyObject *Py_UNUSED(unused))
     }
     const ax_segment *view = &cell->segment->view;
     uint32_t word = cell->entry.first_word;
-    /* Before the counts: it may lag, not lead. */
+    /* The sum is read before the counts: it may lag behind them, not lead. */
     PyObject *snapshot = NULL, *sum = PyFloat_FromDouble(ax_segment_sum_doubles(view, word));
     PyObject *counts = sum == NULL ? NULL : PyTuple_New((Py_ssize_t)cell->entry.bound_count + 1);
     for (uint32_t i = 0; counts != NULL && i <= cell->entry.bound_count; i++) {

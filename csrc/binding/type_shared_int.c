@@ -1,4 +1,4 @@
-/* type_shared_int.c: SharedInt, the operations of AtomicInt on eight bytes of somebody's buffer. */
+/* type_shared_int.c: SharedInt: the operations of AtomicInt on eight bytes of another object's buffer. */
 #include "shared_cell.h"
 
 #include "int_operations.h"
@@ -22,7 +22,7 @@ static PyMethodDef shared_int_methods[] = {
 
 static PyType_Slot shared_int_slots[] = {
     {Py_tp_doc, (void *)DOC_SharedInt},
-    {Py_tp_new, PyType_GenericNew}, /* without a buffer; ignores the arguments, which the init checks */
+    {Py_tp_new, PyType_GenericNew}, /* without a buffer yet; ignores the arguments, which the init checks */
     {Py_tp_init, shared_int_init},
     {Py_tp_dealloc, shared_dealloc},
     {Py_tp_traverse, shared_traverse},

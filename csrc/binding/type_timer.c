@@ -1,14 +1,14 @@
-/* type_timer.c: Timer, which time() of a histogram returns.
+/* type_timer.c: Timer, the type that time() of a histogram returns.
  *
- * What an entry has to remember until its exit is when it was. Many may be open at once: they belong to the
- * context (contextvars) of whoever entered, because a context is what tells tasks of asyncio as well as
- * threads apart. ax_entries.h keeps them, and says which one an exit ends: the newest of its own context or,
- * if that has none, the only one there is. So a generator may be finished by another thread than the one that
- * began it, as long as nobody else is inside; otherwise nothing tells which entry is meant, and the exit
- * raises RuntimeError.
+ * An entry's start time has to be kept until its exit. Many entries may be open at once. Each belongs to the
+ * context (contextvars) that entered, because contexts distinguish asyncio tasks as well as threads.
+ * ax_entries.h keeps the entries, and decides which one an exit ends: the newest of its own context or, if
+ * that has none, the only entry there is. So a thread may finish a generator that another thread began, as
+ * long as nobody else is inside; otherwise it is not known which entry is meant, and the exit raises
+ * RuntimeError.
  *
- * A timer of a shared histogram keeps the entries of each process apart: those that a forked child finds were
- * its parent's, which observes them itself.
+ * A timer of a shared histogram keeps the entries of each process separate: those that a forked child finds
+ * belong to its parent, which observes them itself.
  */
 #include "cell.h"
 
@@ -24,17 +24,18 @@
 /* The entries of one process. */
 typedef struct visit_list {
     ax_entries entries;
-    uint64_t process;         /* its fork_number(); immutable, as what follows */
-    struct visit_list *older; /* of the process that this one was forked from; owned */
+    uint64_t process;         /* its fork_number(); immutable, like the next field */
+    struct visit_list *older; /* those of the process that this one was forked from; owned */
 } visit_list;
 
 typedef struct {
     PyObject_HEAD
     PyObject *histogram; /* owned; immutable after creation */
-    timer_record record; /* observes in it; immutable after creation */
-    bool shared;         /* other processes have the histogram too; immutable after creation */
+    timer_record record; /* observes in the histogram; immutable after creation */
+    bool shared;         /* other processes use the histogram too; immutable after creation */
     visit_list visits;   /* those of the process that made the timer */
-    ax_pointer newer; /* atomic: those of the process that entered last, if that is another one; else NULL */
+    ax_pointer newer; /* atomic: those of the process that entered last, if that is another process; otherwise
+                         NULL */
     PyObject *weakrefs; /* owned by the interpreter */
 } Timer;
 
@@ -82,7 +83,7 @@ static void timer_dealloc(PyObject *self)
     cell_end_dealloc(self);
 }
 
-/* Those of this process; NULL: nobody has entered here. Wait-free. */
+/* The entries of this process; NULL: it has not entered yet. Wait-free. */
 static visit_list *visits_here(Timer *timer)
 {
     if (!timer->shared || timer->visits.process == fork_number()) {
@@ -92,7 +93,7 @@ static visit_list *visits_here(Timer *timer)
     return visits != NULL && visits->process == fork_number() ? visits : NULL;
 }
 
-/* The same, made if nobody has entered here; NULL without memory. Lock-free. */
+/* The same, but makes the list if there is none; NULL if there is no memory. Lock-free. */
 static visit_list *visits_ensure(Timer *timer)
 {
     visit_list *visits = visits_here(timer);
@@ -107,7 +108,7 @@ static visit_list *visits_ensure(Timer *timer)
     void *found = ax_pointer_load(&timer->newer);
     visits->older = found;
     if (!ax_pointer_compare_exchange(&timer->newer, &found, visits)) {
-        PyMem_RawFree(visits); /* another thread of this process came first */
+        PyMem_RawFree(visits); /* another thread of this process was faster */
         return found;
     }
     return visits;
@@ -151,8 +152,8 @@ static PyObject *timer_exit(PyObject *self, PyObject *const *Py_UNUSED(args), Py
     Py_RETURN_NONE;
 }
 
-/* Each call of the function gets a timer of its own: it may be left wherever it likes, a generator above all.
- */
+/* Each call of the function gets its own timer, because the call may end anywhere, especially that of a
+ * generator. */
 static PyObject *timer_call(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     PyObject *time = PyObject_GetAttrString(timer_of(self)->histogram, "time");
@@ -166,7 +167,7 @@ static PyObject *timer_repr(PyObject *self)
     return repr_of(self, "Timer", timer_of(self)->histogram, "");
 }
 
-/* __call__ is there twice: see type_guard.c. */
+/* __call__ is both a slot and a method: see type_guard.c. */
 static PyMethodDef timer_methods[] = {
     {"__enter__", timer_enter, METH_NOARGS, DOC_Timer___enter__},
     {"__exit__", AX_METHOD(timer_exit), METH_FASTCALL, DOC_Timer___exit__},

@@ -1,4 +1,4 @@
-/* word_cell.h: a cell with a word of its own: AtomicInt, AtomicFloat and AtomicBool. */
+/* word_cell.h: a cell with its own word: AtomicInt, AtomicFloat and AtomicBool. */
 #ifndef AX_WORD_CELL_H
 #define AX_WORD_CELL_H
 
@@ -12,17 +12,17 @@
 
 #include "types.h"
 
-/* A cell that threads contend for is worth a deferred count, since then its count would be contended even
- * more. The evidence is free: a loop whose compare-and-swap failed. It asks once. */
+/* If threads contend for a cell, its reference count is contended even more, so deferring the count pays off.
+ * Detecting this is free: a loop's compare-and-swap failed. The cell asks for deferral once. */
 typedef struct {
     PyObject_HEAD
     ax_word value;                                           /* atomic */
-    AX_WHERE_SHARING_IS_NOTICED(ax_word sharing_is_noticed;) /* atomic: 0, then for good 1 */
+    AX_WHERE_SHARING_IS_NOTICED(ax_word sharing_is_noticed;) /* atomic: 0, then 1 for good */
     PyObject *weakrefs;                                      /* owned by the interpreter */
 } WordCell;
 
-/* Defers the count of a cell that was seen to be contended, the first time. The caller's operation holds a
- * reference, so the cell is alive. Wait-free, and runs no Python code. */
+/* Defers the reference count of a cell the first time it is seen to be contended. The caller's operation
+ * holds a reference, so the cell is alive. Wait-free, and runs no Python code. */
 void word_cell_contended(WordCell *cell);
 
 /* What a loop of the core does before it tries again: see AX_TRY_AGAIN. */
@@ -40,8 +40,8 @@ static inline ax_word *word_of(PyObject *self)
 #define CELL_OWN_WORD(self) word_of(self)
 #define CELL_DEALLOC cell_dealloc
 
-/* What int_operations.h and float_operations.h ask for. The word lives as long as the cell, and who calls an
- * operation holds that: so there is nothing to do, and nothing is left of these when they are inlined. */
+/* What int_operations.h and float_operations.h require. The word lives as long as the cell, and the caller of
+ * an operation holds a reference to the cell. So these do nothing, and compile to nothing when inlined. */
 AX_INLINE bool cell_enter(PyObject *self, ax_word **word)
 {
     *word = word_of(self);
@@ -64,6 +64,6 @@ AX_INLINE void cell_contended(PyObject *self)
     AX_CONTENDED(word_of(self));
 }
 
-extern PyMemberDef word_cell_members[]; /* immutable: the place of the list of weak references */
+extern PyMemberDef word_cell_members[]; /* immutable: the offset of the list of weak references */
 
 #endif

@@ -1,21 +1,21 @@
-/* ax_assert.h: what a function of the core requires of its caller, checked where that costs nothing to users.
+/* ax_assert.h: what a function of the core requires of its caller, checked where that costs users nothing.
  *
  * AX_ASSERT(condition) is on where AX_CHECKED is 1: in the explorer, in the proofs, and in the module for a
- * debug build of CPython (or any build with -DAX_CHECKED=1). Elsewhere it compiles to nothing: the condition
- * is checked by the compiler for its names and types, and never evaluated.
+ * debug build of CPython (or any build with -DAX_CHECKED=1). Elsewhere it compiles to nothing: the compiler
+ * checks the names and types in the condition, and never evaluates it.
  *
  * A failed assertion calls AX_ASSERT_FAILED, which the backends of the explorer and of the proofs define to
- * report it in their own way. It is a bug of the caller's, so a debug build says which and aborts.
+ * report it in their own way. A failure is a bug in the caller, so a debug build reports it and aborts.
  *
  * Contracts. The comment before a function states in C what the function promises:
  *
  *   requires EXPRESSION   of the caller; the function's body asserts the same expression
- *   given EXPRESSION      also of the caller, but not asserted: to look would be another atomic access. Other
+ *   given EXPRESSION      also of the caller, but not asserted: a check would be another atomic access. Other
  *                         threads keep it true as well
  *   ensures EXPRESSION    of the function, whatever the arguments
  *
  * tests/proofs turns each contract into a proof for all arguments and all contents of the cell, and its
- * prelude.h defines the names that a contract may use beside the parameters: `returned`; `old_NAME`, what
+ * prelude.h defines the names that a contract may use besides the parameters: `returned`; `old_NAME`, what
  * *NAME was before the call; `found` and `left`, what the last access found in a word and left in it;
  * `changes`, how many times the call changed one. Every function in a file with contracts has one, or a
  * reason not to, in tests/proofs/contracts.py. */

@@ -1,4 +1,4 @@
-/* ax_atomic.h: every access that atomicx makes to memory which threads share.
+/* ax_atomic.h: every access that atomicx makes to memory that threads share.
  *
  * The contract, whatever the backend:
  *
@@ -15,27 +15,29 @@
  *   ax_word_fetch_add   adds, modulo 2^64, and returns the previous value.
  *
  * Every operation is sequentially consistent: all of them, over all cells, appear in one total order that
- * agrees with the order in each thread. Nothing in the core asks for less. On x86-64 a weaker order would
- * buy nothing for a load or a read-modify-write; on ARMv8.1 and later it would save little, and each use
- * would need its own argument. Every operation is lock-free (a compile-time assertion in each backend that
- * has something to assert), and none of them can run Python code: the core knows no Python.
+ * agrees with the order in each thread. Nothing in the core uses a weaker order. On x86-64 a weaker order
+ * would gain nothing for a load or a read-modify-write; on ARMv8.1 and later it would save little, and each
+ * use would need its own argument. Every operation is lock-free (asserted at compile time in each backend
+ * that has something to assert), and none of them can run Python code: the core knows nothing of Python.
  *
  * The backends:
  *
- *   AX_ATOMIC_BACKEND   a header named by the build: the model checker's instrumented one.
- *   ax_atomic_serial.h  plain memory accesses, where the includer defines AX_SERIALIZED to 1: it promises
- *                       that calls into the core never overlap. CPython's GIL is such a promise for cells
- *                       private to a process, since a C call is never interrupted by another thread.
+ *   AX_ATOMIC_BACKEND   a header that the build names: the model checker's instrumented one.
+ *   ax_atomic_serial.h  plain memory accesses, if the includer defines AX_SERIALIZED as 1. That promises
+ *                       that calls into the core never overlap. CPython's GIL gives this promise for cells
+ *                       private to a process, since another thread never interrupts a C call.
  *   ax_atomic_gnu.h     gcc and clang.
  *   ax_atomic_msvc.h    Visual C++, which has no _Atomic in C.
  *
- * No promise of one process covers memory that another one has too. Who works on such memory defines
- * AX_SHARED_MEMORY before anything is included, and gets real atomics whatever AX_SERIALIZED says.
+ * A promise made by one process does not cover memory that another process has mapped too. Code that works on
+ * shared memory defines AX_SHARED_MEMORY before it includes anything, and gets real atomics whatever
+ * AX_SERIALIZED says.
  *
  * AX_WORD_IS_LOCK_FREE is 1 where the processor changes a word in one step. Elsewhere the compiler's library
- * would take a lock of its own process, which excludes no other: there no cell may be made in shared memory,
- * and code for it is compiled with plain accesses, so that it links. Cells of one process need AX_SERIALIZED
- * there; without it, nothing compiles. A build may define AX_WORD_IS_LOCK_FREE to 0, to see all that.
+ * would take a lock that belongs to one process and does not exclude other processes. So no cell may be made
+ * in shared memory there, and the code for shared memory is compiled with plain accesses, only so that it
+ * links. Cells of one process need AX_SERIALIZED there; without it, nothing compiles. A build may define
+ * AX_WORD_IS_LOCK_FREE as 0 to test all of this.
  */
 #ifndef AX_ATOMIC_H
 #define AX_ATOMIC_H
@@ -63,7 +65,7 @@ typedef struct {
 #endif
 
 #if !defined(AX_WORD_IS_LOCK_FREE)
-#if defined(__GCC_ATOMIC_LLONG_LOCK_FREE) /* gcc and clang: 0 is never, 1 sometimes, 2 always */
+#if defined(__GCC_ATOMIC_LLONG_LOCK_FREE) /* gcc and clang: 0 means never, 1 sometimes, 2 always */
 #define AX_WORD_IS_LOCK_FREE (__GCC_ATOMIC_LLONG_LOCK_FREE == 2)
 #else /* Visual C++: all its processors have a compare-and-swap of 64 bits */
 #define AX_WORD_IS_LOCK_FREE 1
@@ -90,11 +92,11 @@ typedef struct {
 #error "atomicx knows no atomic operations for this compiler"
 #endif
 
-/* For a loop whose compare-and-swap on a word failed, before it tries again: another thread has changed the
- * word just now. An includer of ax_int.h or ax_float.h may define it before them, to take note; it must not
- * touch the word. It costs nothing where nothing fails. */
+/* Evaluated by a loop whose compare-and-swap on a word failed, before it tries again: another thread has just
+ * changed the word. An includer of ax_int.h or ax_float.h may define AX_CONTENDED before them to record this;
+ * it must not touch the word. It costs nothing if nothing fails. */
 #define AX_TRY_AGAIN(word) (AX_CONTENDED(word), true)
 
-#include "ax_assert.h" /* after the backend, which may say how an assertion fails */
+#include "ax_assert.h" /* after the backend, which may define how an assertion fails */
 
 #endif

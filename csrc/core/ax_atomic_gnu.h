@@ -1,4 +1,4 @@
-/* ax_atomic_gnu.h: the contract of ax_atomic.h for gcc and clang. Included by ax_atomic.h alone. */
+/* ax_atomic_gnu.h: the contract of ax_atomic.h for gcc and clang. Only ax_atomic.h includes it. */
 #ifndef AX_ATOMIC_GNU_H
 #define AX_ATOMIC_GNU_H
 

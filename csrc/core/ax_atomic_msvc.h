@@ -1,17 +1,20 @@
-/* ax_atomic_msvc.h: the contract of ax_atomic.h for Visual C++. Included by ax_atomic.h alone.
+/* ax_atomic_msvc.h: the contract of ax_atomic.h for Visual C++. Only ax_atomic.h includes it.
  *
- * Writes are interlocked functions: each changes its 64 bits as one and is a full barrier, on x86, x64 and
- * ARM64 alike. A store is an exchange, because a plain one could still be on its way when a later load is
+ * Writes are interlocked functions. Each changes its 64 bits at once and is a full barrier, on x86, x64 and
+ * ARM64 alike. A store is an exchange, because a plain store could still be pending when a later load is
  * done.
  *
- * What is left to a load is not to be torn, and to come before all that follows it:
+ * A load must not be torn, and must come before everything that follows it:
  *
- *   ARM64   __ldar64: a load-acquire, which also stays behind the barrier of an earlier write. ARM64EC
- * defines _M_X64 too, though it runs ARM's instructions: so ARM is asked for first. x64     a plain load,
- * which the processor keeps in order. __iso_volatile_load64 is one whatever /volatile says, and
- * _ReadWriteBarrier keeps the compiler from moving anything across. x86     the same for a pointer. Of a word
- * a plain load would be two: a compare-and-swap (cmpxchg8b) that writes nothing new. Nor is there an exchange
- * of 64 bits: a loop of compare-and-swaps is one.
+ *   - ARM64: __ldar64, a load-acquire, which also stays behind the barrier of an earlier write. ARM64EC
+ *     defines _M_X64 too, although it runs ARM instructions, so ARM is checked first.
+ *
+ *   - x64: a plain load, which the processor keeps in order. __iso_volatile_load64 is a plain load whatever
+ *     /volatile says, and _ReadWriteBarrier keeps the compiler from moving anything across it.
+ *
+ *   - x86: the same for a pointer. A plain load of a word would be two loads, so it is a compare-and-swap
+ *     (cmpxchg8b) that writes nothing new. There is no 64-bit exchange either, so an exchange is a loop of
+ *     compare-and-swaps.
  */
 #ifndef AX_ATOMIC_MSVC_H
 #define AX_ATOMIC_MSVC_H

@@ -1,8 +1,9 @@
-/* ax_atomic_serial.h: the contract of ax_atomic.h where the includer promises that calls never overlap.
- * Included by ax_atomic.h alone.
+/* ax_atomic_serial.h: the contract of ax_atomic.h for an includer that promises that calls never overlap.
+ * Only ax_atomic.h includes it.
  *
- * Plain accesses suffice: nobody else looks between two of them. A compare-and-swap loop over these
- * functions compiles to a load, a computation and a store, since the compiler sees that nothing came between.
+ * Plain accesses suffice: no other thread looks between two of them. A compare-and-swap loop over these
+ * functions compiles to a load, a computation and a store, since the compiler sees that nothing came in
+ * between.
  */
 #ifndef AX_ATOMIC_SERIAL_H
 #define AX_ATOMIC_SERIAL_H

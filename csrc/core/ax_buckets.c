@@ -1,7 +1,7 @@
-/* ax_buckets.c: histograms past their first block, and what reads them. The argument is in ax_buckets.h. */
+/* ax_buckets.c: histograms beyond their first block, and reading them. The argument is in ax_buckets.h. */
 #include "ax_buckets.h"
 
-/* What is written by every observation begins at a cache line of its own, behind what is only read. */
+/* What every observation writes begins on its own cache line, after what is only read. */
 static size_t buckets_block_size(size_t bound_count)
 {
     size_t count = bound_count + 1;
@@ -45,8 +45,8 @@ void ax_buckets_observe_striped(ax_buckets *buckets, size_t bucket, double value
     }
 }
 
-/* How many blocks of cells there are, and each of them. One that is published meanwhile may be left out: what
- * is in it was written since. */
+/* The number of blocks of cells, and each block. Stripes that are published meanwhile may be left out, since
+ * what they hold was written after the call began. */
 static size_t blocks_count(const ax_stripes *stripes)
 {
     return 1 + (stripes == NULL ? 0 : stripes->count);
@@ -101,7 +101,8 @@ uint64_t ax_buckets_load(ax_buckets *buckets, size_t bucket)
     }
 }
 
-/* Takes a bucket out whose reading was prepared; reads and prepares it anew where another drain did so. */
+/* Takes out a bucket whose reading was prepared. If another drain took it first, reads and prepares it
+ * again. */
 static void bucket_take(ax_buckets *buckets, size_t bucket, ax_bucket_reading reading,
                         ax_buckets_prepare prepare, void *answer)
 {

@@ -1,7 +1,7 @@
-/* ax_counter.c: the stages of a counter past the first. The algorithm and its proof are in ax_counter.h. */
+/* ax_counter.c: the stages of a counter after the first. The algorithm and its proof are in ax_counter.h. */
 #include "ax_counter.h"
 
-/* Past this total the first cell is not sealed: the stripes would not have room to count unchecked. */
+/* Above this total the first cell is not sealed: the stripes would not have room to count unchecked. */
 #define AX_STRIPING_LIMIT (UINT64_C(1) << 62)
 
 _Static_assert(AX_MAX_STRIPES <= (UINT64_C(1) << 61) / AX_STRIPE_LIMIT, "full stripes have to fit");
@@ -12,8 +12,8 @@ static uint64_t count_of(uint64_t cell)
     return cell & AX_COUNT_MASK;
 }
 
-/* Seals every stripe, and returns the sum of the first cell and the stripes, which stands still from then
- * on. Several threads may do so at once: a seal is set once, and each gets the same sum.
+/* Seals every stripe, and returns the sum of the first cell and the stripes, which never changes after that.
+ * Several threads may do so at once: a seal is set once, and each thread gets the same sum.
  *   given counter_ok(counter) && sealed(counter->first)
  *   ensures counter_ok(counter) && all_sealed(counter) && kept(counter)
  *   ensures ((returned + counter->last.bits - counter->base.bits) & AX_COUNT_MASK) == old_total */
@@ -27,7 +27,7 @@ static uint64_t stripes_seal(ax_counter *counter)
     return sum;
 }
 
-/* The last stage, which this begins if nobody has.
+/* Adds in the last stage, and begins that stage if no other thread has.
  *   requires count <= AX_COUNT_MASK
  *   given counter_ok(counter) && sealed(counter->first)
  *   ensures counter_ok(counter) && all_sealed(counter)
@@ -50,7 +50,7 @@ static ax_addition last_add(ax_counter *counter, uint64_t count)
     }
 }
 
-/* Leaves the first stage, if there is memory for the next one and room to count in it unchecked.
+/* Leaves the first stage, if there is memory for the next stage and room to count in it unchecked.
  *   given counter_ok(counter)
  *   ensures counter_ok(counter) && kept(counter)
  *   ensures !sealed(counter->first) || sealed(old_counter.first) || old_total <= AX_STRIPING_LIMIT */

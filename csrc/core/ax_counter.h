@@ -1,48 +1,49 @@
 /* ax_counter.h: a counter that only counts up, and spreads over stripes once threads contend for it.
  *
- * How to use. ax_counter_init, then ax_counter_try_add for every addition; where that answers
- * AX_CONTENDED, ax_counter_add_striped with a number that differs between threads. ax_counter_load sums,
- * ax_counter_drain takes the count out. ax_counter_free when no other thread can see it.
+ * How to use. Call ax_counter_init, then ax_counter_try_add for every addition. If that returns AX_CONTENDED,
+ * call ax_counter_add_striped with a number that differs between threads. ax_counter_load returns the total;
+ * ax_counter_drain takes it out. Call ax_counter_free when no other thread can see the counter.
  *
- * Cost. Uncontended, as long as nobody else counts: one compare-and-swap, and no memory but the struct.
- * Striped: a load of a line that nobody writes, and a compare-and-swap on a line that one thread writes.
+ * Cost. Uncontended, while only one thread counts: one compare-and-swap, and no memory except the struct.
+ * Striped: a load from a line that no thread writes, and a compare-and-swap on a line that one thread writes.
  * load and drain read every stripe.
  *
  * Layout. The count lives in cells that only ever grow, in three stages:
  *
  *   first      one cell, until two threads contend for it,
- *   stripes    then one cell a stripe, each on a cache line of its own,
- *   last       and once a stripe is full, one cell again.
+ *   stripes    then one cell per stripe, each on a cache line of its own,
+ *   last       then one cell again, once a stripe is full.
  *
- * The top bit of a cell seals it: an addition is a compare-and-swap that fails on a sealed cell and moves
- * on to the next stage. A seal is never lifted, and a stage is left for good only when all its cells are
- * sealed. The low 63 bits hold a count modulo 2^63. What was drained is not subtracted from the cells but
- * kept in base, also modulo 2^63:
+ * The top bit of a cell seals it: an addition is a compare-and-swap that fails on a sealed cell and moves on
+ * to the next stage. A seal is never removed, and a stage is left for good only when all its cells are
+ * sealed. The low 63 bits hold a count modulo 2^63. A drained count is not subtracted from the cells but kept
+ * in base, also modulo 2^63:
  *
  *   total = first + stripes + last - base   (mod 2^63),   0 <= total < 2^63.
  *
- * So the total is the whole int64 range from 0 up, however much has been counted and drained in all.
+ * So the total can be any int64 from 0 up, however much has been counted and drained overall.
  *
- * Why no addition passes the range, and none is refused before it:
+ * Why no addition leaves the range, and none is refused within it:
  *
- *   - In the first and in the last stage one cell changes. An addition reads it, then the base, computes
- *     the total, and refuses or swaps. A swap that succeeds proves that the cell stood still, so the total
- *     was right when the base was read; since then the base can only have moved forward, which makes room.
- *     A refusal reads the cell once more, for the same proof: were the cell stale, a drain might have moved
- *     the base past it, and the difference would be no total at all.
+ *   - In the first and in the last stage only one cell changes. An addition reads it, then the base, computes
+ *     the total, and refuses or swaps. A swap that succeeds proves that the cell did not change, so the total
+ *     was right when the base was read; since then the base can only have moved forward, which makes room. A
+ *     refusal reads the cell once more, for the same proof: if the cell were stale, a drain might have moved
+ *     the base past it, and the difference would not be a total at all.
  *   - The first cell is sealed for striping only while the total is at most 2^62. A stripe holds at most
- *     AX_STRIPE_LIMIT = 2^54, and there are at most AX_MAX_STRIPES = 128 of them, together at most 2^61: no
- *     sum of theirs needs to be checked. An addition that finds its stripe full seals them all, and
- *     counts in the last stage, where the sum of the others stands still and the check is exact again.
+ *     AX_STRIPE_LIMIT = 2^54, and there are at most AX_MAX_STRIPES = 128 of them, together at most 2^61, so
+ *     their sum never needs to be checked. An addition that finds its stripe full seals all stripes, and
+ *     counts in the last stage, where the sum of the other cells no longer changes and the check is exact
+ *     again.
  *
- * A counter gets to the last stage after 2^54 additions on one stripe (nearly three years at five
- * nanoseconds each), or with operands of that size, for which one compare-and-swap cell is good enough.
+ * A counter reaches the last stage after 2^54 additions on one stripe (nearly three years at 5 ns each), or
+ * with operands of that size, for which one compare-and-swap cell is good enough.
  *
- * Why a load is right. Cells only grow, so their sum, read one by one, lies between the sums at start and
- * end of the reading; and the base that is subtracted was read before and after, equal, so it held in
- * between. The result lies between the totals at the start and at the end: an intermediate value (Rinberg
- * and Keidar, "Intermediate Value Linearizability", DISC 2020). A drain moves the base, by
- * compare-and-swap, to the sum that it read: each count lies on one side of that, once.
+ * Why a load is right. Cells only grow, so their sum, read one by one, lies between the sums at the start and
+ * at the end of the reading. The base that is subtracted was read before and after that, and was equal, so it
+ * held in between. The result lies between the totals at the start and at the end: an intermediate value
+ * (Rinberg and Keidar, "Intermediate Value Linearizability", DISC 2020). A drain moves the base, by
+ * compare-and-swap, to the sum that it read: each count lies on exactly one side of that.
  *
  * Weak spot. The two bases are compared modulo 2^63: a load or a drain that is suspended while 2^63 counts
  * are drained would not notice.
@@ -79,8 +80,8 @@ AX_INLINE void ax_counter_init(ax_counter *counter)
 }
 
 /* Adds count <= INT64_MAX in the first stage. AX_OVERFLOW: the total would pass INT64_MAX, nothing changed.
- * AX_CONTENDED: nothing changed, call ax_counter_add_striped. Linearization point: the compare-and-swap,
- * or for AX_OVERFLOW the load of the base. Wait-free. Runs no Python code.
+ * AX_CONTENDED: nothing changed; call ax_counter_add_striped. Linearization point: the compare-and-swap, or
+ * for AX_OVERFLOW the load of the base. Wait-free. Runs no Python code.
  *   requires count <= AX_COUNT_MASK
  *   given counter_ok(counter)
  *   ensures counter_ok(counter)
@@ -102,9 +103,10 @@ AX_INLINE ax_addition ax_counter_try_add(ax_counter *counter, uint64_t count)
     return ax_word_compare_exchange(&counter->first, &found, desired) ? AX_ADDED : AX_CONTENDED;
 }
 
-/* Adds count to the stripe of thread; false, and nothing changed, if that is sealed or has no room. One look
- * tells both: a sealed cell is greater than any limit. Only when the first cell is sealed: the stripes were
- * published before. Linearization point: the compare-and-swap. Lock-free. Runs no Python code.
+/* Adds count to the stripe of thread. Returns false, and changes nothing, if the stripe is sealed or has no
+ * room. One comparison checks both: a sealed cell is greater than any limit. To be called only when the first
+ * cell is sealed, because the stripes were published before that. Linearization point: the compare-and-swap.
+ * Lock-free. Runs no Python code.
  *   given counter_ok(counter) && sealed(counter->first)
  *   ensures counter_ok(counter)
  *   ensures returned == (count <= AX_STRIPE_LIMIT && old_stripe + count <= AX_STRIPE_LIMIT)
@@ -121,13 +123,13 @@ AX_INLINE bool ax_counter_add_to_stripe(ax_counter *counter, uint64_t count, uin
     return true;
 }
 
-/* As below, but for a look at the stripe before anything else. */
+/* Like ax_counter_add_striped below, but does not try the thread's stripe first. */
 ax_addition ax_counter_add_by_stage(ax_counter *counter, uint64_t count, uint64_t thread,
                                     const ax_stripe_system *system);
 
-/* Adds count <= INT64_MAX in whichever stage it finds; thread picks the stripe. Returns AX_ADDED or
- * AX_OVERFLOW. Linearization point: the compare-and-swap on the cell that took the count, or for
- * AX_OVERFLOW the load of the base. Lock-free. Runs no Python code. */
+/* Adds count <= INT64_MAX in whichever stage the counter is in; thread picks the stripe. Returns AX_ADDED or
+ * AX_OVERFLOW. Linearization point: the compare-and-swap on the cell that took the count, or for AX_OVERFLOW
+ * the load of the base. Lock-free. Runs no Python code. */
 AX_INLINE ax_addition ax_counter_add_striped(ax_counter *counter, uint64_t count, uint64_t thread,
                                              const ax_stripe_system *system)
 {
@@ -138,20 +140,20 @@ AX_INLINE ax_addition ax_counter_add_striped(ax_counter *counter, uint64_t count
     return ax_counter_add_by_stage(counter, count, thread, system);
 }
 
-/* The total, or an intermediate value where additions overlap. Lock-free: it starts over only when a drain
- * completed. Runs no Python code. */
+/* Returns the total, or an intermediate value if additions overlap. Lock-free: it starts over only when a
+ * drain completed. Runs no Python code. */
 int64_t ax_counter_load(ax_counter *counter);
 
-/* Makes what the caller will hand out for a count that is about to be drained; false if it cannot, for want
- * of memory. Called before each attempt, so that a failure leaves the count in. */
+/* Builds the caller's answer for a count that is about to be drained. Returns false if there is no memory. It
+ * is called before each attempt, so a failure leaves the count in the counter. */
 typedef bool (*ax_counter_prepare)(void *answer, int64_t drained);
 
-/* Takes the total out: the count last prepared is in no other drain's, and in no later load. False: it could
- * not be prepared, and nothing changed. Linearization point: the compare-and-swap of the base. Lock-free, as
- * a load. Runs no Python code, unless prepare does. */
+/* Takes the total out: the count last prepared is part of no other drain and of no later load. Returns false
+ * if it could not be prepared, and then nothing changed. Linearization point: the compare-and-swap of the
+ * base. Lock-free, like a load. Runs no Python code, unless prepare does. */
 bool ax_counter_drain(ax_counter *counter, ax_counter_prepare prepare, void *answer);
 
-/* Only for a counter that no other thread can see any more. */
+/* Only for a counter that no other thread can see any longer. */
 void ax_counter_free(ax_counter *counter, const ax_stripe_system *system);
 
 #endif

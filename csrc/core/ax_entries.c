@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-enum { FEWEST_PLACES = 7, MOST_PLACES = 4096 }; /* in a block */
+enum { FEWEST_PLACES = 7, MOST_PLACES = 4096 }; /* per block */
 
-/* A block of free places. NULL: no memory. */
+/* Makes a block of free places. NULL: no memory. */
 static ax_place_block *places_new(size_t count, const ax_stripe_system *system)
 {
     size_t size = sizeof(ax_place_block) + count * sizeof(ax_place);
@@ -17,7 +17,7 @@ static ax_place_block *places_new(size_t count, const ax_stripe_system *system)
     return block;
 }
 
-/* The block in slot, which is made with so many places if there is none. NULL: no memory. */
+/* Returns the block in slot; if there is none, makes one with count places. NULL: no memory. */
 static ax_place_block *places_ensure(ax_pointer *slot, size_t count, const ax_stripe_system *system)
 {
     void *found = ax_pointer_load(slot);
@@ -32,7 +32,7 @@ static ax_place_block *places_ensure(ax_pointer *slot, size_t count, const ax_st
     return block;
 }
 
-/* A place other than the first, taken for owner. NULL: all are taken, and there is no memory for more. */
+/* Takes a place other than the first for owner. NULL: all are taken, and there is no memory for more. */
 ax_place *ax_entries_claim(ax_entries *entries, uint64_t owner, const ax_stripe_system *system)
 {
     ax_pointer *slot = &entries->more;
@@ -52,14 +52,14 @@ ax_place *ax_entries_claim(ax_entries *entries, uint64_t owner, const ax_stripe_
     }
 }
 
-/* An entry that was seen: its place, NULL for none, and its start as it stands there. */
+/* An entry that was seen: its place (NULL: none) and its start as stored there. */
 typedef struct {
     ax_place *place;
     uint64_t start;
 } Seen;
 
-/* Looks at a place: an entry of owner's that is newer than what was seen, or, for any owner, the first one.
- */
+/* Looks at a place for an entry of owner's newer than the one seen so far, or, for any owner, the first
+ * entry. */
 static void look(ax_place *place, bool any, uint64_t owner, Seen *seen)
 {
     uint64_t start = ax_word_load(&place->start); /* before the owner: see ax_entries.h */

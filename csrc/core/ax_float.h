@@ -1,8 +1,8 @@
 /* ax_float.h: a double in a word.
  *
- * Values are compared by their bits, not by ==: a compare-and-swap loop over a NaN then ends, and 0.0 is not
- * replaced where -0.0 was expected. Bits are exact, so a swap that succeeds replaced the very value given.
- * Otherwise as ax_int.h: pure steps, and one function that makes a step atomic.
+ * Values are compared by their bits, not by ==. So a compare-and-swap loop over a NaN ends, and 0.0 is not
+ * replaced where -0.0 was expected. Bits are exact, so a swap that succeeds replaced exactly the given value.
+ * Otherwise this is like ax_int.h: pure steps, and one function that makes a step atomic.
  */
 #ifndef AX_FLOAT_H
 #define AX_FLOAT_H
@@ -19,7 +19,7 @@ _Static_assert(sizeof(double) == sizeof(uint64_t), "a double must fill the word"
 
 typedef double (*ax_float_step)(double value, double operand);
 
-/* The bits of a double, and the double of these bits: each undoes the other, NaNs included.
+/* The bits of a double, and the double with these bits: each undoes the other, NaNs included.
  *   ensures float_of(returned) == value || (value != value && float_of(returned) != float_of(returned)) */
 AX_INLINE uint64_t ax_float_bits(double value)
 {
@@ -54,7 +54,7 @@ AX_INLINE bool ax_float_is_nan(double value)
     return value != value;
 }
 
-/* The larger one; a number rather than NaN; the value where they tie, so 0.0 and -0.0 stay.
+/* The larger one; a number rather than a NaN; the value if they tie, so 0.0 and -0.0 stay.
  *   ensures same_bits(returned, value) || same_bits(returned, operand)
  *   ensures !(returned < value) && !(returned < operand)
  *   ensures (returned != returned) == (value != value && operand != operand)
@@ -64,7 +64,7 @@ AX_INLINE double ax_float_step_max(double value, double operand)
     return operand > value || (ax_float_is_nan(value) && !ax_float_is_nan(operand)) ? operand : value;
 }
 
-/* The smaller one; else as ax_float_step_max.
+/* The smaller one; otherwise like ax_float_step_max.
  *   ensures same_bits(returned, value) || same_bits(returned, operand)
  *   ensures !(returned > value) && !(returned > operand)
  *   ensures (returned != returned) == (value != value && operand != operand)
@@ -92,7 +92,7 @@ AX_INLINE double ax_float_exchange(ax_word *cell, double value)
     return ax_float_from_bits(ax_word_exchange(cell, ax_float_bits(value)));
 }
 
-/* Swaps if the cell holds the bits of *expected, which becomes the value found (the witness).
+/* Swaps if the cell holds the bits of *expected. Either way, *expected becomes the value found (the witness).
  *   ensures returned == (found == float_bits_of(old_expected))
  *   ensures float_bits_of(*expected) == found
  *   ensures left == (returned ? float_bits_of(desired) : found) && changes == returned */
@@ -106,9 +106,9 @@ AX_INLINE bool ax_float_compare_exchange(ax_word *cell, double *expected, double
 
 /* Replaces the value by step(value, operand).
  *
- * The loop holds bits, never a double, from the load to the swap: a double in a register may not keep the
- * bits of a signalling NaN. Linearization point: the compare-and-swap that succeeds, or the read that
- * found the value where the step changes nothing. Lock-free. Runs no Python code.
+ * The loop holds bits, never a double, from the load to the swap: a double in a register might not keep the
+ * bits of a signalling NaN. Linearization point: the compare-and-swap that succeeds, or, if the step changes
+ * nothing, the read that found the value. Lock-free. Runs no Python code.
  *   ensures float_bits_of(*previous) == found
  *   ensures same_bits(asked_float.value, *previous) && same_bits(asked_float.operand, operand)
  *   ensures same_bits(asked_float.result, *result)

@@ -1,21 +1,20 @@
 /* ax_hash.h: a keyed hash of short byte strings.
  *
- * Purpose. Label values are short, are often made at run time (so that nothing about them is known yet), and
- * come from the outside: whoever sends requests chooses them. So the hash has to be cheap for ten bytes, well
- * mixed in all its bits, and hard to steer without the key.
+ * Purpose. Label values are short, are often made at run time (so nothing about them is known in advance),
+ * and come from outside: clients that send requests choose them. So the hash has to be cheap for ten bytes,
+ * well mixed in all its bits, and hard to manipulate without the key.
  *
- * How. Sixteen bytes at a time are combined with the key and with what came before by one multiplication of
- * 64 by 64 bits whose two halves are folded into one. Both factors depend on the key: without that, a chosen
- * half could make a factor zero, and everything after it would not matter (the weakness of this construction
- * with public constants). The length goes into the last step, so that a prefix has another hash.
+ * How. Sixteen bytes at a time are combined with the key and with the hash so far, by one multiplication of
+ * 64 by 64 bits whose two halves are folded into one. Both factors depend on the key. Without that, a chosen
+ * half could make a factor zero, and nothing after it would matter (the weakness of this construction with
+ * public constants). The length goes into the last step, so a prefix has a different hash.
  *
- * What it is not: a cryptographic hash. Equal hashes of different keys are possible; a table must cope with
- * them.
+ * This is not a cryptographic hash. Different keys can have equal hashes; a table must cope with that.
  *
  * Cost. One multiplication for up to 16 bytes, and one at the end.
  *
- * The hash depends on the byte order of the machine, and on the key, which differs between processes: it is
- * not to be stored.
+ * The hash depends on the byte order of the machine, and on the key, which differs between processes, so it
+ * must not be stored.
  */
 #ifndef AX_HASH_H
 #define AX_HASH_H
@@ -30,7 +29,7 @@ typedef struct {
     uint64_t first, second; /* secret, and not zero */
 } ax_hash_key;
 
-/* The product of the two, its upper half folded into its lower one. */
+/* The product of the two, with its upper half folded into its lower half. */
 AX_INLINE uint64_t ax_hash_fold(uint64_t one, uint64_t other)
 {
 #if defined(__SIZEOF_INT128__)
@@ -59,13 +58,13 @@ AX_INLINE uint64_t ax_hash_read_4(const unsigned char *bytes)
     return value;
 }
 
-/* The start of a hash, to which byte strings are then added. */
+/* Starts a hash, to which byte strings are then added. */
 AX_INLINE uint64_t ax_hash_begin(const ax_hash_key *key)
 {
     return key->second;
 }
 
-/* The hash so far, with length bytes more. */
+/* Adds length bytes to the hash so far. */
 AX_INLINE uint64_t ax_hash_add(const ax_hash_key *key, uint64_t hash, const void *data, size_t length)
 {
     const unsigned char *bytes = data;
@@ -74,7 +73,7 @@ AX_INLINE uint64_t ax_hash_add(const ax_hash_key *key, uint64_t hash, const void
     for (; left > 16; left -= 16, bytes += 16) {
         hash = ax_hash_fold(ax_hash_read_8(bytes) ^ key->first, ax_hash_read_8(bytes + 8) ^ hash);
     }
-    if (left >= 8) { /* the two parts may overlap: together they have every byte */
+    if (left >= 8) { /* the two parts may overlap; together they contain every byte */
         one = ax_hash_read_8(bytes);
         other = ax_hash_read_8(bytes + left - 8);
     } else if (left >= 4) {
@@ -86,7 +85,7 @@ AX_INLINE uint64_t ax_hash_add(const ax_hash_key *key, uint64_t hash, const void
     return ax_hash_fold(one ^ key->first, other ^ (hash + length));
 }
 
-/* The end: bits that are well mixed from the lowest up. */
+/* Ends a hash: its bits are well mixed from the lowest up. */
 AX_INLINE uint64_t ax_hash_end(const ax_hash_key *key, uint64_t hash)
 {
     return ax_hash_fold(hash ^ key->second, key->first | 1);

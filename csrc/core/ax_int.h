@@ -1,14 +1,14 @@
 /* ax_int.h: a signed 64-bit integer in a word.
  *
  * Purpose. Arithmetic that is exact or refused: a result outside int64 leaves the cell as it was, and no
- * thread ever sees a wrapped value, not even for a moment. That rules out "add, then look": every operation
- * that can overflow decides on the value that it replaces.
+ * thread ever sees a wrapped value, not even for a moment. That rules out "add, then check": every operation
+ * that can overflow decides on the basis of the value that it replaces.
  *
  * How. An operation is a pure step from (value, operand) to a result; ax_int_apply makes any step atomic.
  * Adding an operation means adding a step.
  *
- * Cost. With AX_SERIALIZED a load, the step and a store. Otherwise one load and one locked
- * compare-and-swap when uncontended, which costs the same as a locked add on x86-64.
+ * Cost. With AX_SERIALIZED: a load, the step and a store. Otherwise, when uncontended: one load and one
+ * locked compare-and-swap, which costs the same as a locked add on x86-64.
  */
 #ifndef AX_INT_H
 #define AX_INT_H
@@ -44,7 +44,7 @@ AX_INLINE bool ax_int_step_sub(int64_t value, int64_t operand, int64_t *result)
     return (((uint64_t)value ^ (uint64_t)operand) & ((uint64_t)value ^ difference)) >> 63 == 0;
 }
 
-/* The operand, whatever the value: an exchange.
+/* The operand, whatever the value is: an exchange.
  *   ensures returned && *result == operand */
 AX_INLINE bool ax_int_step_replace(int64_t value, int64_t operand, int64_t *result)
 {
@@ -53,7 +53,7 @@ AX_INLINE bool ax_int_step_replace(int64_t value, int64_t operand, int64_t *resu
     return true;
 }
 
-/* Bit by bit, as Python's int of any size.
+/* Bitwise, as for Python's int of any size.
  *   ensures returned && *result == (wide)value + operand - (wide)(value | operand) */
 AX_INLINE bool ax_int_step_and(int64_t value, int64_t operand, int64_t *result)
 {
@@ -104,7 +104,7 @@ AX_INLINE bool ax_int_step_advance(int64_t value, int64_t candidate, int64_t *re
     return true;
 }
 
-/* The index that fetch_inc_mod returns for a value: itself, or 0 if it is outside [0, modulus).
+/* The index that fetch_inc_mod returns for a value: the value itself, or 0 if it is outside [0, modulus).
  *   requires modulus > 0
  *   ensures returned == (0 <= value && value < modulus ? value : 0) */
 AX_INLINE int64_t ax_int_index(int64_t value, int64_t modulus)
@@ -138,7 +138,7 @@ AX_INLINE void ax_int_store(ax_word *cell, int64_t value)
     ax_word_store(cell, (uint64_t)value);
 }
 
-/* Swaps if the cell holds *expected; *expected becomes the value found either way (the witness).
+/* Swaps if the cell holds *expected. Either way, *expected becomes the value found (the witness).
  *   ensures returned == ((int64_t)found == old_expected)
  *   ensures *expected == (int64_t)found
  *   ensures (int64_t)left == (returned ? desired : (int64_t)found) && changes == returned */
@@ -150,14 +150,15 @@ AX_INLINE bool ax_int_compare_exchange(ax_word *cell, int64_t *expected, int64_t
     return swapped;
 }
 
-/* Makes what the caller will hand out, from the previous value and the result; false if it cannot, for want
- * of memory. Called before each attempt to swap, so that a failure leaves the cell as it was. */
+/* Builds the caller's answer from the previous value and the result. Returns false if there is no memory. It
+ * is called before each attempt to swap, so a failure leaves the cell as it was. */
 typedef bool (*ax_int_prepare)(void *answer, int64_t previous, int64_t result);
 
 typedef enum { AX_APPLIED, AX_REFUSED, AX_UNPREPARED, AX_OVERTAKEN } ax_application;
 
-/* One attempt to replace the value by step(value, operand). AX_OVERTAKEN: another thread changed the cell in
- * between, and nothing happened. Linearization point: as below. Wait-free. Runs no Python code.
+/* Makes one attempt to replace the value by step(value, operand). AX_OVERTAKEN: another thread changed the
+ * cell in between, and this call changed nothing. Linearization point: as below. Wait-free. Runs no Python
+ * code.
  *   ensures (returned == AX_REFUSED) == !asked.accepted && returned != AX_UNPREPARED
  *   ensures returned == AX_OVERTAKEN || (asked.value == (int64_t)found && asked.operand == operand)
  *   ensures (int64_t)left == (returned == AX_APPLIED ? asked.result : (int64_t)found)
@@ -171,12 +172,13 @@ AX_INLINE ax_application ax_int_try_apply(ax_word *cell, ax_int_step step, int64
     return result == value || ax_int_compare_exchange(cell, &value, result) ? AX_APPLIED : AX_OVERTAKEN;
 }
 
-/* Replaces the value by step(value, operand), where the step does not refuse and the answer can be prepared;
- * else nothing changed. *previous is the value that was replaced or refused, *result what replaced it.
+/* Replaces the value by step(value, operand) if the step does not refuse and the answer can be prepared;
+ * otherwise changes nothing. *previous is the value that was replaced or refused, *result the value that
+ * replaced it.
  *
- * Linearization point: the compare-and-swap that succeeds; where the step refuses or changes nothing, the
- * load (or the failed compare-and-swap) that found the value. Lock-free: a compare-and-swap fails only
- * because another thread's succeeded. Runs no Python code, unless prepare does.
+ * Linearization point: the compare-and-swap that succeeds; if the step refuses or changes nothing, the load
+ * (or the failed compare-and-swap) that found the value. Lock-free: a compare-and-swap fails only because
+ * another thread's succeeded. Runs no Python code, unless prepare does.
  *   ensures asked.value == (int64_t)found && asked.operand == operand && *previous == (int64_t)found
  *   ensures (returned == AX_REFUSED) == !asked.accepted
  *   ensures returned == AX_REFUSED || (prepared_for.previous == *previous && prepared_for.result == *result)
@@ -209,7 +211,8 @@ AX_INLINE bool ax_int_no_answer(void *answer, int64_t previous, int64_t result)
     return true;
 }
 
-/* As ax_int_apply_prepared, for an operation whose answer takes no memory. False if the step refused.
+/* Like ax_int_apply_prepared, for an operation whose answer takes no memory. Returns false if the step
+ * refused.
  *   ensures asked.value == (int64_t)found && asked.operand == operand && *previous == (int64_t)found
  *   ensures returned == asked.accepted && (!returned || *result == asked.result)
  *   ensures (int64_t)left == (returned ? *result : *previous) && changes == (left != found) */
@@ -220,7 +223,8 @@ AX_INLINE bool ax_int_apply(ax_word *cell, ax_int_step step, int64_t operand, in
 }
 
 /* Adds delta if the sum does not pass limit: sum <= limit for delta >= 0, sum >= limit for delta < 0. A sum
- * outside int64 passes every limit. True if it added. Linearization point and progress: as ax_int_apply.
+ * outside int64 passes every limit. Returns true if it added. Linearization point and progress: as
+ * ax_int_apply.
  *   ensures returned == (sum_fits(found, delta) && (delta < 0 ? sum_of(found, delta) >= limit
  *                                                            : sum_of(found, delta) <= limit))
  *   ensures left == (returned ? found + (uint64_t)delta : found) && changes == returned */

@@ -23,7 +23,7 @@ ax_section ax_section_enter_elsewhere(uint64_t thread, uint64_t era)
     return (ax_section){NULL, era};
 }
 
-/* Not below zero: in a forked child the crowd may have been forgotten. */
+/* Does not go below zero: in a forked child the crowd may have been forgotten. */
 void ax_section_leave_crowd(void)
 {
     uint64_t crowd = ax_word_load(&ax_process_sections.crowd);

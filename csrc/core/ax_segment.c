@@ -11,8 +11,8 @@ enum {
     AT_NUMBERS = 16, /* size, capacity, processes, index, slots, owners, heap, heap_bytes, stripes, ... */
     AT_ID = 104,
     AT_CHECKSUM = AX_SEGMENT_HEADER_BYTES - 4,
-    OLD_CHECKSUM = 60, /* of version 1 */
-    CONTROL_END = 512, /* where the index begins */
+    OLD_CHECKSUM = 60, /* in version 1 */
+    CONTROL_END = 512, /* the index begins here */
 };
 static const unsigned char magic[8] = {'a', 't', 'o', 'm', 'i', 'c', 'x', '\n'};
 #define BYTE_ORDER_MARK UINT32_C(0x01020304)

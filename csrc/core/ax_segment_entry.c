@@ -1,4 +1,4 @@
-/* ax_segment_entry.c: the entries of a segment: the heap, the chain and the index. See ax_segment.h. */
+/* ax_segment_entry.c: the entries of a segment: heap, chain and index. See ax_segment.h. */
 #include "ax_segment.h"
 
 #include <string.h>
@@ -6,7 +6,7 @@
 /* Words of the control block, after the header, each on a line of its own. */
 enum { AT_CURSOR = 256, AT_LAST = 384 };
 
-/* Offsets in an entry. What is not atomic is immutable once the entry is published. */
+/* Offsets in an entry. A field that is not atomic is immutable once the entry is published. */
 enum {
     AT_HASH = 0,
     AT_PARENT = 8,
@@ -17,8 +17,8 @@ enum {
     AT_USED = 48,     /* low_used, high_used */
     AT_STATE = 56,    /* atomic */
     AT_NEXT = 64,     /* atomic */
-    AT_NEWEST = 72,   /* atomic: of a family, its newest child */
-    AT_OLDER = 80,    /* the child that its family had before it */
+    AT_NEWEST = 72,   /* atomic: for a family, its newest child */
+    AT_OLDER = 80,    /* the family's newest child before this one */
     AT_RESERVED = 88, /* zeros up to AX_ENTRY_HEADER_BYTES */
 };
 
@@ -35,7 +35,7 @@ AX_INLINE uint64_t pair(uint32_t low, uint32_t high)
     return (uint64_t)high << 32 | low;
 }
 
-/* How many bytes an entry takes. */
+/* The size of an entry in bytes. */
 static uint64_t entry_size(uint64_t kind, uint64_t key_bytes, uint64_t label_bytes, uint64_t bound_count)
 {
     uint64_t size =
@@ -44,14 +44,14 @@ static uint64_t entry_size(uint64_t kind, uint64_t key_bytes, uint64_t label_byt
            (kind == AX_KIND_INT || kind == AX_KIND_FLOAT ? AX_ENTRY_UNIT : 0);
 }
 
-/* Whether the words of a run are where its kind has them. */
+/* Whether the words of a run are in the range for its kind. */
 AX_INLINE bool run_is_sound(const ax_segment *segment, const ax_entry *entry)
 {
     return entry->low_used >= 1 && (uint64_t)entry->low_used + entry->high_used <= segment->words &&
            entry->first_word <= segment->words && entry->words <= segment->words - entry->first_word;
 }
 
-/* A family has words for its overflow child, or none; its children have its bounds. */
+/* A family has words for its overflow child, or none; its children use its bounds. */
 AX_INLINE bool kind_is_sound(const ax_entry *entry)
 {
     switch (entry->kind) {
@@ -111,8 +111,8 @@ ax_word *ax_entry_state(const ax_segment *segment, const ax_entry *entry)
     return ax_segment_word(segment, entry->offset + AT_STATE);
 }
 
-/* Mixes the key in, eight bytes at a time, the last ones filled up with zeros. The random id of the segment
- * makes it hard to choose label values that meet in one place of the index. */
+/* Mixes the key in, eight bytes at a time, padding the last ones with zeros. The segment's random id makes it
+ * hard to choose label values that collide in the index. */
 static uint64_t hash_of(const ax_segment *segment, const ax_wanted *wanted)
 {
     uint64_t hash = segment->id[0] ^ wanted->parent, word;
@@ -131,7 +131,7 @@ static uint64_t hash_of(const ax_segment *segment, const ax_wanted *wanted)
     return hash ^ hash >> 32;
 }
 
-/* A slot of the index: 16 bits of the hash, and the place of the entry in the file. 0: free. */
+/* A slot of the index: 16 bits of the hash and the entry's place in the file. 0: free. */
 #define SLOT_TAG_SHIFT 48
 
 AX_INLINE uint64_t slot_of(uint64_t hash, uint64_t offset)
@@ -172,7 +172,7 @@ static ax_segment_status index_find(const ax_segment *segment, const ax_wanted *
     return AX_SEGMENT_MISSING;
 }
 
-/* False: the index has no room, which no sound segment comes to. */
+/* False: the index has no room, which cannot happen in a sound segment. */
 static bool index_insert(const ax_segment *segment, const ax_entry *entry)
 {
     uint64_t wanted = slot_of(entry->hash, entry->offset);
@@ -187,7 +187,7 @@ static bool index_insert(const ax_segment *segment, const ax_entry *entry)
     return false;
 }
 
-/* Makes child the newest one of its family, unless that is a newer one already. */
+/* Makes child the newest one of its family, unless the family already has a newer one. */
 static bool family_link(const ax_segment *segment, const ax_entry *child)
 {
     ax_entry family, newest;
@@ -209,7 +209,7 @@ static bool family_link(const ax_segment *segment, const ax_entry *child)
     return true;
 }
 
-/* Enters the last entry in the index and in its family, if its maker has not come to that. */
+/* Links the last entry into the index and its family, if its maker has not done so yet. */
 static bool link_last(const ax_segment *segment, const ax_entry *last)
 {
     return last->number == 0 ||
@@ -271,7 +271,8 @@ ax_segment_status ax_segment_last(const ax_segment *segment, ax_entry *last)
     return AX_SEGMENT_FOUND;
 }
 
-/* Moves the hint to the last entry on. Only a hint: whoever finds it behind walks on from there. */
+/* Moves the hint forward to the last entry. It is only a hint: a reader that finds it behind walks on from
+ * there. */
 static void remember_last(const ax_segment *segment, const ax_entry *last)
 {
     ax_word *hint = ax_segment_word(segment, AT_LAST);
@@ -289,10 +290,10 @@ ax_segment_status ax_segment_find(const ax_segment *segment, const ax_wanted *wa
     uint64_t hash = hash_of(segment, wanted);
     ax_segment_status status = index_find(segment, wanted, hash, entry);
     if (status == AX_SEGMENT_MISSING) {
-        /* Only the last entry may be missing in the index. */
+        /* Only the last entry may be missing from the index. */
         status = ax_segment_last(segment, entry);
         if (status == AX_SEGMENT_FOUND && (entry->number == 0 || !key_is(segment, entry, wanted, hash))) {
-            status = index_find(segment, wanted, hash, entry); /* it was the last one until just now */
+            status = index_find(segment, wanted, hash, entry); /* it was the last entry until just now */
         }
     }
     return status;
@@ -304,8 +305,8 @@ uint64_t ax_segment_heap_used(const ax_segment *segment)
     return cursor < segment->heap_bytes ? cursor : segment->heap_bytes;
 }
 
-/* Memory of the heap, as its offset in units and its size in units in one word; 0: there is none. The cursor
- * counts from behind the root. */
+/* Takes heap memory. Returns its offset and its size, both in units, in one word; 0: there is none. The
+ * cursor counts from the end of the root. */
 static uint64_t heap_take(const ax_segment *segment, uint64_t size)
 {
     ax_word *cursor = ax_segment_word(segment, AT_CURSOR);
@@ -319,7 +320,8 @@ static uint64_t heap_take(const ax_segment *segment, uint64_t size)
                 (uint32_t)(size / AX_ENTRY_UNIT));
 }
 
-/* What this process has left from an entry that another one made first, if it is large enough. */
+/* Takes the memory that this process has left over from an entry that another process made first, if it is
+ * large enough. */
 static uint64_t block_take(const ax_segment *segment, ax_word *spare, uint64_t size)
 {
     uint64_t kept = ax_word_exchange(spare, 0);
@@ -327,7 +329,7 @@ static uint64_t block_take(const ax_segment *segment, ax_word *spare, uint64_t s
         return kept;
     }
     if (kept != 0) {
-        ax_word_store(spare, kept); /* loses one that another thread put there: space, no more */
+        ax_word_store(spare, kept); /* may lose another thread's block: only space */
     }
     return heap_take(segment, size);
 }
@@ -337,7 +339,7 @@ static void entry_store(const ax_segment *segment, uint64_t offset, uint64_t at,
     ax_word_store(ax_segment_word(segment, offset + at), value);
 }
 
-/* Writes an entry that nobody else sees yet, with what does not depend on the entry before it. */
+/* Writes the parts of an entry that do not depend on the entry before it. Nobody else sees the entry yet. */
 static void entry_write(const ax_segment *segment, const ax_wanted *wanted, ax_entry *entry)
 {
     uint64_t offset = entry->offset;
@@ -358,7 +360,7 @@ static void entry_write(const ax_segment *segment, const ax_wanted *wanted, ax_e
     }
 }
 
-/* Writes what follows from the entry before it: its number and its words. False: no room. */
+/* Writes the parts that depend on the entry before it: its number and its words. False: no room. */
 static bool entry_place(const ax_segment *segment, const ax_entry *last, ax_entry *entry)
 {
     uint64_t low = last->low_used, high = last->high_used, older = 0;
@@ -380,8 +382,8 @@ static bool entry_place(const ax_segment *segment, const ax_entry *last, ax_entr
     return true;
 }
 
-/* Appends entry behind the last one until it is there, another process has made the same, or it has no room.
- */
+/* Appends entry after the last one. Repeats until it succeeds, another process made the same entry, or there
+ * is no room. */
 static ax_segment_status entry_append(const ax_segment *segment, const ax_wanted *wanted, ax_word *spare,
                                       ax_entry *entry)
 {

@@ -1,7 +1,7 @@
-/* ax_segment_stripe.c: the stripes of a segment, and who owns them. See ax_segment.h. */
+/* ax_segment_stripe.c: the stripes of a segment, and their owners. See ax_segment.h. */
 #include "ax_segment.h"
 
-/* Offsets in the record of an owner, all atomic. The three after the first are written while it is odd. */
+/* Offsets in an owner's record, all atomic. The other three are written while the first one is odd. */
 enum { AT_OWNER = 0, AT_STARTED = 8, AT_BOOT = 16, AT_STAMP = 24 };
 
 #define GENERATIONS (UINT64_C(1) << 20)
@@ -20,7 +20,7 @@ AX_INLINE ax_word *record(const ax_segment *segment, uint64_t stripe, uint64_t a
 ax_process ax_segment_owner_process(const ax_segment *segment, uint64_t stripe, uint64_t owner)
 {
     ax_process process = {.pid = ax_owner_pid(owner), .namespace = ax_owner_namespace(owner)};
-    /* The stamp is the odd word with which they were written: those of an older owner do not count. */
+    /* The stamp is the odd word under which the fields were written: those of an older owner do not count. */
     uint64_t stamp = ax_word_load(record(segment, stripe, AT_STAMP));
     uint64_t odd = ax_owner_is_settled(owner) ? owner_word(ax_owner_generation(owner) - 1, &process) : owner;
     if (stamp == odd) {
@@ -33,8 +33,8 @@ ax_process ax_segment_owner_process(const ax_segment *segment, uint64_t stripe, 
     return process;
 }
 
-/* Zeroes the gauges of a stripe that this process has just made odd. A gauge that is made later has zeros:
- * the owner before was dead by then. */
+/* Zeroes the gauges of a stripe that this process has just made odd. A gauge made later has zeros, because
+ * the previous owner was already dead. */
 static void gauges_clear(const ax_segment *segment, uint64_t stripe)
 {
     ax_entry last;
@@ -44,7 +44,7 @@ static void gauges_clear(const ax_segment *segment, uint64_t stripe)
     }
 }
 
-/* Takes a stripe over from an owner that is dead, or from nobody. */
+/* Takes over a stripe whose owner is dead, or that has no owner. */
 static bool stripe_take(const ax_segment *segment, uint64_t stripe, uint64_t found, const ax_process *me)
 {
     uint64_t generation = (ax_owner_generation(found) | 1) + (ax_owner_is_settled(found) ? 0 : 2);
@@ -57,7 +57,7 @@ static bool stripe_take(const ax_segment *segment, uint64_t stripe, uint64_t fou
     ax_word_store(record(segment, stripe, AT_BOOT), me->boot);
     ax_word_store(record(segment, stripe, AT_STAMP), odd);
     gauges_clear(segment, stripe);
-    /* It fails if this process was held to be dead: then it looks for another stripe. */
+    /* This fails if another process took this one for dead; then it looks for another stripe. */
     return ax_word_compare_exchange(record(segment, stripe, AT_OWNER), &odd,
                                     owner_word(ax_owner_generation(odd) + 1, me));
 }
@@ -79,7 +79,7 @@ void ax_segment_disclaim(const ax_segment *segment, uint64_t stripe, const ax_pr
     uint64_t owner = ax_word_load(record(segment, stripe, AT_OWNER));
     uint64_t mine = owner_word(ax_owner_generation(owner), me);
     if (owner == mine) {
-        /* Nobody's pid: dead for whoever looks. */
+        /* A pid that no process has: every reader sees a dead owner. */
         const ax_process nobody = {.pid = 0, .namespace = me->namespace};
         (void)ax_word_compare_exchange(record(segment, stripe, AT_OWNER), &owner,
                                        owner_word(ax_owner_generation(owner), &nobody));
@@ -108,11 +108,11 @@ double ax_segment_sum_doubles(const ax_segment *segment, uint64_t word)
     return sum;
 }
 
-/* The part of a living owner; 0 while the stripe changes hands. */
+/* The share of a living owner; 0 while the stripe changes hands. */
 static int64_t living_part(const ax_segment *segment, uint64_t stripe, uint64_t word,
                            ax_segment_is_alive is_alive, void *context)
 {
-    enum { MOST_TRIES = 8 }; /* so many changes of hands in a moment happen in a hostile file alone */
+    enum { MOST_TRIES = 8 }; /* only a hostile file changes hands this often in a moment */
     for (int tries = 0; tries < MOST_TRIES; tries++) {
         uint64_t owner = ax_word_load(record(segment, stripe, AT_OWNER));
         int64_t part = ax_int_load(ax_segment_stripe_word(segment, stripe, word));

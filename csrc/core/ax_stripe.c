@@ -14,7 +14,7 @@ static size_t stripe_count(size_t wanted)
     return count;
 }
 
-/* One line more than the stripes need, to align them; the head of the block holds the description. */
+/* One line more than the stripes need, to align them. The block begins with the ax_stripes. */
 static size_t stripes_block_size(size_t count, size_t size)
 {
     return sizeof(ax_stripes) + AX_CACHE_LINE + count * size;

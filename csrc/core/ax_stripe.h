@@ -1,15 +1,15 @@
 /* ax_stripe.h: memory that threads write side by side, each on cache lines of its own.
  *
- * How to use. What counts begins with cells of its own. When two threads contend for them it calls
+ * How to use. A counter begins with its own cells. When two threads contend for them, it calls
  * ax_stripes_ensure, and from then on each thread writes in the stripe that its number picks. A reader adds
- * up the stripes; what is written in them only has to be a sum in which the order does not matter.
+ * up the stripes. So what is written must be a sum, in which the order does not matter.
  *
- * Cost. Nothing until the first contention; then a block, once. Two threads may share a stripe, so a write
- * is still a compare-and-swap, but on a line that hardly anybody else writes.
+ * Cost. Nothing until the first contention, then one block. Two threads may share a stripe, so a write is
+ * still a compare-and-swap, but on a line that other threads hardly ever write.
  *
- * Publication. The block is filled with zeros, and then published by a compare-and-swap from NULL; the loser
- * of that race frees its own, which nobody has seen. What was published stays until the owner is freed, so
- * whoever found it may write to it for as long as the owner lives.
+ * Publication. The block is filled with zeros, and then published by a compare-and-swap from NULL. The loser
+ * of that race frees its own block, which no other thread has seen. A published block stays until the owner
+ * is freed, so a thread that found it may write to it for as long as the owner lives.
  */
 #ifndef AX_STRIPE_H
 #define AX_STRIPE_H
@@ -22,21 +22,22 @@
 #define AX_CACHE_LINE 64
 
 typedef struct {
-    void *block;  /* immutable after creation: what the allocator gave, to be freed */
-    char *start;  /* immutable after creation: the first stripe, at a cache line's start */
-    size_t size;  /* immutable after creation: of a stripe, in bytes: whole cache lines */
-    size_t count; /* immutable after creation: of stripes, a power of two */
+    void *block;  /* immutable after creation: what the allocator returned, to be freed */
+    char *start;  /* immutable after creation: the first stripe, aligned to a cache line */
+    size_t size;  /* immutable after creation: the size of a stripe in bytes, whole cache lines */
+    size_t count; /* immutable after creation: the number of stripes, a power of two */
 } ax_stripes;
 
-/* Where stripes come from and go to, and how many are wanted: asked once an owner, when it is first
- * contended. allocate returns NULL where there is no memory: the owner then goes on with what it has. */
+/* How to allocate and release stripes, and how many are wanted. stripe_count is called once per owner, when
+ * it is first contended. allocate returns NULL if there is no memory; the owner then goes on with what it
+ * has. */
 typedef struct {
     void *(*allocate)(size_t size);
     void (*release)(void *block);
     size_t (*stripe_count)(void);
 } ax_stripe_system;
 
-/* A size in bytes, rounded up to whole cache lines; an address, to the start of one.
+/* A size in bytes, rounded up to whole cache lines; an address, rounded up to the start of one.
  *   requires size <= SIZE_MAX - AX_CACHE_LINE
  *   ensures returned >= size && returned - size < AX_CACHE_LINE && returned % AX_CACHE_LINE == 0 */
 AX_INLINE size_t ax_cache_lines(size_t size)
@@ -56,7 +57,7 @@ AX_INLINE ax_word *ax_stripe_at(const ax_stripes *stripes, size_t index)
     return (ax_word *)(void *)(stripes->start + index * stripes->size);
 }
 
-/* That of a thread: every number has one.
+/* The stripe of a thread: every number has one.
  *   requires stripes->count != 0 && (stripes->count & (stripes->count - 1)) == 0
  *   ensures (char *)returned >= stripes->start
  *   ensures (size_t)((char *)returned - stripes->start) % stripes->size == 0
@@ -67,14 +68,14 @@ AX_INLINE ax_word *ax_stripe_of(const ax_stripes *stripes, uint64_t thread)
     return ax_stripe_at(stripes, (size_t)thread & (stripes->count - 1));
 }
 
-/* The stripes in slot, each of so many words; made if there are none, NULL if there is no memory.
- * Lock-free. Runs no Python code. */
+/* Returns the stripes in slot, each of `words` words. Makes them if there are none; NULL if there is no
+ * memory. Lock-free. Runs no Python code. */
 ax_stripes *ax_stripes_ensure(ax_pointer *slot, size_t words, const ax_stripe_system *system);
 
-/* What the stripes in slot take, in bytes: 0 if there are none. Wait-free. Runs no Python code. */
+/* The memory of the stripes in slot, in bytes; 0 if there are none. Wait-free. Runs no Python code. */
 size_t ax_stripes_bytes(const ax_pointer *slot);
 
-/* Only for an owner that no other thread can see any more. */
+/* Only for an owner that no other thread can see any longer. */
 void ax_stripes_free(ax_pointer *slot, const ax_stripe_system *system);
 
 #endif

@@ -1,13 +1,13 @@
 /* ax_table.c: see ax_table.h. */
 #include "ax_tree.h"
 
-/* What was taken out. */
+/* Retired nodes and entries. */
 
 #if AX_SECTIONS_OVERLAP
 
 enum { LEAST_PATIENCE = 32 };
 
-/* Of slots of nodes and entries. */
+/* A list of slots of nodes and entries. */
 typedef struct {
     ax_table_slot first, last; /* 0 if it is empty */
     uint64_t count;
@@ -18,7 +18,7 @@ static bool is_top(ax_table_slot item)
     return ax_tree_width(item) != 0 && ax_tree_node(item)->top != 0;
 }
 
-/* Whether this is a root that went with all that is beneath. */
+/* Whether this is a root that was retired together with everything beneath it. */
 static bool is_whole(ax_table_slot item)
 {
     return is_top(item) && ax_tree_root_of(item)->whole;
@@ -37,7 +37,7 @@ static void list_add(List *list, ax_table_slot item)
     list->count++;
 }
 
-/* Puts a list that has items before what is there. Lock-free. */
+/* Puts a non-empty list in front of what is there. Lock-free. */
 static void list_push(ax_pointer *head, const List *list)
 {
     void *found = ax_pointer_load(head);
@@ -81,7 +81,7 @@ static void change_retire(ax_table *table, const ax_tree_change *change)
     }
 }
 
-/* Retires a tree that was swapped out, with all that is in it. */
+/* Retires a tree that was swapped out, with everything in it. */
 static void tree_retire(ax_table *table, const ax_table_model *model, ax_table_slot root)
 {
     List list = {0, 0, 0};
@@ -112,8 +112,8 @@ static void list_free(const ax_table_model *model, ax_table_slot first)
     }
 }
 
-/* Puts each item of a list to those that a section holds up, or to the others. The section that holds up the
- * last of them is the guard. */
+/* Splits a list into the items that a section protects and the others. The guard is the section that protects
+ * the last of them. */
 static void list_part(ax_table_slot first, const ax_sections_view *view, List *held, List *over,
                       const ax_section **guard)
 {
@@ -140,16 +140,16 @@ static void guard_set(ax_table *table, const ax_section *guard)
     ax_word_store(&table->guard_era, guard->era);
 }
 
-/* Whether all that is held is to be looked through: if the section that held up some of it is gone, or so
- * much was added that the work is paid for. */
+/* Whether to examine the whole held list: if the section that protected some of it is gone, or if enough was
+ * added to pay for the work. */
 static bool is_held_too_long(const ax_table *table)
 {
     return ax_pointer_load(&table->held) != NULL &&
            (!guard_lasts(table) || (int64_t)ax_word_load(&table->patience) <= 0);
 }
 
-/* In the end nothing is retired that was not looked at; and what is held is guarded by a section that was
- * there after it was put back: whoever leaves that one looks again. */
+/* At the end, everything retired has been examined, and what is held is guarded by a section that still
+ * existed after the list was put back: the thread that leaves that section examines it again. */
 void ax_table_collect(ax_table *table, const ax_table_model *model)
 {
     for (;;) {
@@ -197,7 +197,7 @@ static void lists_free(ax_table *table, const ax_table_model *model)
 
 #else
 
-/* Nothing overlaps: what a change replaced is freed at once, and last what may run any code. */
+/* Nothing overlaps: what a change replaced is freed at once. What may run any code is freed last. */
 static void change_retire(ax_table *table, const ax_tree_change *change)
 {
     (void)table;
@@ -245,7 +245,7 @@ void ax_table_init(ax_table *table)
     lists_init(table);
 }
 
-/* Tries a change once, in a section, from this root: DONE, NO_MEMORY, or ABSENT if the root has changed. */
+/* Tries a change from this root once, in a section: DONE, NO_MEMORY, or ABSENT if the root has changed. */
 static ax_table_change change_try(ax_table *table, ax_tree_change *change, ax_table_slot root)
 {
     void *expected = (void *)root;
@@ -283,7 +283,7 @@ const ax_table_entry *ax_table_find_or_full(const ax_table *table, ax_section *s
     return entry;
 }
 
-/* Tries an insertion once, in a section: as ax_table_insert, or ABSENT if the root has changed. */
+/* Tries an insertion once, in a section: like ax_table_insert, or ABSENT if the root has changed. */
 static ax_table_change insert_try(ax_table *table, ax_section *section, const ax_table_addition *addition,
                                   ax_tree_change *change, void **found)
 {
@@ -319,7 +319,7 @@ ax_table_change ax_table_insert(ax_table *table, const ax_table_model *model, ui
         if (done == AX_TABLE_DONE) {
             change_retire(table, &change);
         } else if (done != AX_TABLE_ABSENT) {
-            ax_tree_entry_free(model, entry); /* runs no code: the caller has references of its own */
+            ax_tree_entry_free(model, entry); /* runs no code: the caller has its own references */
         }
         if (done != AX_TABLE_ABSENT) {
             ax_table_collect(table, model);

@@ -5,12 +5,12 @@
 
 enum {
     HASH_BITS = 64,
-    FIRST_WIDTH = 2, /* of a node for two entries */
+    FIRST_WIDTH = 2, /* the width of a node for two entries */
 };
 
 static struct {
     ax_tree_root root;
-    uint32_t count, top; /* from here on an ax_table_node, of width 2 */
+    uint32_t count, top; /* from here on this is an ax_table_node of width 2 */
 #if AX_SECTIONS_OVERLAP
     ax_table_life life;
 #endif
@@ -27,7 +27,7 @@ static size_t node_bytes(size_t slots, bool top)
     return (top ? sizeof(ax_tree_root) : 0) + sizeof(ax_table_node) + slots * sizeof(ax_table_slot);
 }
 
-/* A node of empty slots; NULL if there is no memory. The top node has its root before it. */
+/* Makes a node of empty slots; NULL if there is no memory. The top node is preceded by its root. */
 static ax_table_node *node_new(ax_tree_change *change, size_t slots, bool top)
 {
     size_t size = node_bytes(slots, top);
@@ -84,7 +84,7 @@ void ax_tree_free(const ax_table_model *model, ax_table_slot slot, bool entries)
     ax_tree_node_free(model, node);
 }
 
-/* What the nodes take from a slot down. */
+/* The memory of the nodes from a slot down, in bytes. */
 static size_t tree_bytes(ax_table_slot slot, bool top)
 {
     size_t bytes = 0;
@@ -117,7 +117,7 @@ static size_t index_at(uint64_t hash, unsigned bits, unsigned width)
     return bits >= HASH_BITS ? 0 : (size_t)(hash >> bits & ((UINT64_C(1) << width) - 1));
 }
 
-/* Whether a node is too small for so many entries beneath, or far too large. */
+/* Whether a node is too small for count entries beneath it, or far too large. */
 static bool is_crowded(unsigned width, uint64_t count)
 {
     return width < AX_TABLE_WIDTH && count > (UINT64_C(3) << width) / 4;
@@ -137,7 +137,7 @@ static unsigned width_for(uint64_t count)
     return width;
 }
 
-/* Puts an entry beneath a slot all of whose nodes are new; false without memory, when it is not there. */
+/* Puts an entry beneath a slot whose nodes are all new. False: no memory, and it was not put there. */
 static bool place(ax_tree_change *change, ax_table_slot *slot, unsigned bits, const ax_table_entry *entry)
 {
     if (*slot == 0) {
@@ -179,7 +179,7 @@ static bool place(ax_tree_change *change, ax_table_slot *slot, unsigned bits, co
     return true;
 }
 
-/* Puts all entries that are beneath an old slot, but for the one that is removed, beneath a new one. */
+/* Puts all entries beneath an old slot, except the one to remove, beneath a new slot. */
 static bool place_all(ax_tree_change *change, ax_table_slot *slot, unsigned bits, ax_table_slot old)
 {
     if (ax_tree_width(old) == 0) {
@@ -194,7 +194,7 @@ static bool place_all(ax_tree_change *change, ax_table_slot *slot, unsigned bits
     return true;
 }
 
-/* How many entries there will be beneath a node or an entry on the way of the change. */
+/* The number of entries beneath a node or an entry on the path of the change, after the change. */
 static uint64_t count_after(const ax_tree_change *change, ax_table_slot slot)
 {
     uint64_t count = ax_tree_width(slot) == 0 ? slot != 0 : ax_tree_node(slot)->count;
@@ -208,7 +208,7 @@ static void replaced_by(ax_tree_change *change, ax_table_slot old, bool top, ax_
     change->rebuilt = rebuilt;
 }
 
-/* The same, of a slot all whose entries have one hash. */
+/* Like rebuild, for a slot whose entries all have the same hash. */
 static bool rebuild_chain(ax_tree_change *change, ax_table_slot old, size_t count)
 {
     ax_table_node *chain = node_new(change, count, false);
@@ -228,8 +228,8 @@ static bool rebuild_chain(ax_tree_change *change, ax_table_slot old, size_t coun
     return true;
 }
 
-/* Makes anew what is beneath an old slot at so many bits, with the entry that is added and without the one
- * that is removed. False without memory, when nothing is left of it. */
+/* Rebuilds what is beneath an old slot, after `bits` bits of the hash, with the added entry and without the
+ * removed one. False: no memory, and everything it made was freed. */
 static bool rebuild(ax_tree_change *change, ax_table_slot old, unsigned bits, bool top)
 {
     uint64_t count = count_after(change, old);
@@ -262,8 +262,8 @@ void ax_tree_undo(ax_tree_change *change)
     ax_tree_free(change->model, change->rebuilt, false);
 }
 
-/* Whether the way of the change leads through this node, so that a copy of it will do; else what is there is
- * to be made anew. */
+/* Whether the path of the change leads through this node, so that copying it suffices; otherwise what is
+ * there has to be rebuilt. */
 static bool is_copied(const ax_tree_change *change, ax_table_slot slot, unsigned bits)
 {
     unsigned width = ax_tree_width(slot);

@@ -1,11 +1,11 @@
-/* linescan: counts the lines of large buffers, in many threads at once, into cells of atomicx.
+/* linescan: counts the lines of large buffers, in many threads at once, in atomicx cells.
  *
  *     scanner = Scanner()                     or Scanner(lines=a_counter, longest=an_int, active=an_int)
  *     scanner.scan(data)                      the number of lines in data
  *     scanner.lines.load()                    of all calls so far, while they run too
  *
- * The loop over the bytes runs without the GIL. Chunk by chunk it publishes what it found: without a call
- * through Python, and where atomicx allows it without a thread state.
+ * The loop over the bytes runs without the GIL. After each chunk it publishes what it found, without a call
+ * through Python and, if atomicx allows it, without a thread state.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -18,12 +18,12 @@
 #define CHUNK_BYTES 65536
 
 typedef struct {
-    const AtomicX_API *atomicx; /* owns a reference to its owner */
+    const AtomicX_API *atomicx; /* holds a reference to the table's owner */
 } State;
 
 typedef struct {
     PyObject_HEAD
-    const AtomicX_API *atomicx; /* borrowed from the module, which the type keeps */
+    const AtomicX_API *atomicx; /* borrowed from the module, which the type keeps alive */
     PyObject *lines;            /* owned; a Counter */
     PyObject *longest;          /* owned; an AtomicInt */
     PyObject *active;           /* owned; an AtomicInt */
@@ -34,8 +34,8 @@ typedef struct {
 
 typedef struct {
     uint64_t lines;
-    int64_t length;  /* of the line that goes on */
-    int64_t longest; /* of those that have ended */
+    int64_t length;  /* of the current line */
+    int64_t longest; /* of the lines that have ended */
 } Found;
 
 static void scan_chunk(const char *bytes, Py_ssize_t size, Found *found)
@@ -59,12 +59,12 @@ static int publish(const Scanner *self, const Found *found, uint64_t lines)
     int64_t longest = atomicx->int_load(self->longest_cell);
     while (longest < found->longest &&
            !atomicx->int_compare_exchange(self->longest_cell, &longest, found->longest)) {
-        /* another thread came between, and longest is now what it left */
+        /* another thread came in between, and longest is now the value that it left */
     }
     return atomicx->counter_add(self->lines_cell, lines);
 }
 
-/* Detaches this thread; attaches it to publish, where the cells need that. */
+/* Detaches this thread, and attaches it again to publish if the cells need that. */
 static int scan_all(const Scanner *self, const char *bytes, Py_ssize_t size, Found *found)
 {
     int detached = (self->atomicx->flags & ATOMICX_DETACHED) != 0;
@@ -132,7 +132,7 @@ static PyObject *scanner_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
     return (PyObject *)self;
 }
 
-/* There is no tp_clear: a scanner that could be found without its objects would have cells of nothing. */
+/* There is no tp_clear: it would leave a reachable scanner whose cells have lost their objects. */
 static int scanner_traverse(PyObject *object, visitproc visit, void *arg)
 {
     Scanner *self = (Scanner *)object;
