@@ -195,7 +195,7 @@ static int child_enter(Family *family, const FamilyDefinition *definition, const
     };
     void *found = NULL;
     if (AX_SECTIONS_OVERLAP) {
-        child_note(family, child, query->hash); /* now, since another thread may find and remove it at once */
+        child_note(family, child, query->hash); /* first: another thread may find and remove it at once */
     }
     switch (ax_table_insert(&family->table, &family_model, section_thread(), &addition, &found)) {
     case AX_TABLE_DONE:
@@ -477,8 +477,7 @@ PyObject *family_clear(PyObject *self, PyObject *Py_UNUSED(unused))
     for (size_t i = 0; i < going.count; i++) {
         uint64_t hash = labels_hash(key, going.items[i].key);
         if (going.count > REMEMBERED_CHILDREN && Py_REFCNT((PyObject *)going.items[i].value) > 1) {
-            child_note(family, going.items[i].value,
-                       hash); /* later notes may have overwritten the first one */
+            child_note(family, going.items[i].value, hash); /* its first note may be overwritten by now */
         }
         Py_DECREF((PyObject *)going.items[i].key);
         child_let_go(family, going.items[i].value, hash);

@@ -1,6 +1,6 @@
 /* float_operations.h: the methods of AtomicFloat and SharedFloat, compiled once for each.
  *
- * The includer defines where the word is, with cell_enter and cell_leave: see int_operations.h.
+ * The includer provides the word through cell_enter and cell_leave: see int_operations.h.
  */
 #ifndef AX_FLOAT_OPERATIONS_H
 #define AX_FLOAT_OPERATIONS_H

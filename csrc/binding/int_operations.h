@@ -1,7 +1,6 @@
 /* int_operations.h: the methods of AtomicInt and SharedInt, compiled once for each.
  *
- * The includer defines where the word is, with three functions that it defines or includes before this
- * header:
+ * The includer provides the word through three functions, which it defines or includes before this header:
  *
  *   bool cell_enter(PyObject *self, ax_word **word)   true: *word may be used until cell_leave. False, with a
  *                                                     ValueError: the cell has no word (any longer).
@@ -9,9 +8,9 @@
  *   void cell_contended(PyObject *self)               another thread came in between; update() calls it
  *                                                     before it tries again
  *
- * and by CELL_DEALLOC the type's tp_dealloc, by CELL_IS_SHARED whether other processes have the word too, and
- * by CELL_OWN_WORD(self) the word if it is this process's alone and lives as long as the cell; otherwise
- * NULL.
+ * It also defines CELL_DEALLOC, the type's tp_dealloc; CELL_IS_SHARED, whether other processes use the word
+ * too; and CELL_OWN_WORD(self), the word if it belongs to this process alone and lives as long as the cell,
+ * otherwise NULL.
  *
  * An operation that changes nothing enters with cell_enter_to_read(self, &word), which is otherwise the same.
  *
@@ -219,8 +218,7 @@ AX_INLINE PyObject *int_apply_none(PyObject *self, ax_int_step step, int64_t ope
 AX_INLINE PyObject *int_apply_in_place(PyObject *self, ax_int_step step, PyObject *argument)
 {
     int64_t operand;
-    /* Raises TypeError and never returns NotImplemented: the right operand's own addition would rebind the
-     * name. */
+    /* A TypeError, never NotImplemented: the right operand's own addition would rebind the name. */
     if (!as_int64(argument, &operand) || !int_apply(self, step, operand)) {
         return NULL;
     }

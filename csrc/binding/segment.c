@@ -54,7 +54,7 @@ bool segment_owner_is_alive(void *object, uint64_t stripe, uint64_t owner)
     return true;
 }
 
-/* For claiming, every owner is checked: none counts as alive from memory. */
+/* For claiming, every owner is checked again; no earlier result is trusted. */
 static bool owner_is_alive_now(void *object, uint64_t stripe, uint64_t owner)
 {
     ax_process process = ax_segment_owner_process(&((Segment *)object)->view, stripe, owner);

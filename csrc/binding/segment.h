@@ -27,15 +27,14 @@ typedef struct {
     ax_word *claim;     /* atomic: epoch << 16 | stripe of this process, for all mappings of the file */
     ax_pointer *chunks; /* of objects, indexed by the number of the entry */
     size_t chunk_count;
-    ax_word
-        *seen; /* atomic, two per stripe: an owner, and until when it counts as alive without asking /proc */
-    PyObject *path;     /* a str; NULL if it is anonymous */
-    ax_word own_epoch;  /* atomic: the epoch in which `own` is the stripe of this process; NOBODY if the
-                           process may not count */
-    ax_pointer own;     /* atomic */
-    ax_word own_claim;  /* atomic: the claim of an anonymous segment */
-    ax_word spare;      /* atomic: see ax_segment_make */
-    ax_word warned;     /* atomic: whether the warning that it is nearly full was given */
+    ax_word *seen;     /* atomic, two per stripe: an owner, and until when it counts as alive without /proc */
+    PyObject *path;    /* a str; NULL if it is anonymous */
+    ax_word own_epoch; /* atomic: the epoch in which `own` is the stripe of this process; NOBODY if the
+                          process may not count */
+    ax_pointer own;    /* atomic */
+    ax_word own_claim; /* atomic: the claim of an anonymous segment */
+    ax_word spare;     /* atomic: see ax_segment_make */
+    ax_word warned;    /* atomic: whether the warning that it is nearly full was given */
     PyObject *weakrefs; /* owned by the interpreter */
 } Segment;
 

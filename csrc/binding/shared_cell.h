@@ -83,7 +83,7 @@ AX_INLINE void cell_contended(PyObject *self)
 
 extern PyMemberDef shared_cell_members[]; /* immutable: the offset of the list of weak references */
 
-/* Slots (one of them needs a format), and the method release. */
+/* Slots (shared_init still needs a format), and the method release. */
 int shared_init(PyObject *self, PyObject *args, PyObject *kwargs, const char *format); /* "O|O:TYPE" */
 int shared_traverse(PyObject *self, visitproc visit, void *arg);
 int shared_clear(PyObject *self);

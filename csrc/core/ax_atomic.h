@@ -67,7 +67,7 @@ typedef struct {
 #if !defined(AX_WORD_IS_LOCK_FREE)
 #if defined(__GCC_ATOMIC_LLONG_LOCK_FREE) /* gcc and clang: 0 means never, 1 sometimes, 2 always */
 #define AX_WORD_IS_LOCK_FREE (__GCC_ATOMIC_LLONG_LOCK_FREE == 2)
-#else /* Visual C++: all its processors have a compare-and-swap of 64 bits */
+#else /* Visual C++: all its target processors have a 64-bit compare-and-swap */
 #define AX_WORD_IS_LOCK_FREE 1
 #endif
 #endif

@@ -62,7 +62,7 @@
 typedef struct {
     ax_word first;      /* atomic */
     ax_word base;       /* atomic: what was drained */
-    ax_pointer stripes; /* atomic: NULL, then for good an ax_stripes */
+    ax_pointer stripes; /* atomic: NULL at first, then an ax_stripes for good */
     ax_word last;       /* atomic */
 } ax_counter;
 

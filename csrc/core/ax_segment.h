@@ -237,7 +237,7 @@ AX_INLINE uint32_t ax_owner_namespace(uint64_t owner)
     return (uint32_t)(owner >> 22 & 0x3fffff);
 }
 
-/* A process, as it is known to others. */
+/* A process, as other processes know it. */
 typedef struct {
     uint32_t pid;       /* 22 bits */
     uint32_t namespace; /* 22 bits: a tag of its pid namespace */

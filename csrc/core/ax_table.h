@@ -59,7 +59,7 @@ typedef struct {
     void (*release)(void *object); /* gives one back; may run any code; never called in a section */
     void *(*allocate)(
         size_t size);          /* at a multiple of 8; NULL if there is no memory. Called in sections too: */
-    void (*free)(void *block); /*   neither collects, raises or waits. free takes no NULL */
+    void (*free)(void *block); /*   neither collects, raises or waits. free is never given NULL */
 } ax_table_model;
 
 #if AX_SECTIONS_OVERLAP
@@ -95,7 +95,7 @@ typedef uintptr_t ax_table_slot;
 enum { AX_TABLE_WIDTH = 6, AX_TABLE_CHAIN = 7 };
 
 typedef struct {
-    uint32_t count; /* immutable, all except the life: the number of entries beneath */
+    uint32_t count; /* entries beneath; immutable, like all fields except the life */
     uint32_t top;   /* 1 if this is the top node of a root */
 #if AX_SECTIONS_OVERLAP
     ax_table_life life;
@@ -104,13 +104,13 @@ typedef struct {
 } ax_table_node;
 
 typedef struct {
-    ax_pointer root; /* atomic: the slot of the top node, before which a root's further fields are */
+    ax_pointer root; /* atomic: the slot of the top node, which the root's other fields precede */
 #if AX_SECTIONS_OVERLAP
     ax_pointer retired; /* atomic: a list of what changes took out */
     ax_pointer held;    /* atomic: a list of those items that sections were seen to protect */
     ax_pointer guard; /* atomic: the slot of one such section (NULL: one of the crowd), and its era; a pair */
-    ax_word guard_era; /*   that does not belong together does no harm */
-    ax_word patience;  /* atomic: how much more may be held before all that is held is looked through again */
+    ax_word guard_era; /*   of a slot and an era that do not match does no harm */
+    ax_word patience;  /* atomic: how many more may be held before the whole list is examined again */
 #endif
 } ax_table;
 
@@ -122,7 +122,7 @@ typedef enum {
     AX_TABLE_NO_MEMORY, /* nothing changed */
 } ax_table_change;
 
-/* What is to be inserted. */
+/* What to insert. */
 typedef struct {
     uint64_t hash;
     const void *query; /* for matches() */

@@ -19,7 +19,7 @@ typedef struct {
     size_t bytes;      /* immutable: the size of the root and of all nodes and entries beneath */
 #if AX_SECTIONS_OVERLAP
     uint64_t since; /* immutable: the era in which the table was last empty: nothing beneath is older */
-    bool whole;     /* owned by the change that took it out: all nodes and entries went with it */
+    bool whole; /* owned by the change that took it out: whether all nodes and entries were retired with it */
 #endif
 } ax_tree_root;
 

@@ -59,7 +59,7 @@ static int publish(const Scanner *self, const Found *found, uint64_t lines)
     int64_t longest = atomicx->int_load(self->longest_cell);
     while (longest < found->longest &&
            !atomicx->int_compare_exchange(self->longest_cell, &longest, found->longest)) {
-        /* another thread came in between, and longest is now the value that it left */
+        /* another thread came between, and longest is now what it left */
     }
     return atomicx->counter_add(self->lines_cell, lines);
 }
