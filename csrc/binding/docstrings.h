@@ -3,13 +3,13 @@
 #define AX_DOCSTRINGS_H
 
 #define DOC_Admission \
-    "Admits up to a limit: counts one more until its block ends, or nothing.\n" \
+    "Admits up to a limit: counts one more until its block ends, or counts nothing.\n" \
     "\n" \
-    "`with cell.admit(limit) as admitted:` runs the block in any case; admitted says whether it was counted. It\n" \
-    "may be entered again after its block has ended, by any thread, but not while it is entered: each use at a\n" \
-    "time takes an admission of its own. It is not a decorator, since a function could not tell whether it was\n" \
-    "admitted. It keeps its cell alive. That of a shared cell does nothing in a process that did not enter it,\n" \
-    "such as a child that was forked inside the block."
+    "`with cell.admit(limit) as admitted:` runs the block in either case; admitted says whether it was counted.\n" \
+    "It may be entered again after its block has ended, by any thread, but not while it is entered: concurrent\n" \
+    "uses need an admission each. It is not a decorator, since a function could not tell whether it was\n" \
+    "admitted. It keeps its cell alive. The admission of a shared cell does nothing in a process that did not\n" \
+    "enter it, such as a child that was forked inside the block."
 
 #define DOC_Admission___call__ \
     "__call__($self, /, *args, **kwargs)\n" \
@@ -21,15 +21,15 @@
     "__enter__($self, /)\n" \
     "--\n" \
     "\n" \
-    "Add one to the cell unless that would pass the limit. Returns whether it did.\n" \
+    "Add one to the cell unless that would pass the limit. Returns whether it added.\n" \
     "\n" \
-    "Raises RuntimeError if it is entered already, ValueError if the cell was released. Lock-free."
+    "Raises RuntimeError if it is already entered, ValueError if the cell was released. Lock-free."
 
 #define DOC_Admission___exit__ \
     "__exit__($self, /, *exc_info)\n" \
     "--\n" \
     "\n" \
-    "Subtract one from the cell if the entry has added it. Returns None: an exception passes on.\n" \
+    "Subtract one from the cell if the entry added one. Returns None, so an exception propagates.\n" \
     "\n" \
     "Raises RuntimeError if it is not entered, OverflowError if the result does not fit in 64 bits,\n" \
     "ValueError if the cell was released. Lock-free."
@@ -44,15 +44,15 @@
     "AtomicBool(value=False, /)\n" \
     "--\n" \
     "\n" \
-    "An atomic flag. It takes True and False and nothing else: any other value is a TypeError.\n" \
+    "An atomic flag. It takes True and False only: any other value is a TypeError.\n" \
     "\n" \
-    "Each operation is one step: linearizable, and sequentially consistent as C11's memory_order_seq_cst. None\n" \
-    "waits for another thread, so all may be used in signal handlers, __del__, callbacks of the garbage\n" \
+    "Each operation is one step: linearizable, and sequentially consistent like C11's memory_order_seq_cst.\n" \
+    "None waits for another thread, so all may be used in signal handlers, __del__, callbacks of the garbage\n" \
     "collector or of weak references, and after a fork. (The pure-Python twin is lock-free with the GIL.\n" \
-    "Without it, it stands on a dict's own mutex: exact, but neither lock-free nor safe in a child that was\n" \
+    "Without the GIL it relies on a dict's own mutex: exact, but neither lock-free nor safe in a child that was\n" \
     "forked while other threads used it.)\n" \
     "\n" \
-    "bool(cell) is a load. To call __init__ again is to store."
+    "bool(cell) is a load. Calling __init__ again is a store."
 
 #define DOC_AtomicBool___reduce__ \
     "__reduce__($self, /)\n" \
@@ -72,7 +72,7 @@
     "compare_and_set($self, /, expected, desired)\n" \
     "--\n" \
     "\n" \
-    "Replace the value by desired if it is expected. Returns whether it did.\n" \
+    "Replace the value with desired if it is expected. Returns whether it did.\n" \
     "\n" \
     "Raises TypeError unless both are True or False. Lock-free. Java: compareAndSet."
 
@@ -80,7 +80,7 @@
     "compare_exchange($self, /, expected, desired)\n" \
     "--\n" \
     "\n" \
-    "Replace the value by desired if it is expected. Returns the witness: the value found.\n" \
+    "Replace the value with desired if it is expected. Returns the witness: the value found.\n" \
     "\n" \
     "The value was replaced if and only if the witness is expected. Raises TypeError unless both are True\n" \
     "or False. Lock-free. C11: atomic_compare_exchange_strong."
@@ -113,7 +113,7 @@
     "test_and_set($self, /)\n" \
     "--\n" \
     "\n" \
-    "Set the flag. Returns the previous value: False for the one caller who set it.\n" \
+    "Set the flag. Returns the previous value: False for the one caller that set it.\n" \
     "\n" \
     "Lock-free. C11: atomic_flag_test_and_set."
 
@@ -124,17 +124,17 @@
     "An atomic double-precision number.\n" \
     "\n" \
     "Values and operands are floats, or anything with __float__ or __index__; a str is a TypeError.\n" \
-    "Comparisons are by bits: a NaN equals itself, so that a loop over NaN ends, and 0.0 is not -0.0. The\n" \
-    "witness of compare_exchange tells the outcome by its bits too: loop on compare_and_set.\n" \
+    "Comparisons are by bits: a NaN equals itself, so that a loop over NaN ends, and 0.0 is not -0.0. So == on\n" \
+    "the witness of compare_exchange does not tell the outcome: loop on compare_and_set.\n" \
     "\n" \
-    "Each operation is one step: linearizable, and sequentially consistent as C11's memory_order_seq_cst. None\n" \
-    "waits for another thread, so all may be used in signal handlers, __del__, callbacks of the garbage\n" \
+    "Each operation is one step: linearizable, and sequentially consistent like C11's memory_order_seq_cst.\n" \
+    "None waits for another thread, so all may be used in signal handlers, __del__, callbacks of the garbage\n" \
     "collector or of weak references, and after a fork. (The pure-Python twin is lock-free with the GIL.\n" \
-    "Without it, it stands on a dict's own mutex: exact, but neither lock-free nor safe in a child that was\n" \
+    "Without the GIL it relies on a dict's own mutex: exact, but neither lock-free nor safe in a child that was\n" \
     "forked while other threads used it.)\n" \
     "\n" \
-    "+= and -= are atomic and give the cell itself. float(cell) and bool(cell) are loads. To call __init__\n" \
-    "again is to store."
+    "+= and -= are atomic and return the cell itself. float(cell) and bool(cell) are loads. Calling __init__\n" \
+    "again is a store."
 
 #define DOC_AtomicFloat___reduce__ \
     "__reduce__($self, /)\n" \
@@ -148,7 +148,7 @@
     "\n" \
     "Add delta, rounded as Python's + does. Returns None.\n" \
     "\n" \
-    "Raises TypeError if delta is no real number. Lock-free."
+    "Raises TypeError if delta is not a real number. Lock-free."
 
 #define DOC_AtomicFloat_add_fetch \
     "add_fetch($self, delta, /)\n" \
@@ -156,24 +156,24 @@
     "\n" \
     "Add delta, rounded as Python's + does. Returns the new value.\n" \
     "\n" \
-    "Raises TypeError if delta is no real number. Lock-free."
+    "Raises TypeError if delta is not a real number. Lock-free."
 
 #define DOC_AtomicFloat_compare_and_set \
     "compare_and_set($self, /, expected, desired)\n" \
     "--\n" \
     "\n" \
-    "Replace the value by desired if it has the bits of expected. Returns whether it did.\n" \
+    "Replace the value with desired if it has the bits of expected. Returns whether it did.\n" \
     "\n" \
-    "Raises TypeError if an argument is no real number. Lock-free. Java: compareAndSet."
+    "Raises TypeError if an argument is not a real number. Lock-free. Java: compareAndSet."
 
 #define DOC_AtomicFloat_compare_exchange \
     "compare_exchange($self, /, expected, desired)\n" \
     "--\n" \
     "\n" \
-    "Replace the value by desired if it has the bits of expected. Returns the witness: the value found.\n" \
+    "Store desired if the value has the bits of expected. Returns the witness: the value found.\n" \
     "\n" \
-    "The value was replaced if and only if the witness has the bits of expected; == does not tell that for\n" \
-    "NaN and for zeros. Raises TypeError if an argument is no real number. Lock-free.\n" \
+    "The value was replaced if and only if the witness has the bits of expected; == does not tell, for NaN\n" \
+    "and for zeros. Raises TypeError if an argument is not a real number. Lock-free.\n" \
     "C11: atomic_compare_exchange_strong."
 
 #define DOC_AtomicFloat_exchange \
@@ -182,7 +182,7 @@
     "\n" \
     "Replace the value. Returns the previous one.\n" \
     "\n" \
-    "Raises TypeError if value is no real number. Lock-free. C11: atomic_exchange."
+    "Raises TypeError if value is not a real number. Lock-free. C11: atomic_exchange."
 
 #define DOC_AtomicFloat_fetch_add \
     "fetch_add($self, operand, /)\n" \
@@ -190,27 +190,29 @@
     "\n" \
     "Add operand, rounded as Python's + does. Returns the previous value.\n" \
     "\n" \
-    "Raises TypeError if operand is no real number. Lock-free. C++20: atomic<double>::fetch_add."
+    "Raises TypeError if operand is not a real number. Lock-free. C++20: atomic<double>::fetch_add."
 
 #define DOC_AtomicFloat_fetch_max \
     "fetch_max($self, operand, /)\n" \
     "--\n" \
     "\n" \
-    "Replace the value by operand if operand is larger. Returns the previous value.\n" \
+    "Replace the value with operand if operand is larger. Returns the previous value.\n" \
     "\n" \
     "A number is preferred to NaN. 0.0 and -0.0 tie, and the value stays.\n" \
     "\n" \
-    "Raises TypeError if operand is no real number. Lock-free. C++26: fetch_fmaximum_num, but for zeros."
+    "Raises TypeError if operand is not a real number. Lock-free. C++26: fetch_fmaximum_num, except for\n" \
+    "zeros."
 
 #define DOC_AtomicFloat_fetch_min \
     "fetch_min($self, operand, /)\n" \
     "--\n" \
     "\n" \
-    "Replace the value by operand if operand is smaller. Returns the previous value.\n" \
+    "Replace the value with operand if operand is smaller. Returns the previous value.\n" \
     "\n" \
     "A number is preferred to NaN. 0.0 and -0.0 tie, and the value stays.\n" \
     "\n" \
-    "Raises TypeError if operand is no real number. Lock-free. C++26: fetch_fminimum_num, but for zeros."
+    "Raises TypeError if operand is not a real number. Lock-free. C++26: fetch_fminimum_num, except for\n" \
+    "zeros."
 
 #define DOC_AtomicFloat_fetch_sub \
     "fetch_sub($self, operand, /)\n" \
@@ -218,18 +220,19 @@
     "\n" \
     "Subtract operand, rounded as Python's - does. Returns the previous value.\n" \
     "\n" \
-    "Raises TypeError if operand is no real number. Lock-free. C++20: atomic<double>::fetch_sub."
+    "Raises TypeError if operand is not a real number. Lock-free. C++20: atomic<double>::fetch_sub."
 
 #define DOC_AtomicFloat_fetch_update \
     "fetch_update($self, function, /)\n" \
     "--\n" \
     "\n" \
-    "Replace the value by function(value). Returns the previous value.\n" \
+    "Replace the value with function(value). Returns the previous value.\n" \
     "\n" \
-    "A compare-and-swap loop: function runs again whenever the value was changed meanwhile, and nothing is\n" \
-    "held while it runs. If it raises, nothing has changed and the exception passes on: raise to give up.\n" \
+    "A compare-and-swap loop: function runs again whenever the value has changed in the meantime, and\n" \
+    "nothing is held while it runs. If it raises, this call changes nothing and the exception propagates:\n" \
+    "raise to give up.\n" \
     "\n" \
-    "Raises TypeError if the result is no real number. Lock-free, but for function."
+    "Raises TypeError if the result is not a real number. Lock-free, except for function."
 
 #define DOC_AtomicFloat_load \
     "load($self, /)\n" \
@@ -245,7 +248,7 @@
     "\n" \
     "Replace the value. Returns None.\n" \
     "\n" \
-    "Raises TypeError if value is no real number. Wait-free. C11: atomic_store."
+    "Raises TypeError if value is not a real number. Wait-free. C11: atomic_store."
 
 #define DOC_AtomicFloat_sub_fetch \
     "sub_fetch($self, delta, /)\n" \
@@ -253,18 +256,20 @@
     "\n" \
     "Subtract delta, rounded as Python's - does. Returns the new value.\n" \
     "\n" \
-    "Raises TypeError if delta is no real number. Lock-free."
+    "Raises TypeError if delta is not a real number. Lock-free."
 
 #define DOC_AtomicFloat_update \
     "update($self, function, /)\n" \
     "--\n" \
     "\n" \
-    "Replace the value by function(value). Returns the new value.\n" \
+    "Replace the value with function(value). Returns the new value.\n" \
     "\n" \
-    "A compare-and-swap loop: function runs again whenever the value was changed meanwhile, and nothing is\n" \
-    "held while it runs. If it raises, nothing has changed and the exception passes on: raise to give up.\n" \
+    "A compare-and-swap loop: function runs again whenever the value has changed in the meantime, and\n" \
+    "nothing is held while it runs. If it raises, this call changes nothing and the exception propagates:\n" \
+    "raise to give up.\n" \
     "\n" \
-    "Raises TypeError if the result is no real number. Lock-free, but for function. Java: updateAndGet."
+    "Raises TypeError if the result is not a real number. Lock-free, except for function.\n" \
+    "Java: updateAndGet."
 
 #define DOC_AtomicInt \
     "AtomicInt(value=0, /)\n" \
@@ -272,18 +277,18 @@
     "\n" \
     "An atomic signed 64-bit integer.\n" \
     "\n" \
-    "Values and operands are ints, or anything with __index__; a float is a TypeError. What does not fit in 64\n" \
-    "bits, operand or result, raises OverflowError and leaves the cell as it was: nobody ever sees a wrapped\n" \
-    "value.\n" \
+    "Values and operands are ints, or anything with __index__; a float is a TypeError. An operand or result\n" \
+    "that does not fit in 64 bits raises OverflowError and leaves the cell as it was: no thread ever sees a\n" \
+    "wrapped value.\n" \
     "\n" \
-    "Each operation is one step: linearizable, and sequentially consistent as C11's memory_order_seq_cst. None\n" \
-    "waits for another thread, so all may be used in signal handlers, __del__, callbacks of the garbage\n" \
+    "Each operation is one step: linearizable, and sequentially consistent like C11's memory_order_seq_cst.\n" \
+    "None waits for another thread, so all may be used in signal handlers, __del__, callbacks of the garbage\n" \
     "collector or of weak references, and after a fork. (The pure-Python twin is lock-free with the GIL.\n" \
-    "Without it, it stands on a dict's own mutex: exact, but neither lock-free nor safe in a child that was\n" \
+    "Without the GIL it relies on a dict's own mutex: exact, but neither lock-free nor safe in a child that was\n" \
     "forked while other threads used it.)\n" \
     "\n" \
-    "+=, -=, &=, |= and ^= are atomic and give the cell itself. There is no binary + and no __index__: they\n" \
-    "would hide a read. int(cell) and bool(cell) are loads. To call __init__ again is to store."
+    "+=, -=, &=, |= and ^= are atomic and return the cell itself. There is no binary + and no __index__: they\n" \
+    "would hide a read. int(cell) and bool(cell) are loads. Calling __init__ again is a store."
 
 #define DOC_AtomicInt___reduce__ \
     "__reduce__($self, /)\n" \
@@ -297,7 +302,7 @@
     "\n" \
     "Add delta, which may be negative. Returns None.\n" \
     "\n" \
-    "Raises TypeError if delta is no integer, OverflowError if delta or the result does not fit in 64\n" \
+    "Raises TypeError if delta is not an integer, OverflowError if delta or the result does not fit in 64\n" \
     "bits. Lock-free."
 
 #define DOC_AtomicInt_add_fetch \
@@ -306,7 +311,7 @@
     "\n" \
     "Add delta. Returns the new value.\n" \
     "\n" \
-    "Raises TypeError if delta is no integer, OverflowError if delta or the result does not fit in 64\n" \
+    "Raises TypeError if delta is not an integer, OverflowError if delta or the result does not fit in 64\n" \
     "bits. Lock-free. Java: addAndGet."
 
 #define DOC_AtomicInt_admit \
@@ -316,42 +321,42 @@
     "Return a guard that admits up to limit: `with cell.admit(limit) as admitted:`.\n" \
     "\n" \
     "If the value is less than limit, admitted is True and one more is counted until the block ends,\n" \
-    "whatever happens in it. Otherwise admitted is False, and nothing was counted: return, or reject the\n" \
+    "whatever happens in it. Otherwise admitted is False and nothing is counted: return, or reject the\n" \
     "request. Each call makes one guard. It can be entered again after its block has ended; entering it\n" \
-    "before that is a RuntimeError, and so is leaving it without an entry. It is not a decorator.\n" \
+    "before that raises RuntimeError, and so does leaving it without an entry. It is not a decorator.\n" \
     "\n" \
-    "Raises TypeError if limit is no integer, OverflowError if it does not fit in 64 bits. Wait-free;\n" \
+    "Raises TypeError if limit is not an integer, OverflowError if it does not fit in 64 bits. Wait-free;\n" \
     "entering and leaving are lock-free, as try_add(1, limit) and dec() are."
 
 #define DOC_AtomicInt_advance \
     "advance($self, candidate, /)\n" \
     "--\n" \
     "\n" \
-    "Move the value up to candidate, or by one if that is more. Returns the new value.\n" \
+    "Raise the value to candidate, or by one if that is more. Returns the new value.\n" \
     "\n" \
-    "The new value is max(candidate, previous + 1): ids and timestamps that never repeat and never go\n" \
+    "The new value is max(candidate, previous + 1). For ids and timestamps that never repeat and never go\n" \
     "back.\n" \
     "\n" \
-    "Raises TypeError if candidate is no integer, OverflowError if candidate or the result does not fit in\n" \
-    "64 bits. Lock-free."
+    "Raises TypeError if candidate is not an integer, OverflowError if candidate or the result does not fit\n" \
+    "in 64 bits. Lock-free."
 
 #define DOC_AtomicInt_compare_and_set \
     "compare_and_set($self, /, expected, desired)\n" \
     "--\n" \
     "\n" \
-    "Replace the value by desired if it equals expected. Returns whether it did.\n" \
+    "Replace the value with desired if it equals expected. Returns whether it did.\n" \
     "\n" \
-    "Raises TypeError if an argument is no integer, OverflowError if one does not fit in 64 bits.\n" \
+    "Raises TypeError if an argument is not an integer, OverflowError if one does not fit in 64 bits.\n" \
     "Lock-free. Java: compareAndSet."
 
 #define DOC_AtomicInt_compare_exchange \
     "compare_exchange($self, /, expected, desired)\n" \
     "--\n" \
     "\n" \
-    "Replace the value by desired if it equals expected. Returns the witness: the value found.\n" \
+    "Replace the value with desired if it equals expected. Returns the witness: the value found.\n" \
     "\n" \
     "The value was replaced if and only if the witness equals expected. Raises TypeError if an argument is\n" \
-    "no integer, OverflowError if one does not fit in 64 bits. Lock-free.\n" \
+    "not an integer, OverflowError if one does not fit in 64 bits. Lock-free.\n" \
     "C11: atomic_compare_exchange_strong."
 
 #define DOC_AtomicInt_dec \
@@ -368,7 +373,7 @@
     "\n" \
     "Replace the value. Returns the previous one.\n" \
     "\n" \
-    "Raises TypeError if value is no integer, OverflowError if it does not fit in 64 bits. Lock-free.\n" \
+    "Raises TypeError if value is not an integer, OverflowError if it does not fit in 64 bits. Lock-free.\n" \
     "C11: atomic_exchange."
 
 #define DOC_AtomicInt_fetch_add \
@@ -377,55 +382,55 @@
     "\n" \
     "Add operand. Returns the previous value.\n" \
     "\n" \
-    "Raises TypeError if operand is no integer, OverflowError if operand or the result does not fit in 64\n" \
-    "bits. Lock-free. C11: atomic_fetch_add."
+    "Raises TypeError if operand is not an integer, OverflowError if operand or the result does not fit in\n" \
+    "64 bits. Lock-free. C11: atomic_fetch_add."
 
 #define DOC_AtomicInt_fetch_and \
     "fetch_and($self, operand, /)\n" \
     "--\n" \
     "\n" \
-    "Replace the value by value & operand, as Python's & on 64 bits. Returns the previous value.\n" \
+    "Replace the value with value & operand, like Python's & on 64 bits. Returns the previous value.\n" \
     "\n" \
-    "Raises TypeError if operand is no integer, OverflowError if it does not fit in 64 bits. Lock-free.\n" \
+    "Raises TypeError if operand is not an integer, OverflowError if it does not fit in 64 bits. Lock-free.\n" \
     "C11: atomic_fetch_and."
 
 #define DOC_AtomicInt_fetch_inc_mod \
     "fetch_inc_mod($self, modulus, /)\n" \
     "--\n" \
     "\n" \
-    "Step through 0, 1, ..., modulus - 1 and round again. Returns the index before the step.\n" \
+    "Step through 0, 1, ..., modulus - 1 and start over. Returns the index before the step.\n" \
     "\n" \
-    "A value outside [0, modulus) counts as the index 0. So it is a ring index, or round robin over a pool\n" \
+    "A value outside [0, modulus) counts as index 0. Use it as a ring index, or for round robin over a pool\n" \
     "that may shrink.\n" \
     "\n" \
-    "Raises TypeError if modulus is no integer, ValueError if it is less than 1, OverflowError if it does\n" \
-    "not fit in 64 bits. Lock-free."
+    "Raises TypeError if modulus is not an integer, ValueError if it is less than 1, OverflowError if it\n" \
+    "does not fit in 64 bits. Lock-free."
 
 #define DOC_AtomicInt_fetch_max \
     "fetch_max($self, operand, /)\n" \
     "--\n" \
     "\n" \
-    "Replace the value by operand if operand is larger. Returns the previous value.\n" \
+    "Replace the value with operand if operand is larger. Returns the previous value.\n" \
     "\n" \
-    "Raises TypeError if operand is no integer, OverflowError if it does not fit in 64 bits. Lock-free.\n" \
+    "Raises TypeError if operand is not an integer, OverflowError if it does not fit in 64 bits. Lock-free.\n" \
     "Rust: AtomicI64::fetch_max."
 
 #define DOC_AtomicInt_fetch_min \
     "fetch_min($self, operand, /)\n" \
     "--\n" \
     "\n" \
-    "Replace the value by operand if operand is smaller. Returns the previous value.\n" \
+    "Replace the value with operand if operand is smaller. Returns the previous value.\n" \
     "\n" \
-    "Raises TypeError if operand is no integer, OverflowError if it does not fit in 64 bits. Lock-free.\n" \
+    "Raises TypeError if operand is not an integer, OverflowError if it does not fit in 64 bits. Lock-free.\n" \
     "Rust: AtomicI64::fetch_min."
 
 #define DOC_AtomicInt_fetch_or \
     "fetch_or($self, operand, /)\n" \
     "--\n" \
     "\n" \
-    "Replace the value by value | operand, as Python's | on 64 bits. Returns the previous value.\n" \
+    "Replace the value with value | operand, like Python's | on 64 bits. Returns the previous value.\n" \
     "\n" \
-    "Raises TypeError if operand is no integer, OverflowError if it does not fit in 64 bits. Lock-free.\n" \
+    "Raises TypeError if operand is not an integer, OverflowError if it does not fit in 64 bits. Lock-free.\n" \
     "C11: atomic_fetch_or."
 
 #define DOC_AtomicInt_fetch_sub \
@@ -434,35 +439,36 @@
     "\n" \
     "Subtract operand. Returns the previous value.\n" \
     "\n" \
-    "Raises TypeError if operand is no integer, OverflowError if operand or the result does not fit in 64\n" \
-    "bits. Lock-free. C11: atomic_fetch_sub."
+    "Raises TypeError if operand is not an integer, OverflowError if operand or the result does not fit in\n" \
+    "64 bits. Lock-free. C11: atomic_fetch_sub."
 
 #define DOC_AtomicInt_fetch_update \
     "fetch_update($self, function, /)\n" \
     "--\n" \
     "\n" \
-    "Replace the value by function(value). Returns the previous value.\n" \
+    "Replace the value with function(value). Returns the previous value.\n" \
     "\n" \
-    "A compare-and-swap loop: function runs again whenever the value was changed meanwhile, and nothing is\n" \
-    "held while it runs. If it raises, nothing has changed and the exception passes on: raise to give up.\n" \
+    "A compare-and-swap loop: function runs again whenever the value has changed in the meantime, and\n" \
+    "nothing is held while it runs. If it raises, this call changes nothing and the exception propagates:\n" \
+    "raise to give up.\n" \
     "\n" \
-    "Raises TypeError if the result is no integer, OverflowError if it does not fit in 64 bits. Lock-free,\n" \
-    "but for function. Rust: AtomicI64::fetch_update."
+    "Raises TypeError if the result is not an integer, OverflowError if it does not fit in 64 bits.\n" \
+    "Lock-free, except for function. Rust: AtomicI64::fetch_update."
 
 #define DOC_AtomicInt_fetch_xor \
     "fetch_xor($self, operand, /)\n" \
     "--\n" \
     "\n" \
-    "Replace the value by value ^ operand, as Python's ^ on 64 bits. Returns the previous value.\n" \
+    "Replace the value with value ^ operand, like Python's ^ on 64 bits. Returns the previous value.\n" \
     "\n" \
-    "Raises TypeError if operand is no integer, OverflowError if it does not fit in 64 bits. Lock-free.\n" \
+    "Raises TypeError if operand is not an integer, OverflowError if it does not fit in 64 bits. Lock-free.\n" \
     "C11: atomic_fetch_xor."
 
 #define DOC_AtomicInt_inc \
     "inc($self, /)\n" \
     "--\n" \
     "\n" \
-    "Add one. Returns None: the fastest way to count.\n" \
+    "Add one. Returns None. The fastest way to count.\n" \
     "\n" \
     "Raises OverflowError if the result does not fit in 64 bits. Lock-free."
 
@@ -480,7 +486,7 @@
     "\n" \
     "Replace the value. Returns None.\n" \
     "\n" \
-    "Raises TypeError if value is no integer, OverflowError if it does not fit in 64 bits. Wait-free.\n" \
+    "Raises TypeError if value is not an integer, OverflowError if it does not fit in 64 bits. Wait-free.\n" \
     "C11: atomic_store."
 
 #define DOC_AtomicInt_sub_fetch \
@@ -489,7 +495,7 @@
     "\n" \
     "Subtract delta. Returns the new value.\n" \
     "\n" \
-    "Raises TypeError if delta is no integer, OverflowError if delta or the result does not fit in 64\n" \
+    "Raises TypeError if delta is not an integer, OverflowError if delta or the result does not fit in 64\n" \
     "bits. Lock-free."
 
 #define DOC_AtomicInt_track \
@@ -501,47 +507,48 @@
     "The guard is a context manager (`with cell.track():`) and a decorator (`@cell.track()`). The exit\n" \
     "counts down whatever happened in between. It decorates functions, coroutine functions, which count\n" \
     "until they end, and generator functions and async generator functions, which count from their first\n" \
-    "step until they finish, are closed or are collected. One guard may be entered many times, also while\n" \
+    "step until they finish, are closed or are collected. One guard may be entered many times, even while\n" \
     "it is entered, and by many threads. Wait-free."
 
 #define DOC_AtomicInt_try_add \
     "try_add($self, /, delta, limit)\n" \
     "--\n" \
     "\n" \
-    "Add delta unless the result would pass limit. Returns whether it did.\n" \
+    "Add delta unless the result would pass limit. Returns whether it added.\n" \
     "\n" \
-    "The result may be as large as limit for delta >= 0, as small as limit for delta < 0. A sum that does\n" \
-    "not fit in 64 bits passes every limit: False. For pools, rate limits and bounded work in flight.\n" \
+    "limit is the largest result for delta >= 0, and the smallest for delta < 0. A sum that does not fit in\n" \
+    "64 bits passes every limit and gives False. For pools, rate limits and bounded work in flight.\n" \
     "\n" \
-    "Raises TypeError if an argument is no integer, OverflowError if one does not fit in 64 bits.\n" \
+    "Raises TypeError if an argument is not an integer, OverflowError if one does not fit in 64 bits.\n" \
     "Lock-free."
 
 #define DOC_AtomicInt_update \
     "update($self, function, /)\n" \
     "--\n" \
     "\n" \
-    "Replace the value by function(value). Returns the new value.\n" \
+    "Replace the value with function(value). Returns the new value.\n" \
     "\n" \
-    "A compare-and-swap loop: function runs again whenever the value was changed meanwhile, and nothing is\n" \
-    "held while it runs. If it raises, nothing has changed and the exception passes on: raise to give up.\n" \
+    "A compare-and-swap loop: function runs again whenever the value has changed in the meantime, and\n" \
+    "nothing is held while it runs. If it raises, this call changes nothing and the exception propagates:\n" \
+    "raise to give up.\n" \
     "\n" \
-    "Raises TypeError if the result is no integer, OverflowError if it does not fit in 64 bits. Lock-free,\n" \
-    "but for function. Java: updateAndGet."
+    "Raises TypeError if the result is not an integer, OverflowError if it does not fit in 64 bits.\n" \
+    "Lock-free, except for function. Java: updateAndGet."
 
 #define DOC_AtomicRef \
     "AtomicRef(value=None, /)\n" \
     "--\n" \
     "\n" \
-    "An atomic reference to any object. Comparisons are by identity, as `is`, and never call __eq__.\n" \
+    "An atomic reference to any object. Comparisons are by identity, like `is`, and never call __eq__.\n" \
     "\n" \
-    "Each operation is one step: linearizable, and sequentially consistent as C11's memory_order_seq_cst. None\n" \
-    "waits for another thread, so all may be used in signal handlers, __del__, callbacks of the garbage\n" \
+    "Each operation is one step: linearizable, and sequentially consistent like C11's memory_order_seq_cst.\n" \
+    "None waits for another thread, so all may be used in signal handlers, __del__, callbacks of the garbage\n" \
     "collector or of weak references, and after a fork. (The pure-Python twin is lock-free with the GIL.\n" \
-    "Without it, it stands on a dict's own mutex: exact, but neither lock-free nor safe in a child that was\n" \
+    "Without the GIL it relies on a dict's own mutex: exact, but neither lock-free nor safe in a child that was\n" \
     "forked while other threads used it.)\n" \
     "\n" \
     "A replaced object is released after the operation has happened, so its __del__ may use the cell. The cell\n" \
-    "takes part in garbage collection. AtomicRef[int] is a type for checkers. To call __init__ again is to\n" \
+    "takes part in garbage collection. AtomicRef[int] is a type for checkers. Calling __init__ again is a\n" \
     "store."
 
 #define DOC_AtomicRef___class_getitem__ \
@@ -560,7 +567,7 @@
     "compare_and_set($self, /, expected, desired)\n" \
     "--\n" \
     "\n" \
-    "Replace the object by desired if it is expected. Returns whether it did.\n" \
+    "Replace the object with desired if it is expected. Returns whether it did.\n" \
     "\n" \
     "Lock-free. Java: compareAndSet."
 
@@ -568,7 +575,7 @@
     "compare_exchange($self, /, expected, desired)\n" \
     "--\n" \
     "\n" \
-    "Replace the object by desired if it is expected. Returns the witness: the object found.\n" \
+    "Replace the object with desired if it is expected. Returns the witness: the object found.\n" \
     "\n" \
     "The object was replaced if and only if the witness is expected. Lock-free.\n" \
     "C11: atomic_compare_exchange_strong."
@@ -585,13 +592,14 @@
     "fetch_update($self, function, /)\n" \
     "--\n" \
     "\n" \
-    "Replace the object by function(object). Returns the previous object.\n" \
+    "Replace the object with function(object). Returns the previous object.\n" \
     "\n" \
-    "A compare-and-swap loop: function runs again whenever the reference was changed meanwhile, and nothing\n" \
-    "is held while it runs. It makes a new object and does not change the old one, which others may be\n" \
-    "reading. If it raises, nothing has changed and the exception passes on: raise to give up.\n" \
+    "A compare-and-swap loop: function runs again whenever the reference has changed in the meantime, and\n" \
+    "nothing is held while it runs. function must make a new object and not change the old one, which\n" \
+    "others may be reading. If it raises, this call changes nothing and the exception propagates: raise to\n" \
+    "give up.\n" \
     "\n" \
-    "Lock-free, but for function. Rust: AtomicPtr::fetch_update."
+    "Lock-free, except for function. Rust: AtomicPtr::fetch_update."
 
 #define DOC_AtomicRef_load \
     "load($self, /)\n" \
@@ -613,13 +621,14 @@
     "update($self, function, /)\n" \
     "--\n" \
     "\n" \
-    "Replace the object by function(object). Returns the new object.\n" \
+    "Replace the object with function(object). Returns the new object.\n" \
     "\n" \
-    "A compare-and-swap loop: function runs again whenever the reference was changed meanwhile, and nothing\n" \
-    "is held while it runs. It makes a new object and does not change the old one, which others may be\n" \
-    "reading. If it raises, nothing has changed and the exception passes on: raise to give up.\n" \
+    "A compare-and-swap loop: function runs again whenever the reference has changed in the meantime, and\n" \
+    "nothing is held while it runs. function must make a new object and not change the old one, which\n" \
+    "others may be reading. If it raises, this call changes nothing and the exception propagates: raise to\n" \
+    "give up.\n" \
     "\n" \
-    "Lock-free, but for function. Java: updateAndGet."
+    "Lock-free, except for function. Java: updateAndGet."
 
 #define DOC_Counter \
     "Counter(value=0, /)\n" \
@@ -627,21 +636,21 @@
     "\n" \
     "A 64-bit counter that only counts up, made for many threads.\n" \
     "\n" \
-    "Without the GIL the C module spreads it over stripes, so that threads which count do not slow each other\n" \
+    "Without the GIL the C module spreads it over stripes, so that counting threads do not slow each other\n" \
     "down. The total is exact, and an addition that would take it past 64 bits raises OverflowError and counts\n" \
     "nothing.\n" \
     "\n" \
     "It is not linearizable. A load that overlaps additions returns a value between the total at its start and\n" \
     "the total at its end (intermediate-value linearizability: Rinberg and Keidar, DISC 2020); a load that\n" \
-    "overlaps nothing is exact. For a total on which decisions rest, take an AtomicInt.\n" \
+    "overlaps nothing is exact. For a total that decisions depend on, use an AtomicInt.\n" \
     "\n" \
     "No operation waits for another thread, so all may be used in signal handlers, __del__, callbacks of the\n" \
     "garbage collector or of weak references, and after a fork. (The pure-Python twin is lock-free with the\n" \
-    "GIL. Without it, it stands on a dict's own mutex: exact, but neither lock-free nor safe in a child that\n" \
-    "was forked while other threads used it.)\n" \
+    "GIL. Without the GIL it relies on a dict's own mutex: exact, but neither lock-free nor safe in a child\n" \
+    "that was forked while other threads used it.)\n" \
     "\n" \
-    "+= adds and gives the cell itself. int(cell) and bool(cell) are loads. To call __init__ again is to drain,\n" \
-    "and then to add value."
+    "+= adds and returns the cell itself. int(cell) and bool(cell) are loads. Calling __init__ again drains the\n" \
+    "counter and then adds value."
 
 #define DOC_Counter___reduce__ \
     "__reduce__($self, /)\n" \
@@ -655,14 +664,14 @@
     "\n" \
     "Count n at once. Returns None.\n" \
     "\n" \
-    "Raises TypeError if n is no integer, ValueError if it is negative, OverflowError if n or the total\n" \
+    "Raises TypeError if n is not an integer, ValueError if it is negative, OverflowError if n or the total\n" \
     "does not fit in 64 bits. Lock-free."
 
 #define DOC_Counter_drain \
     "drain($self, /)\n" \
     "--\n" \
     "\n" \
-    "Take the counts out. Returns them, and load() starts again at 0.\n" \
+    "Take the counts out, so that load() starts again at 0. Returns their total.\n" \
     "\n" \
     "Each count is in exactly one drain. Do not drain a counter whose total is exported. Lock-free.\n" \
     "Java: LongAdder.sumThenReset, but exact."
@@ -679,48 +688,46 @@
     "load($self, /)\n" \
     "--\n" \
     "\n" \
-    "Return the total: all that was counted and not drained.\n" \
+    "Return the total: everything that was counted and not drained.\n" \
     "\n" \
-    "Additions that overlap the load are in the result, or are not. Lock-free. Java: LongAdder.sum."
+    "An addition that overlaps the load may or may not be included. Lock-free. Java: LongAdder.sum."
 
 #define DOC_Family \
     "Family(factory, /, *label_names, limit=None, overflow=None)\n" \
     "--\n" \
     "\n" \
-    "Children by label values: family[\"GET\", 200] is the one for these, made by factory() when first asked\n" \
-    "for.\n" \
+    "Children by label values: family[\"GET\", 200] is the child for these, made by factory() on first use.\n" \
     "\n" \
-    "There is at least one label name, and they are distinct, else ValueError. Label values are str or int: an\n" \
-    "int stands for its decimal digits, so that 200 and \"200\" are one child; an instance of a subclass stands\n" \
-    "for what it holds, so that True is 1 and a member of an enumeration its value. Another type is a\n" \
-    "TypeError. The wrong number of values, or a str that UTF-8 cannot encode, is a ValueError. All of this is\n" \
-    "given once: to call __init__ again is a RuntimeError, and so is every operation if a subclass has not\n" \
-    "called it.\n" \
+    "The label names are distinct, and there is at least one, else ValueError. Label values are str or int. An\n" \
+    "int stands for its decimal digits, so 200 and \"200\" are one child. An instance of a subclass stands for\n" \
+    "the value that it holds, so True is 1 and a member of an enumeration is its value. Another type is a\n" \
+    "TypeError. The wrong number of values, or a str that UTF-8 cannot encode, is a ValueError. Factory, label\n" \
+    "names, limit and overflow are given once: calling __init__ again raises RuntimeError, and so does every\n" \
+    "operation if a subclass has not called it.\n" \
     "\n" \
-    "With a limit, one child more than that is a ValueError; with overflow as well, further label values share\n" \
-    "one child, whose values are all overflow. That child is made when it is first needed and does not count\n" \
-    "towards the limit.\n" \
+    "With a limit, one more child than that is a ValueError. With overflow as well, further label values share\n" \
+    "one child, whose label values are all overflow. That child is made when it is first needed and does not\n" \
+    "count towards the limit.\n" \
     "\n" \
-    "A child is made exactly once: everybody who asks for these labels gets the same object, until it is\n" \
-    "removed. No operation waits for a factory that is running, so in a race it may be called by several\n" \
-    "threads; one result becomes the child, and the others are dropped before anybody has seen them. A factory\n" \
-    "that raises leaves no trace.\n" \
+    "A child is made exactly once: every request for these labels gets the same object, until it is removed. No\n" \
+    "operation waits for a running factory, so in a race several threads may call it. One result becomes the\n" \
+    "child, and the others are dropped unseen. A factory that raises leaves no trace.\n" \
     "\n" \
-    "family.inc(\"GET\", 200) does what family[\"GET\", 200].inc() does, in one call: the child is not handed out,\n" \
-    "so that threads which count under the same labels do not contend for its reference count. dec, add, store\n" \
-    "and observe do the same for the child's operation of that name. If the children have no such operation,\n" \
-    "that is an AttributeError. A call that fails may have made a new child, at zero. A subclass that overrides\n" \
-    "__getitem__ changes nothing for these operations.\n" \
+    "family.inc(\"GET\", 200) does what family[\"GET\", 200].inc() does, in one call. The child is not handed out,\n" \
+    "so threads that count under the same labels do not contend for its reference count. dec, add, store and\n" \
+    "observe do the same with the child's operation of that name. If the children lack that operation, it call\n" \
+    "raises AttributeError. A call that fails may have made a new child, at zero. These operations ignore a\n" \
+    "subclass's __getitem__.\n" \
     "\n" \
-    "family[\"GET\"] += 1 works: to assign a child to the labels that this family gave it for is accepted, and\n" \
-    "does nothing. To assign anything else is a TypeError.\n" \
+    "family[\"GET\"] += 1 works: assigning a child to the labels that this family returned it for is accepted and\n" \
+    "does nothing. Assigning anything else is a TypeError.\n" \
     "\n" \
     "No operation waits for another thread, so all may be used in signal handlers, __del__, callbacks of the\n" \
     "garbage collector or of weak references, and after a fork. (The pure-Python twin is lock-free with the\n" \
-    "GIL. Without it, it stands on a dict's own mutex: exact, but neither lock-free nor safe in a child that\n" \
-    "was forked while other threads used it.)\n" \
+    "GIL. Without the GIL it relies on a dict's own mutex: exact, but neither lock-free nor safe in a child\n" \
+    "that was forked while other threads used it.)\n" \
     "\n" \
-    "A family is always true, also while it is empty. Family[Counter] is a type for checkers."
+    "A family is always true, even while it is empty. Family[Counter] is a type for checkers."
 
 #define DOC_Family___class_getitem__ \
     "__class_getitem__($type, item, /)\n" \
@@ -738,43 +745,43 @@
     "add($self, amount, /, *values)\n" \
     "--\n" \
     "\n" \
-    "Call add(amount) of the child for these label values, which is made if there is none. Returns None.\n" \
+    "Call add(amount) of the child for these label values, which is made if needed. Returns None.\n" \
     "\n" \
-    "The child is not handed out. Raises AttributeError if it has no add(), and what family[...] and add()\n" \
-    "raise; a new child may then be there, at zero. Lock-free, but for the factory."
+    "The child is not handed out. Raises AttributeError if it has no add(), and whatever family[...] and\n" \
+    "add() raise; a new child, at zero, may then remain. Lock-free, except for the factory."
 
 #define DOC_Family_clear \
     "clear($self, /)\n" \
     "--\n" \
     "\n" \
-    "Remove all children, those of one moment. Returns None. Lock-free."
+    "Remove all the children of one moment. Returns None. Lock-free."
 
 #define DOC_Family_dec \
     "dec($self, /, *values)\n" \
     "--\n" \
     "\n" \
-    "Call dec() of the child for these label values, which is made if there is none. Returns None.\n" \
+    "Call dec() of the child for these label values, which is made if needed. Returns None.\n" \
     "\n" \
-    "The child is not handed out. Raises AttributeError if it has no dec(), and what family[...] and dec()\n" \
-    "raise; a new child may then be there, at zero. Lock-free, but for the factory."
+    "The child is not handed out. Raises AttributeError if it has no dec(), and whatever family[...] and\n" \
+    "dec() raise; a new child, at zero, may then remain. Lock-free, except for the factory."
 
 #define DOC_Family_inc \
     "inc($self, /, *values)\n" \
     "--\n" \
     "\n" \
-    "Call inc() of the child for these label values, which is made if there is none. Returns None.\n" \
+    "Call inc() of the child for these label values, which is made if needed. Returns None.\n" \
     "\n" \
-    "The child is not handed out. Raises AttributeError if it has no inc(), and what family[...] and inc()\n" \
-    "raise; a new child may then be there, at zero. Lock-free, but for the factory."
+    "The child is not handed out. Raises AttributeError if it has no inc(), and whatever family[...] and\n" \
+    "inc() raise; a new child, at zero, may then remain. Lock-free, except for the factory."
 
 #define DOC_Family_items \
     "items($self, /)\n" \
     "--\n" \
     "\n" \
-    "Return an iterator over the children that are there now, each with its label values: (tuple of str,\n" \
-    "child).\n" \
+    "Return an iterator over the current children, as pairs (label values, child).\n" \
     "\n" \
-    "They are those of one moment during the call, in the order in which they were made. Lock-free."
+    "The label values are a tuple of str. The children are those of one moment during the call, in the\n" \
+    "order in which they were made. Lock-free."
 
 #define DOC_Family_labels \
     "labels($self, /, **by_name)\n" \
@@ -782,18 +789,17 @@
     "\n" \
     "Return the child for these label values, given by label name, as family[...] does.\n" \
     "\n" \
-    "Raises TypeError if a name is missing or unknown, and what family[...] raises. Lock-free, but for the\n" \
-    "factory."
+    "Raises TypeError if a name is missing or unknown, and whatever family[...] raises. Lock-free, except\n" \
+    "for the factory."
 
 #define DOC_Family_observe \
     "observe($self, value, /, *values)\n" \
     "--\n" \
     "\n" \
-    "Call observe(value) of the child for these label values, which is made if there is none. Returns\n" \
-    "None.\n" \
+    "Call observe(value) of the child for these label values, which is made if needed. Returns None.\n" \
     "\n" \
-    "The child is not handed out. Raises AttributeError if it has no observe(), and what family[...] and\n" \
-    "observe() raise; a new child may then be there, at zero. Lock-free, but for the factory."
+    "The child is not handed out. Raises AttributeError if it has no observe(), and whatever family[...]\n" \
+    "and observe() raise; a new child, at zero, may then remain. Lock-free, except for the factory."
 
 #define DOC_Family_remove \
     "remove($self, /, *values)\n" \
@@ -802,18 +808,17 @@
     "Remove the child for these label values. Returns None.\n" \
     "\n" \
     "Code that holds the child can still use it; the next request for these labels makes a new one. An\n" \
-    "operation that overlaps the removal counts in the removed child. Raises KeyError if there is none,\n" \
+    "operation that overlaps the removal counts in the removed child. Raises KeyError if there is no child,\n" \
     "TypeError and ValueError as family[...] does. Lock-free."
 
 #define DOC_Family_store \
     "store($self, value, /, *values)\n" \
     "--\n" \
     "\n" \
-    "Call store(value) of the child for these label values, which is made if there is none. Returns\n" \
-    "None.\n" \
+    "Call store(value) of the child for these label values, which is made if needed. Returns None.\n" \
     "\n" \
-    "The child is not handed out. Raises AttributeError if it has no store(), and what family[...] and\n" \
-    "store() raise; a new child may then be there, at zero. Lock-free, but for the factory."
+    "The child is not handed out. Raises AttributeError if it has no store(), and whatever family[...] and\n" \
+    "store() raise; a new child, at zero, may then remain. Lock-free, except for the factory."
 
 #define DOC_Family_time \
     "time($self, /, *values)\n" \
@@ -822,7 +827,7 @@
     "Return time() of the child for these label values: a context manager and decorator.\n" \
     "\n" \
     "It observes, in seconds, how long its block takes. Raises AttributeError if the child has no time(),\n" \
-    "and what family[...] raises. Lock-free, but for the factory."
+    "and whatever family[...] raises. Lock-free, except for the factory."
 
 #define DOC_Family_track \
     "track($self, /, *values)\n" \
@@ -831,22 +836,22 @@
     "Return track() of the child for these label values: a context manager and decorator.\n" \
     "\n" \
     "It counts one more on entry and one less on exit. Raises AttributeError if the child has no track(),\n" \
-    "and what family[...] raises. Lock-free, but for the factory."
+    "and whatever family[...] raises. Lock-free, except for the factory."
 
 #define DOC_Family_label_names \
-    "The label names, a tuple of str."
+    "The label names, as a tuple of str."
 
 #define DOC_Family_limit \
-    "How many children there may be, or None."
+    "The maximum number of children, or None."
 
 #define DOC_Family_overflow \
-    "The label value that stands for all that do not fit into the limit, or None."
+    "The label value that stands for all those beyond the limit, or None."
 
 #define DOC_Guard \
-    "Counts what is in flight: one up on entry, one down on exit: `with cell.track():`.\n" \
+    "Counts what is in flight, one up on entry and one down on exit: `with cell.track():`.\n" \
     "\n" \
-    "It is a context manager, and a decorator of functions, coroutine functions, generator functions and async\n" \
-    "generator functions. It may be entered many times, also while it is entered, and by many threads. It keeps\n" \
+    "It is a context manager, and a decorator for functions, coroutine functions, generator functions and async\n" \
+    "generator functions. It may be entered many times, even while it is entered, and by many threads. It keeps\n" \
     "its cell alive. The guard of a shared cell does nothing in a process that did not enter it, such as a\n" \
     "child that was forked inside the block."
 
@@ -857,9 +862,9 @@
     "Return function, wrapped so that each call of it runs inside the guard.\n" \
     "\n" \
     "A coroutine function is inside while its coroutine runs; a generator function or async generator\n" \
-    "function from the first step until the generator finishes, is closed or is collected. What is returned\n" \
-    "is of the same kind, and keeps name, docstring and signature. Raises TypeError if function cannot be\n" \
-    "called."
+    "function is inside from the first step until the generator finishes, is closed or is collected. The\n" \
+    "result is a function of the same kind, and keeps name, docstring and signature. Raises TypeError if\n" \
+    "function is not callable."
 
 #define DOC_Guard___enter__ \
     "__enter__($self, /)\n" \
@@ -874,7 +879,7 @@
     "__exit__($self, /, *exc_info)\n" \
     "--\n" \
     "\n" \
-    "Subtract one from the cell. Returns None: an exception passes on.\n" \
+    "Subtract one from the cell. Returns None, so an exception propagates.\n" \
     "\n" \
     "Raises OverflowError if the result does not fit in 64 bits, ValueError if the cell was released.\n" \
     "Lock-free."
@@ -889,23 +894,24 @@
     "Histogram(bounds)\n" \
     "--\n" \
     "\n" \
-    "Counts observations by bucket, and adds up their values, made for many threads.\n" \
+    "A histogram made for many threads: counts observations by bucket, and adds up their values.\n" \
     "\n" \
-    "bounds are at least one real number, finite and strictly increasing, else ValueError. Bucket i counts\n" \
-    "bounds[i-1] < value <= bounds[i]; there is one more, for what is above the last bound. They are given\n" \
-    "once: to call __init__ again is a RuntimeError, and so is every operation if a subclass has not called it.\n" \
+    "bounds holds at least one real number; all are finite and strictly increasing, else ValueError. Bucket i\n" \
+    "counts bounds[i-1] < value <= bounds[i]; one more bucket counts the values above the last bound. The\n" \
+    "bounds are given once: calling __init__ again raises RuntimeError, and so does every operation if a\n" \
+    "subclass has not called it.\n" \
     "\n" \
-    "Without the GIL the C module spreads the cells over stripes, so that threads which observe do not slow\n" \
-    "each other down. The counts are whole: each observation adds 1 to one bucket, once, and the total of the\n" \
-    "counts is the number of observations. A snapshot that overlaps observations has, for each bucket, a count\n" \
-    "between the ones at its start and at its end; one that overlaps nothing is exact. The sum may lag behind\n" \
-    "the counts, by observations that are under way: two words cannot be changed as one. (In the twin it does\n" \
-    "not.)\n" \
+    "Without the GIL the C module spreads the cells over stripes, so that observing threads do not slow each\n" \
+    "other down. The counts are whole: each observation adds 1 to one bucket, once, and the total of the counts\n" \
+    "is the number of observations. A snapshot that overlaps observations has, for each bucket, a count between\n" \
+    "those at its start and at its end; one that overlaps nothing is exact. The sum may lag behind the counts\n" \
+    "by the observations under way, because two words cannot be changed as one. (In the twin it does not.)\n" \
     "\n" \
     "No operation waits for another thread, so all may be used in signal handlers, __del__, callbacks of the\n" \
     "garbage collector or of weak references, and after a fork. (The pure-Python twin is lock-free with the\n" \
-    "GIL. Without it, it stands on a dict's own mutex: exact, but neither lock-free nor safe in a child that\n" \
-    "was forked while other threads used it.) A bucket counts 2**63 observations, more than can be made."
+    "GIL. Without the GIL it relies on a dict's own mutex: exact, but neither lock-free nor safe in a child\n" \
+    "that was forked while other threads used it.) A bucket can count 2**63 observations, more than can be\n" \
+    "made."
 
 #define DOC_Histogram___reduce__ \
     "__reduce__($self, /)\n" \
@@ -917,10 +923,10 @@
     "drain($self, /)\n" \
     "--\n" \
     "\n" \
-    "Take the observations out. Returns them, as a named tuple (counts, sum); the next start from zero.\n" \
+    "Take the observations out, and start again from zero. Returns them as a named tuple (counts, sum).\n" \
     "\n" \
-    "Each observation is counted in exactly one drain, and its value is in the sum of exactly one, that\n" \
-    "drain's or a later one's. Do not drain a histogram that is exported. Lock-free."
+    "Each observation is counted in exactly one drain, and its value is in the sum of exactly one: that of\n" \
+    "the same drain or of a later one. Do not drain a histogram that is exported. Lock-free."
 
 #define DOC_Histogram_observe \
     "observe($self, value, /)\n" \
@@ -928,16 +934,16 @@
     "\n" \
     "Count value in its bucket, and add it to the sum. Returns None.\n" \
     "\n" \
-    "Raises TypeError if value is no real number, ValueError if it is NaN, which is counted nowhere.\n" \
+    "Raises TypeError if value is not a real number, ValueError if it is NaN, which is not counted.\n" \
     "Lock-free."
 
 #define DOC_Histogram_snapshot \
     "snapshot($self, /)\n" \
     "--\n" \
     "\n" \
-    "Return all that was observed and not drained, as a HistogramSnapshot: a named tuple (counts, sum).\n" \
+    "Return what was observed and not drained, as a HistogramSnapshot: a named tuple (counts, sum).\n" \
     "\n" \
-    "The counts are whole; the sum may lag behind them by observations that are under way. Lock-free."
+    "The counts are whole; the sum may lag behind them by the observations under way. Lock-free."
 
 #define DOC_Histogram_time \
     "time($self, /)\n" \
@@ -945,23 +951,23 @@
     "\n" \
     "Return a timer: a context manager and decorator that observes how long its block took, in seconds.\n" \
     "\n" \
-    "It observes also when the block raises, and takes the clock of time.perf_counter(). It decorates\n" \
+    "It also observes when the block raises, and uses the clock of time.perf_counter(). It decorates\n" \
     "functions, coroutine functions, which it times until they end, and generator functions and async\n" \
     "generator functions, which it times from the first step until they finish, are closed or are\n" \
-    "collected. One timer can be entered many times, in itself and by many threads and tasks at once.\n" \
-    "Wait-free."
+    "collected. One timer can be entered many times, even while it is entered, and by many threads and\n" \
+    "tasks at once. Wait-free."
 
 #define DOC_Histogram_bounds \
-    "The bounds of the buckets, a tuple of floats."
+    "The bounds of the buckets, as a tuple of floats."
 
 #define DOC_SegmentBase \
-    "What atomicx.shared.Segment derives from: the part of it that is written in C."
+    "The base of atomicx.shared.Segment: the part of it that is written in C."
 
 #define DOC_SegmentBase__make_file \
     "_make_file($type, /, *arguments)\n" \
     "--\n" \
     "\n" \
-    "Make a file: (path, capacity, processes, id, mode, replace, path, path aside)."
+    "Make a file: (path, capacity, processes, id, mode, replace, path, temporary path)."
 
 #define DOC_SegmentBase__map_memory \
     "_map_memory($self, /, *arguments)\n" \
@@ -973,22 +979,22 @@
     "_open_file($self, /, *arguments)\n" \
     "--\n" \
     "\n" \
-    "Map the file under a path: (path, path, readonly, owner, id)."
+    "Map the file at a path: (path, path, readonly, owner, id)."
 
 #define DOC_SegmentBase__usage \
     "_usage($self, /)\n" \
     "--\n" \
     "\n" \
-    "Return what usage() names."
+    "Return the fields of usage()."
 
 #define DOC_SegmentBase_close \
     "close($self, /)\n" \
     "--\n" \
     "\n" \
-    "Release all cells that came from here. The file stays. Returns None.\n" \
+    "Release all cells that came from this segment. The file stays. Returns None.\n" \
     "\n" \
-    "Afterwards each operation of theirs, and every method but this one, raises ValueError. The memory goes\n" \
-    "with the last cell. Never waits."
+    "Afterwards every operation on them, and every method except this one, raises ValueError. The memory is\n" \
+    "freed with the last cell. Never waits."
 
 #define DOC_SegmentBase_counter \
     "counter($self, /, name, *label_names, overflow='other')\n" \
@@ -996,15 +1002,15 @@
     "\n" \
     "Return the SharedCounter of this name; with label names, a SharedFamily of them.\n" \
     "\n" \
-    "Raises and warns as int(). Lock-free."
+    "Raises and warns as int() does. Lock-free."
 
 #define DOC_SegmentBase_float \
     "float($self, /, name, *label_names, overflow='other')\n" \
     "--\n" \
     "\n" \
-    "Return the SharedFloat of this name, which begins at 0.0; with label names, a SharedFamily of them.\n" \
+    "Return the SharedFloat of this name, which starts at 0.0; with label names, a SharedFamily of them.\n" \
     "\n" \
-    "It is one word for all processes, linearizable. Raises and warns as int(). Lock-free."
+    "It is one word for all processes, linearizable. Raises and warns as int() does. Lock-free."
 
 #define DOC_SegmentBase_gauge \
     "gauge($self, /, name, *label_names, overflow='other')\n" \
@@ -1012,7 +1018,7 @@
     "\n" \
     "Return the SharedGauge of this name; with label names, a SharedFamily of them.\n" \
     "\n" \
-    "Raises and warns as int(). Lock-free."
+    "Raises and warns as int() does. Lock-free."
 
 #define DOC_SegmentBase_histogram \
     "histogram($self, /, name, bounds, *label_names, overflow='other')\n" \
@@ -1020,21 +1026,21 @@
     "\n" \
     "Return the SharedHistogram of this name and these bounds; with label names, a SharedFamily of them.\n" \
     "\n" \
-    "bounds are at least one real number, finite and strictly increasing, else ValueError. A histogram of n\n" \
-    "bounds takes the room of n + 2 names. Raises TypeError if the name has other bounds; else raises and\n" \
-    "warns as int(). Lock-free."
+    "bounds holds at least one real number; all are finite and strictly increasing, else ValueError. A\n" \
+    "histogram with n bounds takes the room of n + 2 names. Raises TypeError if the name exists with other\n" \
+    "bounds; otherwise it raises and warns as int() does. Lock-free."
 
 #define DOC_SegmentBase_int \
     "int($self, /, name, *label_names, overflow='other')\n" \
     "--\n" \
     "\n" \
-    "Return the SharedInt of this name, which begins at 0; with label names, a SharedFamily of them.\n" \
+    "Return the SharedInt of this name, which starts at 0; with label names, a SharedFamily of them.\n" \
     "\n" \
     "It is one word for all processes, linearizable: for limits, ids, and exact decisions.\n" \
     "\n" \
-    "Raises TypeError if the name is that of another kind, or has other label names; ValueError if it is\n" \
-    "empty, has a NUL, or takes more than 240 bytes in UTF-8, if there is no room for it, or if the segment\n" \
-    "is closed or damaged; KeyError if it is new and the segment read-only. Warns with RuntimeWarning once\n" \
+    "Raises TypeError if the name exists with another kind or other label names; ValueError if it is empty,\n" \
+    "contains a NUL, or takes more than 240 bytes in UTF-8, if there is no room for it, or if the segment\n" \
+    "is closed or damaged; KeyError if it is new and the segment is read-only. Issues a RuntimeWarning once\n" \
     "when 90 % of the room is taken. Lock-free."
 
 #define DOC_SegmentBase_items \
@@ -1046,25 +1052,25 @@
     "Raises ValueError if the segment is closed or damaged. Never waits."
 
 #define DOC_SegmentBase__id \
-    "Return the random id of the segment, 16 bytes."
+    "The random id of the segment, 16 bytes."
 
 #define DOC_SegmentBase_capacity \
-    "For how many series there is room."
+    "The number of series that there is room for."
 
 #define DOC_SegmentBase_path \
     "The absolute path of the file; empty if the segment is anonymous."
 
 #define DOC_SegmentBase_processes \
-    "How many processes can have a stripe of their own at a time."
+    "The number of processes that can have a stripe of their own at a time."
 
 #define DOC_SegmentBase_readonly \
     "Whether it was opened read-only."
 
 #define DOC_SharedCounter \
-    "A counter of a Segment, which counts up: Segment.counter() returns it.\n" \
+    "A counter of a Segment, which only counts up. Segment.counter() returns it.\n" \
     "\n" \
     "Each process counts in a stripe of its own, so two processes share no cache line. What a process has\n" \
-    "counted is kept when it ends, however it ends. load() adds the stripes up; like a Counter's, a load that\n" \
+    "counted is kept when it ends, however it ends. load() adds up the stripes; like a Counter's, a load that\n" \
     "overlaps additions returns a value between the total at its start and the total at its end.\n" \
     "\n" \
     "No operation waits for a thread or a process. After Segment.close() each one raises ValueError."
@@ -1079,7 +1085,7 @@
     "add($self, count, /)\n" \
     "--\n" \
     "\n" \
-    "Count this many, 0 or more. Returns None.\n" \
+    "Count this many at once, 0 or more. Returns None.\n" \
     "\n" \
     "Raises ValueError if count is negative, or the segment is closed or read-only; OverflowError if what\n" \
     "this process has counted does not fit in 64 bits. Lock-free."
@@ -1099,20 +1105,19 @@
     "\n" \
     "Return the total of all processes that ever counted.\n" \
     "\n" \
-    "It may be beyond 64 bits, if several processes have counted that much. Raises ValueError if the\n" \
-    "segment is closed. Wait-free."
+    "It may exceed 64 bits if several processes have counted that much. Raises ValueError if the segment is\n" \
+    "closed. Wait-free."
 
 #define DOC_SharedFamily \
-    "Cells of a Segment by label values: what its methods return if they are given label names.\n" \
+    "Cells of a Segment by label values. Segment's methods return it if they are given label names.\n" \
     "\n" \
-    "As Family: family[\"GET\", 200] is the child for these values, and inc(), add() and the others count in a\n" \
-    "child without handing it out. All processes have the same children. Label values are str or int; 200 and\n" \
-    "\"200\" are the same.\n" \
+    "It works like Family: family[\"GET\", 200] is the child for these values, and inc(), add() and the others\n" \
+    "count in a child without handing it out. All processes see the same children. Label values are str or int;\n" \
+    "200 and \"200\" are the same.\n" \
     "\n" \
-    "If the segment has no room for one more child, or the label values are too long, what is counted goes to\n" \
-    "the overflow child, whose label values are all \"other\" (or what was given as overflow): a full segment\n" \
-    "never fails a request. That child has its room from the start. With overflow=None such a call raises\n" \
-    "ValueError.\n" \
+    "If the segment has no room for one more child, or the label values are too long, the count goes to the\n" \
+    "overflow child, whose label values are all \"other\" (or the given overflow): a full segment never fails a\n" \
+    "request. Room for that child is reserved from the start. With overflow=None such a call raises ValueError.\n" \
     "\n" \
     "No operation waits for a thread or a process. After Segment.close() each one raises ValueError."
 
@@ -1132,7 +1137,7 @@
     "add($self, amount, /, *values)\n" \
     "--\n" \
     "\n" \
-    "Add to the child for these label values. Returns None.\n" \
+    "Add amount to the child for these label values. Returns None.\n" \
     "\n" \
     "Raises AttributeError if the children have no add(); TypeError or ValueError for values that are not\n" \
     "label values; else as the child. Lock-free."
@@ -1169,22 +1174,22 @@
     "\n" \
     "Return an iterator over the children, each with its label values, in order of creation.\n" \
     "\n" \
-    "The overflow child comes last, once something was counted in it. Raises ValueError if the segment is\n" \
-    "closed or damaged. Never waits."
+    "The overflow child comes last, once something has been counted in it. Raises ValueError if the segment\n" \
+    "is closed or damaged. Never waits."
 
 #define DOC_SharedFamily_labels \
     "labels($self, /, **by_name)\n" \
     "--\n" \
     "\n" \
-    "Return the child by label names: family.labels(method=\"GET\", status=200).\n" \
+    "Return the child for label values given by name: family.labels(method=\"GET\", status=200).\n" \
     "\n" \
-    "Raises TypeError unless exactly the label names are given. Lock-free."
+    "Raises TypeError unless exactly the family's label names are given. Lock-free."
 
 #define DOC_SharedFamily_observe \
     "observe($self, value, /, *values)\n" \
     "--\n" \
     "\n" \
-    "Observe a value in the child for these label values. Returns None.\n" \
+    "Observe value in the child for these label values. Returns None.\n" \
     "\n" \
     "Raises AttributeError if the children have no observe(); TypeError or ValueError for values that are\n" \
     "not label values; else as the child. Lock-free."
@@ -1195,8 +1200,8 @@
     "\n" \
     "Hide the child for these label values. Returns None.\n" \
     "\n" \
-    "It frees no room: a child that is used again continues its total. Raises KeyError if there is none,\n" \
-    "ValueError if the segment is closed or read-only. Lock-free."
+    "It frees no room, and a child that is used again continues its total. Raises KeyError if there is no\n" \
+    "such child, ValueError if the segment is closed or read-only. Lock-free."
 
 #define DOC_SharedFamily_store \
     "store($self, value, /, *values)\n" \
@@ -1224,16 +1229,16 @@
     "Raises AttributeError if the children have no track(). Lock-free."
 
 #define DOC_SharedFamily_bounds \
-    "The bounds of the children, a tuple of floats; None unless they are histograms."
+    "The bounds of the children, as a tuple of floats; None unless they are histograms."
 
 #define DOC_SharedFamily_kind \
-    "What the children are: \"int\", \"float\", \"counter\", \"gauge\" or \"histogram\"."
+    "The kind of the children: \"int\", \"float\", \"counter\", \"gauge\" or \"histogram\"."
 
 #define DOC_SharedFamily_label_names \
-    "The label names, a tuple of str."
+    "The label names, as a tuple of str."
 
 #define DOC_SharedFamily_overflow \
-    "What all label values of the overflow child are, or None."
+    "The value of every label of the overflow child, or None."
 
 #define DOC_SharedFloat \
     "SharedFloat(buffer, offset=0)\n" \
@@ -1241,17 +1246,17 @@
     "\n" \
     "An atomic double-precision number in eight bytes of a buffer, atomic across processes.\n" \
     "\n" \
-    "The buffer is anything that can be written to: a shared mmap, a multiprocessing.shared_memory block's buf,\n" \
-    "a bytearray, an array, a ctypes object. The value is what lies there, in the machine's byte order.\n" \
+    "The buffer is any writable buffer: a shared mmap, a multiprocessing.shared_memory block's buf, a\n" \
+    "bytearray, an array, a ctypes object. The value is what those bytes hold, in the machine's byte order.\n" \
     "\n" \
-    "Raises TypeError if buffer is none, or is read-only; ValueError if it is not contiguous, has no eight\n" \
-    "bytes at offset, or if their address is not a multiple of eight; RuntimeError where 64-bit atomics take a\n" \
-    "lock, and in the pure-Python twin.\n" \
+    "Raises TypeError if buffer is not a buffer, or is read-only; ValueError if it is not contiguous, has no\n" \
+    "eight bytes at offset, or if their address is not a multiple of eight; RuntimeError where 64-bit atomics\n" \
+    "take a lock, and in the pure-Python twin.\n" \
     "\n" \
     "The operations are AtomicFloat's, with its results and errors, sequentially consistent among all processes\n" \
-    "that have the memory. None waits for a thread or a process, be it running, stopped or dead.\n" \
+    "that map the memory. None waits for a thread or a process, whether it is running, stopped or dead.\n" \
     "\n" \
-    "The cell holds the buffer, so that it cannot be closed or resized, until release(). After that each\n" \
+    "The cell holds the buffer until release(), so until then it cannot be closed or resized. After that every\n" \
     "operation raises ValueError."
 
 #define DOC_SharedFloat___reduce__ \
@@ -1266,17 +1271,18 @@
     "\n" \
     "Give the buffer back. Returns None.\n" \
     "\n" \
-    "Operations that come later raise ValueError. Those that other threads are in the middle of are waited\n" \
-    "for: they run no Python code, and wait for nobody. So who closes the buffer next meets no BufferError\n" \
-    "on the cell's account. The value stays in the buffer. To release again does nothing."
+    "Later operations raise ValueError. release() waits for operations that other threads are in the middle\n" \
+    "of; these run no Python code and wait for nothing. So closing the buffer afterwards raises no\n" \
+    "BufferError because of this cell. The value stays in the buffer. Releasing again does nothing."
 
 #define DOC_SharedGauge \
-    "A gauge of a Segment, which goes up and down: Segment.gauge() returns it.\n" \
+    "A gauge of a Segment, which goes up and down. Segment.gauge() returns it.\n" \
     "\n" \
-    "Each process owns a part of it, and its value is the sum of the parts of the living processes: what a\n" \
+    "Each process owns a part of it, and the value is the sum of the parts of the living processes: what a\n" \
     "killed worker had in flight disappears by itself.\n" \
     "\n" \
-    "A process that found no free stripe in the segment changes a common part instead, which is not cleaned.\n" \
+    "A process that found no free stripe in the segment changes a common part instead, which stays when the\n" \
+    "process ends.\n" \
     "No operation waits for a thread or a process. After Segment.close() each one raises ValueError."
 
 #define DOC_SharedGauge___reduce__ \
@@ -1289,7 +1295,7 @@
     "add($self, delta, /)\n" \
     "--\n" \
     "\n" \
-    "Add to this process's part. Returns None.\n" \
+    "Add delta, which may be negative, to this process's part. Returns None.\n" \
     "\n" \
     "Raises ValueError if the segment is closed or read-only; OverflowError if the part does not fit in 64\n" \
     "bits. Lock-free."
@@ -1298,11 +1304,11 @@
     "admit($self, limit, /)\n" \
     "--\n" \
     "\n" \
-    "Return an admission: a context manager that adds one, unless that would pass limit.\n" \
+    "Return an admission: a context manager that adds one unless that would pass limit.\n" \
     "\n" \
-    "It is entered with True if it added, and False if not; the exit subtracts what was added. The limit\n" \
-    "is compared with the sum, so processes that are admitted at the same moment may pass it together: for\n" \
-    "an exact limit use Segment.int(). Raises OverflowError if limit does not fit in 64 bits."
+    "Entering it gives True if it added and False if not; the exit subtracts what was added. The limit is\n" \
+    "compared with the sum, so processes that are admitted at the same moment may together pass it: for an\n" \
+    "exact limit use Segment.int(). Raises OverflowError if limit does not fit in 64 bits."
 
 #define DOC_SharedGauge_dec \
     "dec($self, /)\n" \
@@ -1328,9 +1334,9 @@
     "\n" \
     "Return the sum of the parts of all living processes.\n" \
     "\n" \
-    "Whether a process lives is asked of the system, for each part that is not 0: less than a microsecond\n" \
-    "each, and some ten microseconds where it was last asked more than 10 ms ago. Raises ValueError if the\n" \
-    "segment is closed. Never waits."
+    "For each part that is not 0 it asks the system whether the process lives. That takes less than a\n" \
+    "microsecond each, or about ten microseconds if it last asked more than 10 ms ago. Raises ValueError if\n" \
+    "the segment is closed. Never waits."
 
 #define DOC_SharedGauge_store \
     "store($self, value, /)\n" \
@@ -1338,23 +1344,23 @@
     "\n" \
     "Replace this process's part. Returns None.\n" \
     "\n" \
-    "Raises ValueError if the segment is closed or read-only, or if this process has no stripe of its own,\n" \
-    "since there are more processes than stripes. Lock-free."
+    "Raises ValueError if the segment is closed or read-only, or if this process has no stripe of its own\n" \
+    "because there are more processes than stripes. Lock-free."
 
 #define DOC_SharedGauge_track \
     "track($self, /)\n" \
     "--\n" \
     "\n" \
-    "Return a guard, which adds one when it is entered and subtracts one when it is left.\n" \
+    "Return a guard that adds one on entry and subtracts one on exit.\n" \
     "\n" \
     "It is a context manager and a decorator, and may be entered again while it is entered. Leaving it in\n" \
-    "a process that did not enter it does nothing, as in one that was forked inside the block."
+    "a process that did not enter it, such as a child that was forked inside the block, does nothing."
 
 #define DOC_SharedHistogram \
-    "A histogram of a Segment: Segment.histogram() returns it.\n" \
+    "A histogram of a Segment. Segment.histogram() returns it.\n" \
     "\n" \
-    "As Histogram, with a stripe for each process, as SharedCounter. A process that is killed in the middle of\n" \
-    "an observation may be in the counts and not in the sum.\n" \
+    "It is like Histogram, with one stripe per process like SharedCounter. If a process is killed in the middle\n" \
+    "of an observation, that may be in the counts and not in the sum.\n" \
     "\n" \
     "No operation waits for a thread or a process. After Segment.close() each one raises ValueError."
 
@@ -1368,7 +1374,7 @@
     "observe($self, value, /)\n" \
     "--\n" \
     "\n" \
-    "Count a value in its bucket, and add it to the sum. Returns None.\n" \
+    "Count value in its bucket, and add it to the sum. Returns None.\n" \
     "\n" \
     "Raises ValueError if value is NaN, or the segment is closed or read-only. Lock-free."
 
@@ -1376,22 +1382,22 @@
     "snapshot($self, /)\n" \
     "--\n" \
     "\n" \
-    "Return the counts of all processes, a bucket each and not cumulative, and the sum of the values.\n" \
+    "Return the counts of all processes, per bucket and not cumulative, and the sum of the values.\n" \
     "\n" \
-    "The sum may lag behind the counts, by observations that are under way. Raises ValueError if the\n" \
-    "segment is closed. Wait-free."
+    "The sum may lag behind the counts by the observations under way. Raises ValueError if the segment is\n" \
+    "closed. Wait-free."
 
 #define DOC_SharedHistogram_time \
     "time($self, /)\n" \
     "--\n" \
     "\n" \
-    "Return a timer, which observes the seconds from its entry to its exit, also if the block raises.\n" \
+    "Return a timer, which observes the seconds from its entry to its exit, even if the block raises.\n" \
     "\n" \
-    "It is a context manager and a decorator. Leaving it in a process that did not enter it does nothing,\n" \
-    "as in one that was forked inside the block. Raises ValueError if the segment is closed."
+    "It is a context manager and a decorator. Leaving it in a process that did not enter it, such as a\n" \
+    "child that was forked inside the block, does nothing. Raises ValueError if the segment is closed."
 
 #define DOC_SharedHistogram_bounds \
-    "The bounds, a tuple of floats."
+    "The bounds, as a tuple of floats."
 
 #define DOC_SharedInt \
     "SharedInt(buffer, offset=0)\n" \
@@ -1399,17 +1405,17 @@
     "\n" \
     "An atomic signed 64-bit integer in eight bytes of a buffer, atomic across processes.\n" \
     "\n" \
-    "The buffer is anything that can be written to: a shared mmap, a multiprocessing.shared_memory block's buf,\n" \
-    "a bytearray, an array, a ctypes object. The value is what lies there, in the machine's byte order.\n" \
+    "The buffer is any writable buffer: a shared mmap, a multiprocessing.shared_memory block's buf, a\n" \
+    "bytearray, an array, a ctypes object. The value is what those bytes hold, in the machine's byte order.\n" \
     "\n" \
-    "Raises TypeError if buffer is none, or is read-only; ValueError if it is not contiguous, has no eight\n" \
-    "bytes at offset, or if their address is not a multiple of eight; RuntimeError where 64-bit atomics take a\n" \
-    "lock, and in the pure-Python twin.\n" \
+    "Raises TypeError if buffer is not a buffer, or is read-only; ValueError if it is not contiguous, has no\n" \
+    "eight bytes at offset, or if their address is not a multiple of eight; RuntimeError where 64-bit atomics\n" \
+    "take a lock, and in the pure-Python twin.\n" \
     "\n" \
     "The operations are AtomicInt's, with its results and errors, sequentially consistent among all processes\n" \
-    "that have the memory. None waits for a thread or a process, be it running, stopped or dead.\n" \
+    "that map the memory. None waits for a thread or a process, whether it is running, stopped or dead.\n" \
     "\n" \
-    "The cell holds the buffer, so that it cannot be closed or resized, until release(). After that each\n" \
+    "The cell holds the buffer until release(), so until then it cannot be closed or resized. After that every\n" \
     "operation raises ValueError."
 
 #define DOC_SharedInt___reduce__ \
@@ -1424,32 +1430,32 @@
     "\n" \
     "Give the buffer back. Returns None.\n" \
     "\n" \
-    "Operations that come later raise ValueError. Those that other threads are in the middle of are waited\n" \
-    "for: they run no Python code, and wait for nobody. So who closes the buffer next meets no BufferError\n" \
-    "on the cell's account. The value stays in the buffer. To release again does nothing."
+    "Later operations raise ValueError. release() waits for operations that other threads are in the middle\n" \
+    "of; these run no Python code and wait for nothing. So closing the buffer afterwards raises no\n" \
+    "BufferError because of this cell. The value stays in the buffer. Releasing again does nothing."
 
 #define DOC_Timer \
     "Observes in its histogram how long its blocks take, in seconds: `with histogram.time():`.\n" \
     "\n" \
-    "It is a context manager, and a decorator of functions, coroutine functions, generator functions and async\n" \
-    "generator functions. It observes also when the block raises. It may be entered many times, also while it\n" \
+    "It is a context manager, and a decorator for functions, coroutine functions, generator functions and async\n" \
+    "generator functions. It also observes when the block raises. It may be entered many times, even while it\n" \
     "is entered, and by many threads and tasks. It keeps its histogram alive.\n" \
     "\n" \
-    "Each exit ends the newest entry of its own context (contextvars), which is that of its thread or asyncio\n" \
-    "task. A context without an entry may end the only one there is, so that a generator can be finished\n" \
-    "elsewhere. A generator shares the context of its caller: if both use one timer, each may end an entry of\n" \
-    "the other's. Give every block a timer of its own, as a decorator does for each call."
+    "Each exit ends the newest entry of its own context (contextvars), that is of its thread or asyncio task. A\n" \
+    "context without an entry may end the only open one, so that a generator can be finished elsewhere. A\n" \
+    "generator shares the context of its caller: if both use one timer, each may end the other's entry. Give\n" \
+    "every block a timer of its own, as a decorator does for each call."
 
 #define DOC_Timer___call__ \
     "__call__($self, function, /)\n" \
     "--\n" \
     "\n" \
-    "Return function, wrapped so that each call of it is measured, by a timer of its own.\n" \
+    "Return function, wrapped so that each call of it is measured by a timer of its own.\n" \
     "\n" \
     "A coroutine function is measured while its coroutine runs; a generator function or async generator\n" \
-    "function from the first step until the generator finishes, is closed or is collected. What is returned\n" \
-    "is of the same kind, and keeps name, docstring and signature. Raises TypeError if function cannot be\n" \
-    "called."
+    "function is measured from the first step until the generator finishes, is closed or is collected. The\n" \
+    "result is a function of the same kind, and keeps name, docstring and signature. Raises TypeError if\n" \
+    "function is not callable."
 
 #define DOC_Timer___enter__ \
     "__enter__($self, /)\n" \
@@ -1457,16 +1463,16 @@
     "\n" \
     "Begin to measure. Returns the histogram.\n" \
     "\n" \
-    "Raises MemoryError if there is no memory for one more entry at a time. Lock-free."
+    "Raises MemoryError if there is no memory for another open entry. Lock-free."
 
 #define DOC_Timer___exit__ \
     "__exit__($self, /, *exc_info)\n" \
     "--\n" \
     "\n" \
-    "Observe the seconds since the entry. Returns None: an exception passes on.\n" \
+    "Observe the seconds since the entry. Returns None, so an exception propagates.\n" \
     "\n" \
-    "Raises RuntimeError if the context has no entry, unless there is exactly one elsewhere, which is then\n" \
-    "ended; an exit that raises changes nothing. Lock-free."
+    "Raises RuntimeError if this context has no entry, unless exactly one is open elsewhere, which is then\n" \
+    "ended. An exit that raises changes nothing. Lock-free."
 
 #define DOC_Timer___reduce__ \
     "__reduce__($self, /)\n" \
@@ -1478,11 +1484,11 @@
     "enable_deferred_refcount($module, object, /)\n" \
     "--\n" \
     "\n" \
-    "Say that many threads will use object for long. Returns object.\n" \
+    "Declare that many threads will use object for a long time. Returns object.\n" \
     "\n" \
-    "On free-threaded CPython 3.14 and later it gets deferred reference counting, if the garbage collector\n" \
-    "tracks it and always will (it may untrack tuples): its count is no longer contended, and the collector\n" \
-    "frees it. Elsewhere nothing happens. Counter, Histogram and Family do it when they are made, AtomicInt and\n" \
-    "AtomicFloat when threads are seen to contend for them."
+    "On free-threaded CPython 3.14 and later this enables deferred reference counting, provided that the\n" \
+    "garbage collector tracks the object and always will (it may untrack tuples). Threads then no longer\n" \
+    "contend for its reference count, and the collector frees it. Elsewhere nothing happens. Counter, Histogram\n" \
+    "and Family enable it when they are created, AtomicInt and AtomicFloat once threads contend for them."
 
 #endif

@@ -1,7 +1,7 @@
 """The pure-Python twin: the same API, errors and results as the C module, to be read and compared with it.
 
-It takes no lock. chain.py has the one compare-and-swap, on which everything else stands; loops.py the five
-loops around it; and then there is one type a file. The docstrings are the C module's too:
+It takes no lock. chain.py has the one compare-and-swap, which everything else is built on, and loops.py has
+the five loops around it. Then there is one file per type. The docstrings also serve the C module:
 tools/docstrings.py copies them.
 """
 
@@ -48,12 +48,12 @@ __all__ = [
 
 
 def enable_deferred_refcount(object: _T, /) -> _T:
-    """Say that many threads will use object for long. Returns object.
+    """Declare that many threads will use object for a long time. Returns object.
 
-    On free-threaded CPython 3.14 and later it gets deferred reference counting, if the garbage collector
-    tracks it and always will (it may untrack tuples): its count is no longer contended, and the collector
-    frees it. Elsewhere nothing happens. Counter, Histogram and Family do it when they are made, AtomicInt and
-    AtomicFloat when threads are seen to contend for them.
+    On free-threaded CPython 3.14 and later this enables deferred reference counting, provided that the
+    garbage collector tracks the object and always will (it may untrack tuples). Threads then no longer
+    contend for its reference count, and the collector frees it. Elsewhere nothing happens. Counter, Histogram
+    and Family enable it when they are created, AtomicInt and AtomicFloat once threads contend for them.
     """
     return object
 

@@ -1,4 +1,4 @@
-"""The one compare-and-swap of the pure-Python twin, and the cell that stands on it. It takes no lock.
+"""The one compare-and-swap of the pure-Python twin, and the cell that is built on it. It takes no lock.
 
 Its primitive is `dict.setdefault` on a str key: one C call, atomic with the GIL and without it. A cell is a
 chain of versions, each with a value and a number one higher than its predecessor's. A version is a dict,
@@ -9,31 +9,31 @@ empty while the version is current:
 Linearization. A swap happens at that call. A read takes the value first and then looks for a successor: no
 successor means that the value was current at that moment. A value never changes while its version is current.
 
-Finding the current version. `head` is where to look first. It may be stale: a thread may pause before its
-store to head, and then put an old version back. So the newest version is entered in a table, under its
-number, as well. It holds at every moment that
+Finding the current version. `head` is where to look first. It may be stale, because a thread may pause before
+its store to head, and then put an old version back. So the newest version is also entered in a table, under
+its number. The invariant, at every moment:
 
     the version with the highest number ever entered is in the table, and is current, or has a successor that
-    is still linked to it,
+    is still linked to it.
 
-for three reasons: an entry is removed only by one who saw a higher number in the table; the link to a
-successor is cut only when the successor was entered; and who comes too late enters a lower number, which
-changes nothing. Everyone who meets a superseded version finishes the work of its winner (supersede may run
-twice, and late) or, where the link is cut, looks in the table.
+It holds for three reasons. Only a thread that saw a higher number in the table removes an entry. The link to
+a successor is cut only once the successor has been entered. And a thread that comes too late enters a lower
+number, which changes nothing. A thread that meets a superseded version finishes the winner's work (so
+supersede may run twice, and late) or, where the link is cut, looks in the table.
 
-Memory. Links are cut, or else a thread that pauses in an operation, or is interrupted there by a signal
-handler, would keep alive every version made meanwhile. So it keeps two, however long it pauses, and
-what they held is dropped: an object that was replaced goes at once.
+Memory. Links are cut because otherwise a thread that pauses in an operation, or is interrupted there by a
+signal handler, would keep alive every version made in the meantime. With the cut it keeps two, however long
+it pauses, and their values are dropped: an object that was replaced is released at once.
 
 Interruptions. Between any two bytecodes another thread may run, or a signal handler, a finalizer, or a
 callback of the garbage collector may use the same cell in the same thread. Each finds the cell as another
-thread would. What can run a user's code, dropping the replaced value, comes last.
+thread would. The one step that can run a user's code, dropping the replaced value, comes last.
 
 Progress: lock-free with the GIL. Each pass of a loop that finds a version superseded does so because another
-operation happened since, or moves the head forward. Without the GIL the dict has a mutex of its own.
+operation has happened since, or moves the head forward. Without the GIL the dict has a mutex of its own.
 """
 
-# The functions here are the cell's own.
+# The functions here belong to the cell.
 # pyright: reportPrivateUsage=false
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ class Version(dict[str, "Version"]):
     value: Any  # immutable while current, then None
 
 
-# In the place of a successor that is to be found in the table. Never changes.
+# Replaces the link to a successor, which is then found in the table. Never changes.
 CUT = Version()
 
 
 class Unpicklable:
-    """What can be neither pickled nor copied."""
+    """The base of classes that can be neither pickled nor copied."""
 
     __slots__ = ()
 
@@ -70,7 +70,7 @@ class Unpicklable:
 
 
 class InitSignature:
-    """Shows the parameters of __init__ as those of the class; __new__, which takes any, would hide them."""
+    """Shows __init__'s parameters as those of the class; __new__, which takes anything, would hide them."""
 
     def __init__(self, new: Callable[..., object]) -> None:
         self.new = new
@@ -85,7 +85,7 @@ class InitSignature:
 
 
 class Cell(Unpicklable):
-    """What all cells are. The functions below are no methods: a cell's methods are its public operations."""
+    """The base of all cells. The functions below are not methods: those are a cell's public operations."""
 
     __slots__ = ("_Cell__head", "_Cell__table", "__weakref__")
     _Cell__zero: ClassVar[object]  # what a cell holds until __init__ has stored something
@@ -102,7 +102,7 @@ class Cell(Unpicklable):
         return cell
 
     if TYPE_CHECKING:
-        __signature__: ClassVar[Signature]  # what the descriptor gives
+        __signature__: ClassVar[Signature]  # what the descriptor returns
     else:
         __signature__ = InitSignature(__new__)
 
@@ -122,14 +122,14 @@ def current(cell: Cell) -> tuple[Version, Any]:
 
 
 def swap(cell: Cell, version: Version, value: object) -> bool:
-    """Give the cell a new version with this value if version is current. Returns whether it was."""
+    """Add a new version with this value if version is still current. Returns whether it was."""
     successor = Version()
     successor.number = version.number + 1
     successor.value = value
     if version.setdefault("next", successor) is not successor:
         return False
-    # It has happened, so it must not raise now, as the call could near the recursion limit or out of memory.
-    # The next operation will meet the two versions and do the work.
+    # The swap has happened, so it must not raise any more, as this call could near the recursion limit or
+    # when memory runs out. The next operation will meet the two versions and do the work.
     try:
         supersede(cell, version, successor)
     except (MemoryError, RecursionError):
@@ -138,29 +138,29 @@ def swap(cell: Cell, version: Version, value: object) -> bool:
 
 
 def supersede(cell: Cell, version: Version, successor: Version) -> None:
-    """Do what is left to do once version has its successor; by the winner, and by all who meet the two."""
+    """Finish a swap, once version has its successor: run by the winner and by all that meet the two."""
     table = cell._Cell__table
     table[successor.number] = successor
     cell._Cell__head = successor
     version["next"] = CUT
     table.pop(version.number, None)
     if len(table) > 1:
-        # Somebody came too late, or is at work here too.
+        # Another thread entered an old version too late, or is working here as well.
         forget_superseded(table)
     version.value = None
 
 
 def find_head(cell: Cell) -> None:
-    """Correct a stale head."""
+    """Update a stale head."""
     table = cell._Cell__table
     newest = table.get(forget_superseded(table))
-    # None: superseded since, and there is a newer one.
+    # None if it has been superseded since; then there is a newer one.
     if newest is not None:
         cell._Cell__head = newest
 
 
 def forget_superseded(table: dict[int, Version]) -> int:
-    """Remove all entries but the highest. Returns its number."""
+    """Remove every entry except the highest. Returns the highest number."""
     numbers = list(table)  # one C call: no entry that was there throughout is missed
     highest = max(numbers)
     for number in numbers:

@@ -1,4 +1,4 @@
-"""What an integer is here: a Python int inside 64 bits."""
+"""Integers as the cells hold them: Python ints that fit in 64 bits."""
 
 from __future__ import annotations
 

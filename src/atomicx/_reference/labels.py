@@ -1,4 +1,4 @@
-"""Label names and values: what a Family accepts, and the tuples of str that it makes of them."""
+"""Label names and values: what a Family accepts, and how it turns them into tuples of str."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def check_encodable(what: str, text: str) -> str:
-    """Return text; a ValueError if UTF-8 cannot encode it, because then no exporter could write it."""
+    """Return text. Raises ValueError if UTF-8 cannot encode it, since no exporter could write it."""
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise ValueError(f"{what} must be encodable in UTF-8, got {text!r}")
     return text
@@ -50,7 +50,7 @@ def as_overflow(overflow: object, limit: int | None) -> str | None:
 
 
 def as_label(value: object) -> str:
-    # What it holds, whatever a subclass says: True is 1, and a member of an enumeration its value.
+    # The value itself, whatever a subclass prints: True is 1, and an enumeration's member is its value.
     if isinstance(value, str):
         return check_encodable("a label value", str.__str__(value))
     if isinstance(value, int):
@@ -79,5 +79,5 @@ def named_values(names: _Labels, by_name: Mapping[str, object]) -> tuple[object,
 
 
 def described(names: _Labels) -> str:
-    """Return what an error calls the family: by the names of its labels."""
+    """Return the family's description in an error message, by the names of its labels."""
     return f"family ({', '.join(map(repr, names))})"

@@ -1,10 +1,10 @@
 """The five loops around the chain's compare-and-swap.
 
-Each takes the current version and its value, computes, and swaps; if another operation came between, the swap
-does nothing and the loop starts again. So an operation happens, whole, at its successful swap, or at the read
-that found nothing to do; one that raises has changed nothing. Arguments are converted before the loop. No
-user's code runs inside one, but for the function of update_value, which holds nothing while it runs. They are
-lock-free: a swap fails only because another succeeded.
+Each takes the current version and its value, computes, and swaps. If another operation came in between, the
+swap does nothing and the loop starts again. So an operation happens, whole, at its successful swap, or at the
+read that found nothing to do; an operation that raises has changed nothing. Arguments are converted before
+the loop. No user code runs inside one, except for the function of update_value, and nothing is held while
+that runs. The loops are lock-free: a swap fails only because another one succeeded.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def load_value(cell: Cell) -> Any:
 
 
 def exchange_value(cell: Cell, value: object) -> Any:
-    """Replace the value; returns the previous one."""
+    """Replace the value. Returns the previous one."""
     while True:
         version, previous = current(cell)
         if swap(cell, version, value):
@@ -41,7 +41,7 @@ def exchange_value(cell: Cell, value: object) -> Any:
 
 
 def apply(cell: Cell, step: _Step, operand: object, check: _Conversion) -> tuple[Any, Any]:
-    """Replace the value by check(step(value, operand)); returns the previous value and the new one."""
+    """Replace the value with check(step(value, operand)). Returns the previous value and the new one."""
     while True:
         version, previous = current(cell)
         result = check(step(previous, operand))
@@ -50,7 +50,7 @@ def apply(cell: Cell, step: _Step, operand: object, check: _Conversion) -> tuple
 
 
 def exchange_if_same(cell: Cell, expected: object, desired: object, same: _Sameness) -> tuple[bool, Any]:
-    """Replace the value if it is the same as expected; returns whether it was, and the value found."""
+    """Replace the value if it is the same as expected. Returns whether it was, and the value found."""
     while True:
         version, found = current(cell)
         if not same(found, expected):
@@ -62,10 +62,10 @@ def exchange_if_same(cell: Cell, expected: object, desired: object, same: _Samen
 def update_value(
     cell: Cell, function: Callable[[Any], object], convert: _Conversion, same: _Sameness
 ) -> tuple[Any, Any]:
-    """Replace the value by convert(function(value)); returns the previous value and the new one.
+    """Replace the value with convert(function(value)). Returns the previous value and the new one.
 
     It compares values and not versions, as the C module does: a function that stores into this very cell
-    the value that is there already must not send the loop round for ever.
+    the value that is already there must not keep the loop running for ever.
     """
     previous = load_value(cell)
     while True:

@@ -1,4 +1,4 @@
-"""Reprs that show what is inside, and end where they come back to themselves."""
+"""Reprs that show what is inside, and stop where they would contain themselves."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# The objects and threads whose repr is running. Adding and removing are one C call each.
+# The (object, thread) pairs whose repr is running. Adding and removing are one C call each.
 reprs_running: set[tuple[int, int]] = set()
 
 
 def shown_once(shown: object, show: Callable[[], str], again: str) -> str:
-    """Return show(), or `again` if it is running for this object in this thread: it would never end."""
+    """Return show(), or `again` if it is running for this object in this thread already: it would never
+    end."""
     visit = (id(shown), get_ident())
     if visit in reprs_running:
         return again

@@ -1,6 +1,6 @@
 """AtomicBool."""
 
-# A cell holds any value here; the types that users see stand in _core.pyi.
+# A cell holds any value here; the types that users see are in _core.pyi.
 # mypy: no-warn-return-any
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 
 
 def name_of(cls: type) -> str:
-    """What a type is called; with its module if another one is called bool too, as numpy's is."""
+    """Return the name of a type, with its module if it is also called bool, as numpy's is."""
     name = cls.__name__
     return f"{cls.__module__}.{name}" if name == "bool" else name
 
@@ -26,15 +26,15 @@ def as_bool(value: bool) -> bool:
 
 
 class AtomicBool(Cell):
-    """An atomic flag. It takes True and False and nothing else: any other value is a TypeError.
+    """An atomic flag. It takes True and False only: any other value is a TypeError.
 
-    Each operation is one step: linearizable, and sequentially consistent as C11's memory_order_seq_cst. None
-    waits for another thread, so all may be used in signal handlers, __del__, callbacks of the garbage
+    Each operation is one step: linearizable, and sequentially consistent like C11's memory_order_seq_cst.
+    None waits for another thread, so all may be used in signal handlers, __del__, callbacks of the garbage
     collector or of weak references, and after a fork. (The pure-Python twin is lock-free with the GIL.
-    Without it, it stands on a dict's own mutex: exact, but neither lock-free nor safe in a child that was
+    Without the GIL it relies on a dict's own mutex: exact, but neither lock-free nor safe in a child that was
     forked while other threads used it.)
 
-    bool(cell) is a load. To call __init__ again is to store.
+    bool(cell) is a load. Calling __init__ again is a store.
     """
 
     __slots__ = ()
@@ -66,7 +66,7 @@ class AtomicBool(Cell):
         return exchange_value(self, as_bool(value))
 
     def compare_and_set(self, /, expected: bool, desired: bool) -> bool:
-        """Replace the value by desired if it is expected. Returns whether it did.
+        """Replace the value with desired if it is expected. Returns whether it did.
 
         Raises TypeError unless both are True or False. Lock-free. Java: compareAndSet.
         """
@@ -74,7 +74,7 @@ class AtomicBool(Cell):
         return swapped
 
     def compare_exchange(self, /, expected: bool, desired: bool) -> bool:
-        """Replace the value by desired if it is expected. Returns the witness: the value found.
+        """Replace the value with desired if it is expected. Returns the witness: the value found.
 
         The value was replaced if and only if the witness is expected. Raises TypeError unless both are True
         or False. Lock-free. C11: atomic_compare_exchange_strong.
@@ -83,7 +83,7 @@ class AtomicBool(Cell):
         return witness
 
     def test_and_set(self, /) -> bool:
-        """Set the flag. Returns the previous value: False for the one caller who set it.
+        """Set the flag. Returns the previous value: False for the one caller that set it.
 
         Lock-free. C11: atomic_flag_test_and_set.
         """

@@ -1,6 +1,6 @@
 """Counter. Here it is one cell; the C module stripes it where there is no GIL."""
 
-# A cell holds any value here; the types that users see stand in _core.pyi.
+# A cell holds any value here; the types that users see are in _core.pyi.
 # mypy: no-warn-return-any
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ def as_count(value: _Integer) -> int:
 class Counter(Cell):
     """A 64-bit counter that only counts up, made for many threads.
 
-    Without the GIL the C module spreads it over stripes, so that threads which count do not slow each other
+    Without the GIL the C module spreads it over stripes, so that counting threads do not slow each other
     down. The total is exact, and an addition that would take it past 64 bits raises OverflowError and counts
     nothing.
 
     It is not linearizable. A load that overlaps additions returns a value between the total at its start and
     the total at its end (intermediate-value linearizability: Rinberg and Keidar, DISC 2020); a load that
-    overlaps nothing is exact. For a total on which decisions rest, take an AtomicInt.
+    overlaps nothing is exact. For a total that decisions depend on, use an AtomicInt.
 
     No operation waits for another thread, so all may be used in signal handlers, __del__, callbacks of the
     garbage collector or of weak references, and after a fork. (The pure-Python twin is lock-free with the
-    GIL. Without it, it stands on a dict's own mutex: exact, but neither lock-free nor safe in a child that
-    was forked while other threads used it.)
+    GIL. Without the GIL it relies on a dict's own mutex: exact, but neither lock-free nor safe in a child
+    that was forked while other threads used it.)
 
-    += adds and gives the cell itself. int(cell) and bool(cell) are loads. To call __init__ again is to drain,
-    and then to add value.
+    += adds and returns the cell itself. int(cell) and bool(cell) are loads. Calling __init__ again drains the
+    counter and then adds value.
     """
 
     __slots__ = ()
@@ -60,20 +60,20 @@ class Counter(Cell):
     def add(self, n: _Integer, /) -> None:
         """Count n at once. Returns None.
 
-        Raises TypeError if n is no integer, ValueError if it is negative, OverflowError if n or the total
+        Raises TypeError if n is not an integer, ValueError if it is negative, OverflowError if n or the total
         does not fit in 64 bits. Lock-free.
         """
         apply(self, int.__add__, as_count(n), as_result)
 
     def load(self, /) -> int:
-        """Return the total: all that was counted and not drained.
+        """Return the total: everything that was counted and not drained.
 
-        Additions that overlap the load are in the result, or are not. Lock-free. Java: LongAdder.sum.
+        An addition that overlaps the load may or may not be included. Lock-free. Java: LongAdder.sum.
         """
         return load_value(self)
 
     def drain(self, /) -> int:
-        """Take the counts out. Returns them, and load() starts again at 0.
+        """Take the counts out, so that load() starts again at 0. Returns their total.
 
         Each count is in exactly one drain. Do not drain a counter whose total is exported. Lock-free.
         Java: LongAdder.sumThenReset, but exact.

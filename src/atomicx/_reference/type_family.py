@@ -1,6 +1,6 @@
-"""Family. Here its children are one dict in a cell, which never changes: a new child is a new dict."""
+"""Family. Here its children are one dict in a cell. The dict never changes: a new child means a new dict."""
 
-# The functions here are the family's own.
+# The functions here belong to the family.
 # pyright: reportPrivateUsage=false
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
     _Labels = tuple[str, ...]
 
-# In the place of a child that was not made yet.
+# Stands for a child that has not been made yet.
 MISSING: Any = object()
 # How many children a repr shows.
 SHOWN = 10
 
 
 class Held:
-    """What a family's cell holds. Never changes."""
+    """The value of a family's cell. Never changes."""
 
     __slots__ = ("children", "removed")
     children: dict[_Labels, Any]
@@ -40,7 +40,7 @@ class Held:
 
 
 def without(held: Held, gone: Iterable[_Labels]) -> Held:
-    """Return the same without the children that are gone, but knowing them while they live."""
+    """Return a copy without the children that are gone, which still recognises them while they live."""
     rest = held.children.copy()
     removed = [entry for entry in held.removed if entry[1]() is not None]
     for labels in gone:
@@ -48,7 +48,7 @@ def without(held: Held, gone: Iterable[_Labels]) -> Held:
         try:
             reference = ref(child)
         except TypeError:
-            continue  # it cannot be referred to weakly, and so is not recognised
+            continue  # it cannot be referred to weakly, so it is not recognised
         removed.append((labels, reference))
     return Held(rest, tuple(removed))
 
@@ -75,7 +75,7 @@ def is_full(family: Family, children: dict[_Labels, Any]) -> bool:
 
 
 def make_child(family: Family, labels: _Labels) -> Any:
-    """Return the child for labels, which had none; in a race, the one of whoever came first."""
+    """Make and return the child for labels, which had none; in a race, return the one that came first."""
     overflow = overflow_labels(family)
     child = MISSING
     while True:
@@ -89,7 +89,7 @@ def make_child(family: Family, labels: _Labels) -> Any:
                 raise ValueError(f"{names} is full: limit {family._Family__limit}, cannot add {labels!r}")
             labels = overflow
         elif child is MISSING:
-            child = family._Family__factory()  # which may run any code, so look again
+            child = family._Family__factory()  # it may run any code, so look again
         elif swap(family, version, Held({**children, labels: child}, held.removed)):
             return child
 
@@ -101,7 +101,7 @@ def child_of(family: Family, values: tuple[object, ...]) -> Any:
 
 
 def was_handed_out(family: Family, labels: _Labels, child: object) -> bool:
-    """Whether family["..."] has given child for labels: it is their child, or the overflow one, or was."""
+    """Return whether family[labels] ever returned child: it is or was their child, or the overflow one."""
     held: Held = load_value(family)
     other = overflow_labels(family)
     candidates = [labels] if other is None else [labels, other]
@@ -111,7 +111,7 @@ def was_handed_out(family: Family, labels: _Labels, child: object) -> bool:
 
 
 def definition(family: Family) -> str:
-    """Return the arguments, as they would be written."""
+    """Return the arguments as they would be written."""
     names = names_of(family)
     options = {"limit": family._Family__limit, "overflow": family._Family__overflow}
     given = [f"{name}={value!r}" for name, value in options.items() if value is not None]
@@ -119,7 +119,7 @@ def definition(family: Family) -> str:
 
 
 def contents(family: Family) -> str:
-    """Return the first of the children, as they would be written in a dict; empty if there are none."""
+    """Return the first children as they would be written in a dict; empty if there are none."""
     children = list(load_value(family).children.items())
     shown = [f"{labels!r}: {child!r}" for labels, child in children[:SHOWN]]
     if len(children) > SHOWN:
@@ -128,40 +128,38 @@ def contents(family: Family) -> str:
 
 
 class Family(Cell):
-    """Children by label values: family["GET", 200] is the one for these, made by factory() when first asked
-    for.
+    """Children by label values: family["GET", 200] is the child for these, made by factory() on first use.
 
-    There is at least one label name, and they are distinct, else ValueError. Label values are str or int: an
-    int stands for its decimal digits, so that 200 and "200" are one child; an instance of a subclass stands
-    for what it holds, so that True is 1 and a member of an enumeration its value. Another type is a
-    TypeError. The wrong number of values, or a str that UTF-8 cannot encode, is a ValueError. All of this is
-    given once: to call __init__ again is a RuntimeError, and so is every operation if a subclass has not
-    called it.
+    The label names are distinct, and there is at least one, else ValueError. Label values are str or int. An
+    int stands for its decimal digits, so 200 and "200" are one child. An instance of a subclass stands for
+    the value that it holds, so True is 1 and a member of an enumeration is its value. Another type is a
+    TypeError. The wrong number of values, or a str that UTF-8 cannot encode, is a ValueError. Factory, label
+    names, limit and overflow are given once: calling __init__ again raises RuntimeError, and so does every
+    operation if a subclass has not called it.
 
-    With a limit, one child more than that is a ValueError; with overflow as well, further label values share
-    one child, whose values are all overflow. That child is made when it is first needed and does not count
-    towards the limit.
+    With a limit, one more child than that is a ValueError. With overflow as well, further label values share
+    one child, whose label values are all overflow. That child is made when it is first needed and does not
+    count towards the limit.
 
-    A child is made exactly once: everybody who asks for these labels gets the same object, until it is
-    removed. No operation waits for a factory that is running, so in a race it may be called by several
-    threads; one result becomes the child, and the others are dropped before anybody has seen them. A factory
-    that raises leaves no trace.
+    A child is made exactly once: every request for these labels gets the same object, until it is removed. No
+    operation waits for a running factory, so in a race several threads may call it. One result becomes the
+    child, and the others are dropped unseen. A factory that raises leaves no trace.
 
-    family.inc("GET", 200) does what family["GET", 200].inc() does, in one call: the child is not handed out,
-    so that threads which count under the same labels do not contend for its reference count. dec, add, store
-    and observe do the same for the child's operation of that name. If the children have no such operation,
-    that is an AttributeError. A call that fails may have made a new child, at zero. A subclass that overrides
-    __getitem__ changes nothing for these operations.
+    family.inc("GET", 200) does what family["GET", 200].inc() does, in one call. The child is not handed out,
+    so threads that count under the same labels do not contend for its reference count. dec, add, store and
+    observe do the same with the child's operation of that name. If the children lack that operation, it call
+    raises AttributeError. A call that fails may have made a new child, at zero. These operations ignore a
+    subclass's __getitem__.
 
-    family["GET"] += 1 works: to assign a child to the labels that this family gave it for is accepted, and
-    does nothing. To assign anything else is a TypeError.
+    family["GET"] += 1 works: assigning a child to the labels that this family returned it for is accepted and
+    does nothing. Assigning anything else is a TypeError.
 
     No operation waits for another thread, so all may be used in signal handlers, __del__, callbacks of the
     garbage collector or of weak references, and after a fork. (The pure-Python twin is lock-free with the
-    GIL. Without it, it stands on a dict's own mutex: exact, but neither lock-free nor safe in a child that
-    was forked while other threads used it.)
+    GIL. Without the GIL it relies on a dict's own mutex: exact, but neither lock-free nor safe in a child
+    that was forked while other threads used it.)
 
-    A family is always true, also while it is empty. Family[Counter] is a type for checkers.
+    A family is always true, even while it is empty. Family[Counter] is a type for checkers.
     """
 
     __slots__ = ("_Family__factory", "_Family__label_names", "_Family__limit", "_Family__overflow")
@@ -172,7 +170,7 @@ class Family(Cell):
     _Family__limit: int | None
     _Family__overflow: str | None
 
-    # Else iteration would ask for the children of 0, 1 and so on, and make them.
+    # Otherwise iteration would ask for the children of 0, 1 and so on, and make them.
     __iter__ = None
 
     def __init__(
@@ -202,18 +200,18 @@ class Family(Cell):
 
     @property
     def label_names(self) -> _Labels:
-        """The label names, a tuple of str."""
+        """The label names, as a tuple of str."""
         return names_of(self)
 
     @property
     def limit(self) -> int | None:
-        """How many children there may be, or None."""
+        """The maximum number of children, or None."""
         names_of(self)
         return self._Family__limit
 
     @property
     def overflow(self) -> str | None:
-        """The label value that stands for all that do not fit into the limit, or None."""
+        """The label value that stands for all those beyond the limit, or None."""
         names_of(self)
         return self._Family__overflow
 
@@ -243,50 +241,48 @@ class Family(Cell):
     def labels(self, /, **by_name: str | int) -> Any:
         """Return the child for these label values, given by label name, as family[...] does.
 
-        Raises TypeError if a name is missing or unknown, and what family[...] raises. Lock-free, but for the
-        factory.
+        Raises TypeError if a name is missing or unknown, and whatever family[...] raises. Lock-free, except
+        for the factory.
         """
         return child_of(self, named_values(names_of(self), by_name))
 
     def inc(self, /, *values: str | int) -> None:
-        """Call inc() of the child for these label values, which is made if there is none. Returns None.
+        """Call inc() of the child for these label values, which is made if needed. Returns None.
 
-        The child is not handed out. Raises AttributeError if it has no inc(), and what family[...] and inc()
-        raise; a new child may then be there, at zero. Lock-free, but for the factory.
+        The child is not handed out. Raises AttributeError if it has no inc(), and whatever family[...] and
+        inc() raise; a new child, at zero, may then remain. Lock-free, except for the factory.
         """
         child_of(self, values).inc()
 
     def dec(self, /, *values: str | int) -> None:
-        """Call dec() of the child for these label values, which is made if there is none. Returns None.
+        """Call dec() of the child for these label values, which is made if needed. Returns None.
 
-        The child is not handed out. Raises AttributeError if it has no dec(), and what family[...] and dec()
-        raise; a new child may then be there, at zero. Lock-free, but for the factory.
+        The child is not handed out. Raises AttributeError if it has no dec(), and whatever family[...] and
+        dec() raise; a new child, at zero, may then remain. Lock-free, except for the factory.
         """
         child_of(self, values).dec()
 
     def add(self, amount: Any, /, *values: str | int) -> None:
-        """Call add(amount) of the child for these label values, which is made if there is none. Returns None.
+        """Call add(amount) of the child for these label values, which is made if needed. Returns None.
 
-        The child is not handed out. Raises AttributeError if it has no add(), and what family[...] and add()
-        raise; a new child may then be there, at zero. Lock-free, but for the factory.
+        The child is not handed out. Raises AttributeError if it has no add(), and whatever family[...] and
+        add() raise; a new child, at zero, may then remain. Lock-free, except for the factory.
         """
         child_of(self, values).add(amount)
 
     def store(self, value: Any, /, *values: str | int) -> None:
-        """Call store(value) of the child for these label values, which is made if there is none. Returns
-        None.
+        """Call store(value) of the child for these label values, which is made if needed. Returns None.
 
-        The child is not handed out. Raises AttributeError if it has no store(), and what family[...] and
-        store() raise; a new child may then be there, at zero. Lock-free, but for the factory.
+        The child is not handed out. Raises AttributeError if it has no store(), and whatever family[...] and
+        store() raise; a new child, at zero, may then remain. Lock-free, except for the factory.
         """
         child_of(self, values).store(value)
 
     def observe(self, value: Any, /, *values: str | int) -> None:
-        """Call observe(value) of the child for these label values, which is made if there is none. Returns
-        None.
+        """Call observe(value) of the child for these label values, which is made if needed. Returns None.
 
-        The child is not handed out. Raises AttributeError if it has no observe(), and what family[...] and
-        observe() raise; a new child may then be there, at zero. Lock-free, but for the factory.
+        The child is not handed out. Raises AttributeError if it has no observe(), and whatever family[...]
+        and observe() raise; a new child, at zero, may then remain. Lock-free, except for the factory.
         """
         child_of(self, values).observe(value)
 
@@ -294,7 +290,7 @@ class Family(Cell):
         """Return track() of the child for these label values: a context manager and decorator.
 
         It counts one more on entry and one less on exit. Raises AttributeError if the child has no track(),
-        and what family[...] raises. Lock-free, but for the factory.
+        and whatever family[...] raises. Lock-free, except for the factory.
         """
         return child_of(self, values).track()
 
@@ -302,15 +298,15 @@ class Family(Cell):
         """Return time() of the child for these label values: a context manager and decorator.
 
         It observes, in seconds, how long its block takes. Raises AttributeError if the child has no time(),
-        and what family[...] raises. Lock-free, but for the factory.
+        and whatever family[...] raises. Lock-free, except for the factory.
         """
         return child_of(self, values).time()
 
     def items(self, /) -> Iterator[tuple[_Labels, Any]]:
-        """Return an iterator over the children that are there now, each with its label values: (tuple of str,
-        child).
+        """Return an iterator over the current children, as pairs (label values, child).
 
-        They are those of one moment during the call, in the order in which they were made. Lock-free.
+        The label values are a tuple of str. The children are those of one moment during the call, in the
+        order in which they were made. Lock-free.
         """
         return iter(list(load_value(self).children.items()))
 
@@ -318,7 +314,7 @@ class Family(Cell):
         """Remove the child for these label values. Returns None.
 
         Code that holds the child can still use it; the next request for these labels makes a new one. An
-        operation that overlaps the removal counts in the removed child. Raises KeyError if there is none,
+        operation that overlaps the removal counts in the removed child. Raises KeyError if there is no child,
         TypeError and ValueError as family[...] does. Lock-free.
         """
         labels = as_labels(names_of(self), values)
@@ -330,7 +326,7 @@ class Family(Cell):
                 return
 
     def clear(self, /) -> None:
-        """Remove all children, those of one moment. Returns None. Lock-free."""
+        """Remove all the children of one moment. Returns None. Lock-free."""
         while True:
             version, held = current(self)
             if swap(self, version, without(held, held.children)):

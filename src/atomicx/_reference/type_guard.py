@@ -1,7 +1,7 @@
 """Guard and Admission, which track() and admit(limit) return.
 
-Here all cells are of one process, so a forked child has a copy of a cell with all that was counted in it, and
-counts down in it what its parent counted up.
+All cells here belong to one process. So a forked child has a copy of each cell, with everything that was
+counted in it, and counts down in its copy what its parent counted up.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class Guard(Unpicklable):
-    """Counts what is in flight: one up on entry, one down on exit: `with cell.track():`.
+    """Counts what is in flight, one up on entry and one down on exit: `with cell.track():`.
 
-    It is a context manager, and a decorator of functions, coroutine functions, generator functions and async
-    generator functions. It may be entered many times, also while it is entered, and by many threads. It keeps
+    It is a context manager, and a decorator for functions, coroutine functions, generator functions and async
+    generator functions. It may be entered many times, even while it is entered, and by many threads. It keeps
     its cell alive. The guard of a shared cell does nothing in a process that did not enter it, such as a
     child that was forked inside the block.
     """
@@ -44,7 +44,7 @@ class Guard(Unpicklable):
         return self.__cell
 
     def __exit__(self, /, *exc_info: object) -> None:
-        """Subtract one from the cell. Returns None: an exception passes on.
+        """Subtract one from the cell. Returns None, so an exception propagates.
 
         Raises OverflowError if the result does not fit in 64 bits, ValueError if the cell was released.
         Lock-free.
@@ -55,9 +55,9 @@ class Guard(Unpicklable):
         """Return function, wrapped so that each call of it runs inside the guard.
 
         A coroutine function is inside while its coroutine runs; a generator function or async generator
-        function from the first step until the generator finishes, is closed or is collected. What is returned
-        is of the same kind, and keeps name, docstring and signature. Raises TypeError if function cannot be
-        called.
+        function is inside from the first step until the generator finishes, is closed or is collected. The
+        result is a function of the same kind, and keeps name, docstring and signature. Raises TypeError if
+        function is not callable.
         """
         from .._decorator import wrap
 
@@ -72,20 +72,20 @@ LEAVING = object()
 
 
 class State(Cell):
-    """Whether an admission is entered, and then whether it was admitted: None, False or True; or LEAVING."""
+    """None if the admission is not entered, else whether it was admitted, or LEAVING."""
 
     __slots__ = ()
     _Cell__zero = None
 
 
 class Admission(Unpicklable):
-    """Admits up to a limit: counts one more until its block ends, or nothing.
+    """Admits up to a limit: counts one more until its block ends, or counts nothing.
 
-    `with cell.admit(limit) as admitted:` runs the block in any case; admitted says whether it was counted. It
-    may be entered again after its block has ended, by any thread, but not while it is entered: each use at a
-    time takes an admission of its own. It is not a decorator, since a function could not tell whether it was
-    admitted. It keeps its cell alive. That of a shared cell does nothing in a process that did not enter it,
-    such as a child that was forked inside the block.
+    `with cell.admit(limit) as admitted:` runs the block in either case; admitted says whether it was counted.
+    It may be entered again after its block has ended, by any thread, but not while it is entered: concurrent
+    uses need an admission each. It is not a decorator, since a function could not tell whether it was
+    admitted. It keeps its cell alive. The admission of a shared cell does nothing in a process that did not
+    enter it, such as a child that was forked inside the block.
     """
 
     __slots__ = ("__cell", "__limit", "__state", "__weakref__")
@@ -97,9 +97,9 @@ class Admission(Unpicklable):
         self.__state = State()
 
     def __enter__(self, /) -> bool:
-        """Add one to the cell unless that would pass the limit. Returns whether it did.
+        """Add one to the cell unless that would pass the limit. Returns whether it added.
 
-        Raises RuntimeError if it is entered already, ValueError if the cell was released. Lock-free.
+        Raises RuntimeError if it is already entered, ValueError if the cell was released. Lock-free.
         """
         version, entered = current(self.__state)
         if entered is not None or not swap(self.__state, version, False):
@@ -110,7 +110,7 @@ class Admission(Unpicklable):
         return admitted
 
     def __exit__(self, /, *exc_info: object) -> None:
-        """Subtract one from the cell if the entry has added it. Returns None: an exception passes on.
+        """Subtract one from the cell if the entry added one. Returns None, so an exception propagates.
 
         Raises RuntimeError if it is not entered, OverflowError if the result does not fit in 64 bits,
         ValueError if the cell was released. Lock-free.
@@ -121,7 +121,7 @@ class Admission(Unpicklable):
         try:
             if admitted:
                 apply(self.__cell, int.__sub__, 1, as_result)
-        finally:  # whoever enters next finds the count without this one
+        finally:  # last, so that the next entry finds the count without this one
             exchange_value(self.__state, None)
 
     def __call__(self, /, *args: object, **kwargs: object) -> NoReturn:

@@ -1,8 +1,8 @@
-"""Histogram. Here counts and sum are one value of one cell, a HistogramSnapshot that never changes."""
+"""Histogram. Here counts and sum are the value of one cell, a HistogramSnapshot that never changes."""
 
-# A cell holds any value here; the types that users see stand in _core.pyi.
+# A cell holds any value here; the types that users see are in _core.pyi.
 # mypy: no-warn-return-any
-# The functions here are the histogram's own.
+# The functions here belong to the histogram.
 # pyright: reportPrivateUsage=false
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def nothing(bounds: tuple[float, ...]) -> HistogramSnapshot:
 
 
 def record(histogram: Histogram, value: float) -> None:
-    """Observe value, no NaN."""
+    """Observe value, which is not NaN."""
     apply(histogram, observed, (bisect_left(bounds_of(histogram), value), value), as_it_is)
 
 
@@ -61,23 +61,24 @@ def bounds_of(histogram: Histogram) -> tuple[float, ...]:
 
 
 class Histogram(Cell):
-    """Counts observations by bucket, and adds up their values, made for many threads.
+    """A histogram made for many threads: counts observations by bucket, and adds up their values.
 
-    bounds are at least one real number, finite and strictly increasing, else ValueError. Bucket i counts
-    bounds[i-1] < value <= bounds[i]; there is one more, for what is above the last bound. They are given
-    once: to call __init__ again is a RuntimeError, and so is every operation if a subclass has not called it.
+    bounds holds at least one real number; all are finite and strictly increasing, else ValueError. Bucket i
+    counts bounds[i-1] < value <= bounds[i]; one more bucket counts the values above the last bound. The
+    bounds are given once: calling __init__ again raises RuntimeError, and so does every operation if a
+    subclass has not called it.
 
-    Without the GIL the C module spreads the cells over stripes, so that threads which observe do not slow
-    each other down. The counts are whole: each observation adds 1 to one bucket, once, and the total of the
-    counts is the number of observations. A snapshot that overlaps observations has, for each bucket, a count
-    between the ones at its start and at its end; one that overlaps nothing is exact. The sum may lag behind
-    the counts, by observations that are under way: two words cannot be changed as one. (In the twin it does
-    not.)
+    Without the GIL the C module spreads the cells over stripes, so that observing threads do not slow each
+    other down. The counts are whole: each observation adds 1 to one bucket, once, and the total of the counts
+    is the number of observations. A snapshot that overlaps observations has, for each bucket, a count between
+    those at its start and at its end; one that overlaps nothing is exact. The sum may lag behind the counts
+    by the observations under way, because two words cannot be changed as one. (In the twin it does not.)
 
     No operation waits for another thread, so all may be used in signal handlers, __del__, callbacks of the
     garbage collector or of weak references, and after a fork. (The pure-Python twin is lock-free with the
-    GIL. Without it, it stands on a dict's own mutex: exact, but neither lock-free nor safe in a child that
-    was forked while other threads used it.) A bucket counts 2**63 observations, more than can be made.
+    GIL. Without the GIL it relies on a dict's own mutex: exact, but neither lock-free nor safe in a child
+    that was forked while other threads used it.) A bucket can count 2**63 observations, more than can be
+    made.
     """
 
     __slots__ = ("_Histogram__bounds",)
@@ -94,13 +95,13 @@ class Histogram(Cell):
 
     @property
     def bounds(self) -> tuple[float, ...]:
-        """The bounds of the buckets, a tuple of floats."""
+        """The bounds of the buckets, as a tuple of floats."""
         return bounds_of(self)
 
     def observe(self, value: _Real, /) -> None:
         """Count value in its bucket, and add it to the sum. Returns None.
 
-        Raises TypeError if value is no real number, ValueError if it is NaN, which is counted nowhere.
+        Raises TypeError if value is not a real number, ValueError if it is NaN, which is not counted.
         Lock-free.
         """
         number = as_float(value)
@@ -112,28 +113,28 @@ class Histogram(Cell):
     def time(self, /) -> Timer:
         """Return a timer: a context manager and decorator that observes how long its block took, in seconds.
 
-        It observes also when the block raises, and takes the clock of time.perf_counter(). It decorates
+        It also observes when the block raises, and uses the clock of time.perf_counter(). It decorates
         functions, coroutine functions, which it times until they end, and generator functions and async
         generator functions, which it times from the first step until they finish, are closed or are
-        collected. One timer can be entered many times, in itself and by many threads and tasks at once.
-        Wait-free.
+        collected. One timer can be entered many times, even while it is entered, and by many threads and
+        tasks at once. Wait-free.
         """
         bounds_of(self)
         return Timer(self, record)
 
     def snapshot(self, /) -> HistogramSnapshot:
-        """Return all that was observed and not drained, as a HistogramSnapshot: a named tuple (counts, sum).
+        """Return what was observed and not drained, as a HistogramSnapshot: a named tuple (counts, sum).
 
-        The counts are whole; the sum may lag behind them by observations that are under way. Lock-free.
+        The counts are whole; the sum may lag behind them by the observations under way. Lock-free.
         """
         bounds_of(self)
         return load_value(self)
 
     def drain(self, /) -> HistogramSnapshot:
-        """Take the observations out. Returns them, as a named tuple (counts, sum); the next start from zero.
+        """Take the observations out, and start again from zero. Returns them as a named tuple (counts, sum).
 
-        Each observation is counted in exactly one drain, and its value is in the sum of exactly one, that
-        drain's or a later one's. Do not drain a histogram that is exported. Lock-free.
+        Each observation is counted in exactly one drain, and its value is in the sum of exactly one: that of
+        the same drain or of a later one. Do not drain a histogram that is exported. Lock-free.
         """
         return exchange_value(self, nothing(bounds_of(self)))
 

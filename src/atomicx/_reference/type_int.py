@@ -1,6 +1,6 @@
-"""AtomicInt, and what an integer is here."""
+"""AtomicInt."""
 
-# A cell holds any value here; the types that users see stand in _core.pyi.
+# A cell holds any value here; the types that users see are in _core.pyi.
 # mypy: no-warn-return-any
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ def next_index(previous: int, modulus: int) -> int:
 class AtomicInt(Cell):
     """An atomic signed 64-bit integer.
 
-    Values and operands are ints, or anything with __index__; a float is a TypeError. What does not fit in 64
-    bits, operand or result, raises OverflowError and leaves the cell as it was: nobody ever sees a wrapped
-    value.
+    Values and operands are ints, or anything with __index__; a float is a TypeError. An operand or result
+    that does not fit in 64 bits raises OverflowError and leaves the cell as it was: no thread ever sees a
+    wrapped value.
 
-    Each operation is one step: linearizable, and sequentially consistent as C11's memory_order_seq_cst. None
-    waits for another thread, so all may be used in signal handlers, __del__, callbacks of the garbage
+    Each operation is one step: linearizable, and sequentially consistent like C11's memory_order_seq_cst.
+    None waits for another thread, so all may be used in signal handlers, __del__, callbacks of the garbage
     collector or of weak references, and after a fork. (The pure-Python twin is lock-free with the GIL.
-    Without it, it stands on a dict's own mutex: exact, but neither lock-free nor safe in a child that was
+    Without the GIL it relies on a dict's own mutex: exact, but neither lock-free nor safe in a child that was
     forked while other threads used it.)
 
-    +=, -=, &=, |= and ^= are atomic and give the cell itself. There is no binary + and no __index__: they
-    would hide a read. int(cell) and bool(cell) are loads. To call __init__ again is to store.
+    +=, -=, &=, |= and ^= are atomic and return the cell itself. There is no binary + and no __index__: they
+    would hide a read. int(cell) and bool(cell) are loads. Calling __init__ again is a store.
     """
 
     __slots__ = ()
@@ -64,7 +64,7 @@ class AtomicInt(Cell):
     def store(self, value: _Integer, /) -> None:
         """Replace the value. Returns None.
 
-        Raises TypeError if value is no integer, OverflowError if it does not fit in 64 bits. Wait-free.
+        Raises TypeError if value is not an integer, OverflowError if it does not fit in 64 bits. Wait-free.
         C11: atomic_store.
         """
         exchange_value(self, as_int(value))
@@ -72,32 +72,32 @@ class AtomicInt(Cell):
     def exchange(self, value: _Integer, /) -> int:
         """Replace the value. Returns the previous one.
 
-        Raises TypeError if value is no integer, OverflowError if it does not fit in 64 bits. Lock-free.
+        Raises TypeError if value is not an integer, OverflowError if it does not fit in 64 bits. Lock-free.
         C11: atomic_exchange.
         """
         return exchange_value(self, as_int(value))
 
     def compare_and_set(self, /, expected: _Integer, desired: _Integer) -> bool:
-        """Replace the value by desired if it equals expected. Returns whether it did.
+        """Replace the value with desired if it equals expected. Returns whether it did.
 
-        Raises TypeError if an argument is no integer, OverflowError if one does not fit in 64 bits.
+        Raises TypeError if an argument is not an integer, OverflowError if one does not fit in 64 bits.
         Lock-free. Java: compareAndSet.
         """
         swapped, _ = exchange_if_same(self, as_int(expected), as_int(desired), int.__eq__)
         return swapped
 
     def compare_exchange(self, /, expected: _Integer, desired: _Integer) -> int:
-        """Replace the value by desired if it equals expected. Returns the witness: the value found.
+        """Replace the value with desired if it equals expected. Returns the witness: the value found.
 
         The value was replaced if and only if the witness equals expected. Raises TypeError if an argument is
-        no integer, OverflowError if one does not fit in 64 bits. Lock-free.
+        not an integer, OverflowError if one does not fit in 64 bits. Lock-free.
         C11: atomic_compare_exchange_strong.
         """
         _, witness = exchange_if_same(self, as_int(expected), as_int(desired), int.__eq__)
         return witness
 
     def inc(self, /) -> None:
-        """Add one. Returns None: the fastest way to count.
+        """Add one. Returns None. The fastest way to count.
 
         Raises OverflowError if the result does not fit in 64 bits. Lock-free.
         """
@@ -113,7 +113,7 @@ class AtomicInt(Cell):
     def add(self, delta: _Integer, /) -> None:
         """Add delta, which may be negative. Returns None.
 
-        Raises TypeError if delta is no integer, OverflowError if delta or the result does not fit in 64
+        Raises TypeError if delta is not an integer, OverflowError if delta or the result does not fit in 64
         bits. Lock-free.
         """
         apply(self, int.__add__, as_int(delta), as_result)
@@ -121,23 +121,23 @@ class AtomicInt(Cell):
     def fetch_add(self, operand: _Integer = 1, /) -> int:
         """Add operand. Returns the previous value.
 
-        Raises TypeError if operand is no integer, OverflowError if operand or the result does not fit in 64
-        bits. Lock-free. C11: atomic_fetch_add.
+        Raises TypeError if operand is not an integer, OverflowError if operand or the result does not fit in
+        64 bits. Lock-free. C11: atomic_fetch_add.
         """
         return apply(self, int.__add__, as_int(operand), as_result)[0]
 
     def fetch_sub(self, operand: _Integer = 1, /) -> int:
         """Subtract operand. Returns the previous value.
 
-        Raises TypeError if operand is no integer, OverflowError if operand or the result does not fit in 64
-        bits. Lock-free. C11: atomic_fetch_sub.
+        Raises TypeError if operand is not an integer, OverflowError if operand or the result does not fit in
+        64 bits. Lock-free. C11: atomic_fetch_sub.
         """
         return apply(self, int.__sub__, as_int(operand), as_result)[0]
 
     def add_fetch(self, delta: _Integer = 1, /) -> int:
         """Add delta. Returns the new value.
 
-        Raises TypeError if delta is no integer, OverflowError if delta or the result does not fit in 64
+        Raises TypeError if delta is not an integer, OverflowError if delta or the result does not fit in 64
         bits. Lock-free. Java: addAndGet.
         """
         return apply(self, int.__add__, as_int(delta), as_result)[1]
@@ -145,58 +145,58 @@ class AtomicInt(Cell):
     def sub_fetch(self, delta: _Integer = 1, /) -> int:
         """Subtract delta. Returns the new value.
 
-        Raises TypeError if delta is no integer, OverflowError if delta or the result does not fit in 64
+        Raises TypeError if delta is not an integer, OverflowError if delta or the result does not fit in 64
         bits. Lock-free.
         """
         return apply(self, int.__sub__, as_int(delta), as_result)[1]
 
     def fetch_and(self, operand: _Integer, /) -> int:
-        """Replace the value by value & operand, as Python's & on 64 bits. Returns the previous value.
+        """Replace the value with value & operand, like Python's & on 64 bits. Returns the previous value.
 
-        Raises TypeError if operand is no integer, OverflowError if it does not fit in 64 bits. Lock-free.
+        Raises TypeError if operand is not an integer, OverflowError if it does not fit in 64 bits. Lock-free.
         C11: atomic_fetch_and.
         """
         return apply(self, int.__and__, as_int(operand), as_result)[0]
 
     def fetch_or(self, operand: _Integer, /) -> int:
-        """Replace the value by value | operand, as Python's | on 64 bits. Returns the previous value.
+        """Replace the value with value | operand, like Python's | on 64 bits. Returns the previous value.
 
-        Raises TypeError if operand is no integer, OverflowError if it does not fit in 64 bits. Lock-free.
+        Raises TypeError if operand is not an integer, OverflowError if it does not fit in 64 bits. Lock-free.
         C11: atomic_fetch_or.
         """
         return apply(self, int.__or__, as_int(operand), as_result)[0]
 
     def fetch_xor(self, operand: _Integer, /) -> int:
-        """Replace the value by value ^ operand, as Python's ^ on 64 bits. Returns the previous value.
+        """Replace the value with value ^ operand, like Python's ^ on 64 bits. Returns the previous value.
 
-        Raises TypeError if operand is no integer, OverflowError if it does not fit in 64 bits. Lock-free.
+        Raises TypeError if operand is not an integer, OverflowError if it does not fit in 64 bits. Lock-free.
         C11: atomic_fetch_xor.
         """
         return apply(self, int.__xor__, as_int(operand), as_result)[0]
 
     def fetch_max(self, operand: _Integer, /) -> int:
-        """Replace the value by operand if operand is larger. Returns the previous value.
+        """Replace the value with operand if operand is larger. Returns the previous value.
 
-        Raises TypeError if operand is no integer, OverflowError if it does not fit in 64 bits. Lock-free.
+        Raises TypeError if operand is not an integer, OverflowError if it does not fit in 64 bits. Lock-free.
         Rust: AtomicI64::fetch_max.
         """
         return apply(self, max, as_int(operand), as_result)[0]
 
     def fetch_min(self, operand: _Integer, /) -> int:
-        """Replace the value by operand if operand is smaller. Returns the previous value.
+        """Replace the value with operand if operand is smaller. Returns the previous value.
 
-        Raises TypeError if operand is no integer, OverflowError if it does not fit in 64 bits. Lock-free.
+        Raises TypeError if operand is not an integer, OverflowError if it does not fit in 64 bits. Lock-free.
         Rust: AtomicI64::fetch_min.
         """
         return apply(self, min, as_int(operand), as_result)[0]
 
     def try_add(self, /, delta: _Integer, limit: _Integer) -> bool:
-        """Add delta unless the result would pass limit. Returns whether it did.
+        """Add delta unless the result would pass limit. Returns whether it added.
 
-        The result may be as large as limit for delta >= 0, as small as limit for delta < 0. A sum that does
-        not fit in 64 bits passes every limit: False. For pools, rate limits and bounded work in flight.
+        limit is the largest result for delta >= 0, and the smallest for delta < 0. A sum that does not fit in
+        64 bits passes every limit and gives False. For pools, rate limits and bounded work in flight.
 
-        Raises TypeError if an argument is no integer, OverflowError if one does not fit in 64 bits.
+        Raises TypeError if an argument is not an integer, OverflowError if one does not fit in 64 bits.
         Lock-free.
         """
         delta, limit = as_int(delta), as_int(limit)
@@ -209,13 +209,13 @@ class AtomicInt(Cell):
                 return True
 
     def fetch_inc_mod(self, modulus: _Integer, /) -> int:
-        """Step through 0, 1, ..., modulus - 1 and round again. Returns the index before the step.
+        """Step through 0, 1, ..., modulus - 1 and start over. Returns the index before the step.
 
-        A value outside [0, modulus) counts as the index 0. So it is a ring index, or round robin over a pool
+        A value outside [0, modulus) counts as index 0. Use it as a ring index, or for round robin over a pool
         that may shrink.
 
-        Raises TypeError if modulus is no integer, ValueError if it is less than 1, OverflowError if it does
-        not fit in 64 bits. Lock-free.
+        Raises TypeError if modulus is not an integer, ValueError if it is less than 1, OverflowError if it
+        does not fit in 64 bits. Lock-free.
         """
         modulus = as_int(modulus)
         if modulus < 1:
@@ -223,35 +223,37 @@ class AtomicInt(Cell):
         return as_index(apply(self, next_index, modulus, as_result)[0], modulus)
 
     def advance(self, candidate: _Integer, /) -> int:
-        """Move the value up to candidate, or by one if that is more. Returns the new value.
+        """Raise the value to candidate, or by one if that is more. Returns the new value.
 
-        The new value is max(candidate, previous + 1): ids and timestamps that never repeat and never go
+        The new value is max(candidate, previous + 1). For ids and timestamps that never repeat and never go
         back.
 
-        Raises TypeError if candidate is no integer, OverflowError if candidate or the result does not fit in
-        64 bits. Lock-free.
+        Raises TypeError if candidate is not an integer, OverflowError if candidate or the result does not fit
+        in 64 bits. Lock-free.
         """
         return apply(self, later, as_int(candidate), as_result)[1]
 
     def update(self, function: Callable[[int], _Integer], /) -> int:
-        """Replace the value by function(value). Returns the new value.
+        """Replace the value with function(value). Returns the new value.
 
-        A compare-and-swap loop: function runs again whenever the value was changed meanwhile, and nothing is
-        held while it runs. If it raises, nothing has changed and the exception passes on: raise to give up.
+        A compare-and-swap loop: function runs again whenever the value has changed in the meantime, and
+        nothing is held while it runs. If it raises, this call changes nothing and the exception propagates:
+        raise to give up.
 
-        Raises TypeError if the result is no integer, OverflowError if it does not fit in 64 bits. Lock-free,
-        but for function. Java: updateAndGet.
+        Raises TypeError if the result is not an integer, OverflowError if it does not fit in 64 bits.
+        Lock-free, except for function. Java: updateAndGet.
         """
         return update_value(self, function, as_int, int.__eq__)[1]
 
     def fetch_update(self, function: Callable[[int], _Integer], /) -> int:
-        """Replace the value by function(value). Returns the previous value.
+        """Replace the value with function(value). Returns the previous value.
 
-        A compare-and-swap loop: function runs again whenever the value was changed meanwhile, and nothing is
-        held while it runs. If it raises, nothing has changed and the exception passes on: raise to give up.
+        A compare-and-swap loop: function runs again whenever the value has changed in the meantime, and
+        nothing is held while it runs. If it raises, this call changes nothing and the exception propagates:
+        raise to give up.
 
-        Raises TypeError if the result is no integer, OverflowError if it does not fit in 64 bits. Lock-free,
-        but for function. Rust: AtomicI64::fetch_update.
+        Raises TypeError if the result is not an integer, OverflowError if it does not fit in 64 bits.
+        Lock-free, except for function. Rust: AtomicI64::fetch_update.
         """
         return update_value(self, function, as_int, int.__eq__)[0]
 
@@ -261,7 +263,7 @@ class AtomicInt(Cell):
         The guard is a context manager (`with cell.track():`) and a decorator (`@cell.track()`). The exit
         counts down whatever happened in between. It decorates functions, coroutine functions, which count
         until they end, and generator functions and async generator functions, which count from their first
-        step until they finish, are closed or are collected. One guard may be entered many times, also while
+        step until they finish, are closed or are collected. One guard may be entered many times, even while
         it is entered, and by many threads. Wait-free.
         """
         return Guard(self)
@@ -270,11 +272,11 @@ class AtomicInt(Cell):
         """Return a guard that admits up to limit: `with cell.admit(limit) as admitted:`.
 
         If the value is less than limit, admitted is True and one more is counted until the block ends,
-        whatever happens in it. Otherwise admitted is False, and nothing was counted: return, or reject the
+        whatever happens in it. Otherwise admitted is False and nothing is counted: return, or reject the
         request. Each call makes one guard. It can be entered again after its block has ended; entering it
-        before that is a RuntimeError, and so is leaving it without an entry. It is not a decorator.
+        before that raises RuntimeError, and so does leaving it without an entry. It is not a decorator.
 
-        Raises TypeError if limit is no integer, OverflowError if it does not fit in 64 bits. Wait-free;
+        Raises TypeError if limit is not an integer, OverflowError if it does not fit in 64 bits. Wait-free;
         entering and leaving are lock-free, as try_add(1, limit) and dec() are.
         """
         return Admission(self, as_int(limit))

@@ -1,6 +1,6 @@
 """AtomicRef."""
 
-# A cell holds any value here; the types that users see stand in _core.pyi.
+# A cell holds any value here; the types that users see are in _core.pyi.
 # mypy: no-warn-return-any
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 
 class AtomicRef(Cell):
-    """An atomic reference to any object. Comparisons are by identity, as `is`, and never call __eq__.
+    """An atomic reference to any object. Comparisons are by identity, like `is`, and never call __eq__.
 
-    Each operation is one step: linearizable, and sequentially consistent as C11's memory_order_seq_cst. None
-    waits for another thread, so all may be used in signal handlers, __del__, callbacks of the garbage
+    Each operation is one step: linearizable, and sequentially consistent like C11's memory_order_seq_cst.
+    None waits for another thread, so all may be used in signal handlers, __del__, callbacks of the garbage
     collector or of weak references, and after a fork. (The pure-Python twin is lock-free with the GIL.
-    Without it, it stands on a dict's own mutex: exact, but neither lock-free nor safe in a child that was
+    Without the GIL it relies on a dict's own mutex: exact, but neither lock-free nor safe in a child that was
     forked while other threads used it.)
 
     A replaced object is released after the operation has happened, so its __del__ may use the cell. The cell
-    takes part in garbage collection. AtomicRef[int] is a type for checkers. To call __init__ again is to
+    takes part in garbage collection. AtomicRef[int] is a type for checkers. Calling __init__ again is a
     store.
     """
 
@@ -66,7 +66,7 @@ class AtomicRef(Cell):
         return exchange_value(self, value)
 
     def compare_and_set(self, /, expected: Any, desired: Any) -> bool:
-        """Replace the object by desired if it is expected. Returns whether it did.
+        """Replace the object with desired if it is expected. Returns whether it did.
 
         Lock-free. Java: compareAndSet.
         """
@@ -74,7 +74,7 @@ class AtomicRef(Cell):
         return swapped
 
     def compare_exchange(self, /, expected: Any, desired: Any) -> Any:
-        """Replace the object by desired if it is expected. Returns the witness: the object found.
+        """Replace the object with desired if it is expected. Returns the witness: the object found.
 
         The object was replaced if and only if the witness is expected. Lock-free.
         C11: atomic_compare_exchange_strong.
@@ -83,24 +83,26 @@ class AtomicRef(Cell):
         return witness
 
     def update(self, function: Callable[[Any], Any], /) -> Any:
-        """Replace the object by function(object). Returns the new object.
+        """Replace the object with function(object). Returns the new object.
 
-        A compare-and-swap loop: function runs again whenever the reference was changed meanwhile, and nothing
-        is held while it runs. It makes a new object and does not change the old one, which others may be
-        reading. If it raises, nothing has changed and the exception passes on: raise to give up.
+        A compare-and-swap loop: function runs again whenever the reference has changed in the meantime, and
+        nothing is held while it runs. function must make a new object and not change the old one, which
+        others may be reading. If it raises, this call changes nothing and the exception propagates: raise to
+        give up.
 
-        Lock-free, but for function. Java: updateAndGet.
+        Lock-free, except for function. Java: updateAndGet.
         """
         return update_value(self, function, as_it_is, operator.is_)[1]
 
     def fetch_update(self, function: Callable[[Any], Any], /) -> Any:
-        """Replace the object by function(object). Returns the previous object.
+        """Replace the object with function(object). Returns the previous object.
 
-        A compare-and-swap loop: function runs again whenever the reference was changed meanwhile, and nothing
-        is held while it runs. It makes a new object and does not change the old one, which others may be
-        reading. If it raises, nothing has changed and the exception passes on: raise to give up.
+        A compare-and-swap loop: function runs again whenever the reference has changed in the meantime, and
+        nothing is held while it runs. function must make a new object and not change the old one, which
+        others may be reading. If it raises, this call changes nothing and the exception propagates: raise to
+        give up.
 
-        Lock-free, but for function. Rust: AtomicPtr::fetch_update.
+        Lock-free, except for function. Rust: AtomicPtr::fetch_update.
         """
         return update_value(self, function, as_it_is, operator.is_)[0]
 

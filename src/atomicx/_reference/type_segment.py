@@ -1,7 +1,7 @@
-"""What a segment consists of, which Python alone cannot make: see type_shared.py.
+"""The parts of a segment, which Python alone cannot make: see type_shared.py.
 
-The classes are here for what can be asked of them: members, signatures and docstrings. Those of
-atomicx.shared.Segment's base are those of Segment.
+The classes exist for introspection: members, signatures and docstrings. Those of SegmentBase serve
+atomicx.shared.Segment, which derives from it.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ class MadeBySegment(Unpicklable):
 
 
 class SharedCounter(MadeBySegment):
-    """A counter of a Segment, which counts up: Segment.counter() returns it.
+    """A counter of a Segment, which only counts up. Segment.counter() returns it.
 
     Each process counts in a stripe of its own, so two processes share no cache line. What a process has
-    counted is kept when it ends, however it ends. load() adds the stripes up; like a Counter's, a load that
+    counted is kept when it ends, however it ends. load() adds up the stripes; like a Counter's, a load that
     overlaps additions returns a value between the total at its start and the total at its end.
 
     No operation waits for a thread or a process. After Segment.close() each one raises ValueError.
@@ -56,7 +56,7 @@ class SharedCounter(MadeBySegment):
         """
 
     def add(self, count: _Integer, /) -> None:
-        """Count this many, 0 or more. Returns None.
+        """Count this many at once, 0 or more. Returns None.
 
         Raises ValueError if count is negative, or the segment is closed or read-only; OverflowError if what
         this process has counted does not fit in 64 bits. Lock-free.
@@ -65,8 +65,8 @@ class SharedCounter(MadeBySegment):
     def load(self, /) -> int:
         """Return the total of all processes that ever counted.
 
-        It may be beyond 64 bits, if several processes have counted that much. Raises ValueError if the
-        segment is closed. Wait-free.
+        It may exceed 64 bits if several processes have counted that much. Raises ValueError if the segment is
+        closed. Wait-free.
         """
         raise NotImplementedError
 
@@ -87,12 +87,13 @@ class SharedCounter(MadeBySegment):
 
 
 class SharedGauge(MadeBySegment):
-    """A gauge of a Segment, which goes up and down: Segment.gauge() returns it.
+    """A gauge of a Segment, which goes up and down. Segment.gauge() returns it.
 
-    Each process owns a part of it, and its value is the sum of the parts of the living processes: what a
+    Each process owns a part of it, and the value is the sum of the parts of the living processes: what a
     killed worker had in flight disappears by itself.
 
-    A process that found no free stripe in the segment changes a common part instead, which is not cleaned.
+    A process that found no free stripe in the segment changes a common part instead, which stays when the
+    process ends.
     No operation waits for a thread or a process. After Segment.close() each one raises ValueError.
     """
 
@@ -114,7 +115,7 @@ class SharedGauge(MadeBySegment):
         """
 
     def add(self, delta: _Integer, /) -> None:
-        """Add to this process's part. Returns None.
+        """Add delta, which may be negative, to this process's part. Returns None.
 
         Raises ValueError if the segment is closed or read-only; OverflowError if the part does not fit in 64
         bits. Lock-free.
@@ -123,33 +124,33 @@ class SharedGauge(MadeBySegment):
     def store(self, value: _Integer, /) -> None:
         """Replace this process's part. Returns None.
 
-        Raises ValueError if the segment is closed or read-only, or if this process has no stripe of its own,
-        since there are more processes than stripes. Lock-free.
+        Raises ValueError if the segment is closed or read-only, or if this process has no stripe of its own
+        because there are more processes than stripes. Lock-free.
         """
 
     def load(self, /) -> int:
         """Return the sum of the parts of all living processes.
 
-        Whether a process lives is asked of the system, for each part that is not 0: less than a microsecond
-        each, and some ten microseconds where it was last asked more than 10 ms ago. Raises ValueError if the
-        segment is closed. Never waits.
+        For each part that is not 0 it asks the system whether the process lives. That takes less than a
+        microsecond each, or about ten microseconds if it last asked more than 10 ms ago. Raises ValueError if
+        the segment is closed. Never waits.
         """
         raise NotImplementedError
 
     def track(self, /) -> Guard:
-        """Return a guard, which adds one when it is entered and subtracts one when it is left.
+        """Return a guard that adds one on entry and subtracts one on exit.
 
         It is a context manager and a decorator, and may be entered again while it is entered. Leaving it in
-        a process that did not enter it does nothing, as in one that was forked inside the block.
+        a process that did not enter it, such as a child that was forked inside the block, does nothing.
         """
         raise NotImplementedError
 
     def admit(self, limit: _Integer, /) -> Admission:
-        """Return an admission: a context manager that adds one, unless that would pass limit.
+        """Return an admission: a context manager that adds one unless that would pass limit.
 
-        It is entered with True if it added, and False if not; the exit subtracts what was added. The limit
-        is compared with the sum, so processes that are admitted at the same moment may pass it together: for
-        an exact limit use Segment.int(). Raises OverflowError if limit does not fit in 64 bits.
+        Entering it gives True if it added and False if not; the exit subtracts what was added. The limit is
+        compared with the sum, so processes that are admitted at the same moment may together pass it: for an
+        exact limit use Segment.int(). Raises OverflowError if limit does not fit in 64 bits.
         """
         raise NotImplementedError
 
@@ -173,10 +174,10 @@ class SharedGauge(MadeBySegment):
 
 
 class SharedHistogram(MadeBySegment):
-    """A histogram of a Segment: Segment.histogram() returns it.
+    """A histogram of a Segment. Segment.histogram() returns it.
 
-    As Histogram, with a stripe for each process, as SharedCounter. A process that is killed in the middle of
-    an observation may be in the counts and not in the sum.
+    It is like Histogram, with one stripe per process like SharedCounter. If a process is killed in the middle
+    of an observation, that may be in the counts and not in the sum.
 
     No operation waits for a thread or a process. After Segment.close() each one raises ValueError.
     """
@@ -185,44 +186,43 @@ class SharedHistogram(MadeBySegment):
     __module__ = "atomicx"
 
     def observe(self, value: _Real, /) -> None:
-        """Count a value in its bucket, and add it to the sum. Returns None.
+        """Count value in its bucket, and add it to the sum. Returns None.
 
         Raises ValueError if value is NaN, or the segment is closed or read-only. Lock-free.
         """
 
     def time(self, /) -> Timer:
-        """Return a timer, which observes the seconds from its entry to its exit, also if the block raises.
+        """Return a timer, which observes the seconds from its entry to its exit, even if the block raises.
 
-        It is a context manager and a decorator. Leaving it in a process that did not enter it does nothing,
-        as in one that was forked inside the block. Raises ValueError if the segment is closed.
+        It is a context manager and a decorator. Leaving it in a process that did not enter it, such as a
+        child that was forked inside the block, does nothing. Raises ValueError if the segment is closed.
         """
         raise NotImplementedError
 
     def snapshot(self, /) -> HistogramSnapshot:
-        """Return the counts of all processes, a bucket each and not cumulative, and the sum of the values.
+        """Return the counts of all processes, per bucket and not cumulative, and the sum of the values.
 
-        The sum may lag behind the counts, by observations that are under way. Raises ValueError if the
-        segment is closed. Wait-free.
+        The sum may lag behind the counts by the observations under way. Raises ValueError if the segment is
+        closed. Wait-free.
         """
         raise NotImplementedError
 
     @property
     def bounds(self) -> tuple[float, ...]:
-        """The bounds, a tuple of floats."""
+        """The bounds, as a tuple of floats."""
         raise NotImplementedError
 
 
 class SharedFamily(MadeBySegment):
-    """Cells of a Segment by label values: what its methods return if they are given label names.
+    """Cells of a Segment by label values. Segment's methods return it if they are given label names.
 
-    As Family: family["GET", 200] is the child for these values, and inc(), add() and the others count in a
-    child without handing it out. All processes have the same children. Label values are str or int; 200 and
-    "200" are the same.
+    It works like Family: family["GET", 200] is the child for these values, and inc(), add() and the others
+    count in a child without handing it out. All processes see the same children. Label values are str or int;
+    200 and "200" are the same.
 
-    If the segment has no room for one more child, or the label values are too long, what is counted goes to
-    the overflow child, whose label values are all "other" (or what was given as overflow): a full segment
-    never fails a request. That child has its room from the start. With overflow=None such a call raises
-    ValueError.
+    If the segment has no room for one more child, or the label values are too long, the count goes to the
+    overflow child, whose label values are all "other" (or the given overflow): a full segment never fails a
+    request. Room for that child is reserved from the start. With overflow=None such a call raises ValueError.
 
     No operation waits for a thread or a process. After Segment.close() each one raises ValueError.
     """
@@ -264,7 +264,7 @@ class SharedFamily(MadeBySegment):
         """
 
     def add(self, amount: Any, /, *values: str | int) -> None:
-        """Add to the child for these label values. Returns None.
+        """Add amount to the child for these label values. Returns None.
 
         Raises AttributeError if the children have no add(); TypeError or ValueError for values that are not
         label values; else as the child. Lock-free.
@@ -278,7 +278,7 @@ class SharedFamily(MadeBySegment):
         """
 
     def observe(self, value: _Real, /, *values: str | int) -> None:
-        """Observe a value in the child for these label values. Returns None.
+        """Observe value in the child for these label values. Returns None.
 
         Raises AttributeError if the children have no observe(); TypeError or ValueError for values that are
         not label values; else as the child. Lock-free.
@@ -299,25 +299,25 @@ class SharedFamily(MadeBySegment):
         raise NotImplementedError
 
     def labels(self, /, **by_name: str | int) -> Any:
-        """Return the child by label names: family.labels(method="GET", status=200).
+        """Return the child for label values given by name: family.labels(method="GET", status=200).
 
-        Raises TypeError unless exactly the label names are given. Lock-free.
+        Raises TypeError unless exactly the family's label names are given. Lock-free.
         """
         raise NotImplementedError
 
     def items(self, /) -> Iterator[tuple[tuple[str, ...], Any]]:
         """Return an iterator over the children, each with its label values, in order of creation.
 
-        The overflow child comes last, once something was counted in it. Raises ValueError if the segment is
-        closed or damaged. Never waits.
+        The overflow child comes last, once something has been counted in it. Raises ValueError if the segment
+        is closed or damaged. Never waits.
         """
         raise NotImplementedError
 
     def remove(self, /, *values: str | int) -> None:
         """Hide the child for these label values. Returns None.
 
-        It frees no room: a child that is used again continues its total. Raises KeyError if there is none,
-        ValueError if the segment is closed or read-only. Lock-free.
+        It frees no room, and a child that is used again continues its total. Raises KeyError if there is no
+        such child, ValueError if the segment is closed or read-only. Lock-free.
         """
 
     def clear(self, /) -> None:
@@ -328,27 +328,27 @@ class SharedFamily(MadeBySegment):
 
     @property
     def label_names(self) -> tuple[str, ...]:
-        """The label names, a tuple of str."""
+        """The label names, as a tuple of str."""
         raise NotImplementedError
 
     @property
     def overflow(self) -> str | None:
-        """What all label values of the overflow child are, or None."""
+        """The value of every label of the overflow child, or None."""
         raise NotImplementedError
 
     @property
     def kind(self) -> str:
-        """What the children are: "int", "float", "counter", "gauge" or "histogram"."""
+        """The kind of the children: "int", "float", "counter", "gauge" or "histogram"."""
         raise NotImplementedError
 
     @property
     def bounds(self) -> tuple[float, ...] | None:
-        """The bounds of the children, a tuple of floats; None unless they are histograms."""
+        """The bounds of the children, as a tuple of floats; None unless they are histograms."""
         raise NotImplementedError
 
 
 class SegmentBase:
-    """What atomicx.shared.Segment derives from: the part of it that is written in C."""
+    """The base of atomicx.shared.Segment: the part of it that is written in C."""
 
     __slots__ = ("__weakref__",)
     __module__ = "atomicx._reference"
@@ -357,40 +357,40 @@ class SegmentBase:
         raise missing_core(cls.__name__)
 
     def int(self, /, name: str, *label_names: str, overflow: str | None = "other") -> Any:
-        """Return the SharedInt of this name, which begins at 0; with label names, a SharedFamily of them.
+        """Return the SharedInt of this name, which starts at 0; with label names, a SharedFamily of them.
 
         It is one word for all processes, linearizable: for limits, ids, and exact decisions.
 
-        Raises TypeError if the name is that of another kind, or has other label names; ValueError if it is
-        empty, has a NUL, or takes more than 240 bytes in UTF-8, if there is no room for it, or if the segment
-        is closed or damaged; KeyError if it is new and the segment read-only. Warns with RuntimeWarning once
+        Raises TypeError if the name exists with another kind or other label names; ValueError if it is empty,
+        contains a NUL, or takes more than 240 bytes in UTF-8, if there is no room for it, or if the segment
+        is closed or damaged; KeyError if it is new and the segment is read-only. Issues a RuntimeWarning once
         when 90 % of the room is taken. Lock-free.
         """
 
     def float(self, /, name: str, *label_names: str, overflow: str | None = "other") -> Any:
-        """Return the SharedFloat of this name, which begins at 0.0; with label names, a SharedFamily of them.
+        """Return the SharedFloat of this name, which starts at 0.0; with label names, a SharedFamily of them.
 
-        It is one word for all processes, linearizable. Raises and warns as int(). Lock-free.
+        It is one word for all processes, linearizable. Raises and warns as int() does. Lock-free.
         """
 
     def counter(self, /, name: str, *label_names: str, overflow: str | None = "other") -> Any:
         """Return the SharedCounter of this name; with label names, a SharedFamily of them.
 
-        Raises and warns as int(). Lock-free.
+        Raises and warns as int() does. Lock-free.
         """
 
     def gauge(self, /, name: str, *label_names: str, overflow: str | None = "other") -> Any:
         """Return the SharedGauge of this name; with label names, a SharedFamily of them.
 
-        Raises and warns as int(). Lock-free.
+        Raises and warns as int() does. Lock-free.
         """
 
     def histogram(self, /, name: str, bounds: Any, *label_names: str, overflow: str | None = "other") -> Any:
         """Return the SharedHistogram of this name and these bounds; with label names, a SharedFamily of them.
 
-        bounds are at least one real number, finite and strictly increasing, else ValueError. A histogram of n
-        bounds takes the room of n + 2 names. Raises TypeError if the name has other bounds; else raises and
-        warns as int(). Lock-free.
+        bounds holds at least one real number; all are finite and strictly increasing, else ValueError. A
+        histogram with n bounds takes the room of n + 2 names. Raises TypeError if the name exists with other
+        bounds; otherwise it raises and warns as int() does. Lock-free.
         """
 
     def items(self, /) -> Iterator[tuple[str, Any]]:
@@ -401,10 +401,10 @@ class SegmentBase:
         raise NotImplementedError
 
     def close(self, /) -> None:
-        """Release all cells that came from here. The file stays. Returns None.
+        """Release all cells that came from this segment. The file stays. Returns None.
 
-        Afterwards each operation of theirs, and every method but this one, raises ValueError. The memory goes
-        with the last cell. Never waits.
+        Afterwards every operation on them, and every method except this one, raises ValueError. The memory is
+        freed with the last cell. Never waits.
         """
 
     @property
@@ -414,12 +414,12 @@ class SegmentBase:
 
     @property
     def capacity(self) -> Any:
-        """For how many series there is room."""
+        """The number of series that there is room for."""
         raise NotImplementedError
 
     @property
     def processes(self) -> Any:
-        """How many processes can have a stripe of their own at a time."""
+        """The number of processes that can have a stripe of their own at a time."""
         raise NotImplementedError
 
     @property
@@ -429,19 +429,19 @@ class SegmentBase:
 
     @property
     def _id(self) -> bytes:
-        """Return the random id of the segment, 16 bytes."""
+        """The random id of the segment, 16 bytes."""
         raise NotImplementedError
 
     def _open_file(self, /, *arguments: Any) -> None:
-        """Map the file under a path: (path, path, readonly, owner, id)."""
+        """Map the file at a path: (path, path, readonly, owner, id)."""
 
     def _map_memory(self, /, *arguments: Any) -> None:
         """Map memory without a file: (capacity, processes, id)."""
 
     def _usage(self, /) -> Any:
-        """Return what usage() names."""
+        """Return the fields of usage()."""
 
     @classmethod
     def _make_file(cls, *arguments: Any) -> None:
-        """Make a file: (path, capacity, processes, id, mode, replace, path, path aside)."""
+        """Make a file: (path, capacity, processes, id, mode, replace, path, temporary path)."""
         raise missing_core("Segment")

@@ -1,8 +1,8 @@
 """SharedInt and SharedFloat, which Python alone cannot make.
 
-What the twin stands on is atomic within one process. To write to memory that others write to as well would be
-to lose counts in silence, so there is never an instance. The classes are here for what can be asked of them:
-members, signatures and docstrings. That is all for which they inherit; in C they are types of their own.
+The twin is atomic within one process only. If it wrote to memory that other processes write to as well, it
+would silently lose counts, so these classes have no instances. They exist for introspection: members,
+signatures and docstrings. That is also the only reason why they inherit; in C they are separate types.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def missing_core(name: str) -> RuntimeError:
 
 
 class Shared:
-    """What the two have beside their operations."""
+    """What the two have in common, apart from their operations."""
 
     __slots__ = ()
 
@@ -37,36 +37,36 @@ class Shared:
         raise missing_core(cls.__name__)
 
     def __init__(self, buffer: Buffer, offset: _Integer = 0) -> None:  # pyright: ignore[reportInconsistentConstructor]
-        pass  # never called; what it takes is what the signature shows
+        pass  # never called; only its signature is shown
 
     if TYPE_CHECKING:
-        __signature__: ClassVar[Signature]  # what the descriptor gives
+        __signature__: ClassVar[Signature]  # what the descriptor returns
     else:
         __signature__ = InitSignature(__new__)
 
     def release(self, /) -> None:
         """Give the buffer back. Returns None.
 
-        Operations that come later raise ValueError. Those that other threads are in the middle of are waited
-        for: they run no Python code, and wait for nobody. So who closes the buffer next meets no BufferError
-        on the cell's account. The value stays in the buffer. To release again does nothing.
+        Later operations raise ValueError. release() waits for operations that other threads are in the middle
+        of; these run no Python code and wait for nothing. So closing the buffer afterwards raises no
+        BufferError because of this cell. The value stays in the buffer. Releasing again does nothing.
         """
 
 
 class SharedInt(Shared, AtomicInt):
     """An atomic signed 64-bit integer in eight bytes of a buffer, atomic across processes.
 
-    The buffer is anything that can be written to: a shared mmap, a multiprocessing.shared_memory block's buf,
-    a bytearray, an array, a ctypes object. The value is what lies there, in the machine's byte order.
+    The buffer is any writable buffer: a shared mmap, a multiprocessing.shared_memory block's buf, a
+    bytearray, an array, a ctypes object. The value is what those bytes hold, in the machine's byte order.
 
-    Raises TypeError if buffer is none, or is read-only; ValueError if it is not contiguous, has no eight
-    bytes at offset, or if their address is not a multiple of eight; RuntimeError where 64-bit atomics take a
-    lock, and in the pure-Python twin.
+    Raises TypeError if buffer is not a buffer, or is read-only; ValueError if it is not contiguous, has no
+    eight bytes at offset, or if their address is not a multiple of eight; RuntimeError where 64-bit atomics
+    take a lock, and in the pure-Python twin.
 
     The operations are AtomicInt's, with its results and errors, sequentially consistent among all processes
-    that have the memory. None waits for a thread or a process, be it running, stopped or dead.
+    that map the memory. None waits for a thread or a process, whether it is running, stopped or dead.
 
-    The cell holds the buffer, so that it cannot be closed or resized, until release(). After that each
+    The cell holds the buffer until release(), so until then it cannot be closed or resized. After that every
     operation raises ValueError.
     """
 
@@ -77,17 +77,17 @@ class SharedInt(Shared, AtomicInt):
 class SharedFloat(Shared, AtomicFloat):
     """An atomic double-precision number in eight bytes of a buffer, atomic across processes.
 
-    The buffer is anything that can be written to: a shared mmap, a multiprocessing.shared_memory block's buf,
-    a bytearray, an array, a ctypes object. The value is what lies there, in the machine's byte order.
+    The buffer is any writable buffer: a shared mmap, a multiprocessing.shared_memory block's buf, a
+    bytearray, an array, a ctypes object. The value is what those bytes hold, in the machine's byte order.
 
-    Raises TypeError if buffer is none, or is read-only; ValueError if it is not contiguous, has no eight
-    bytes at offset, or if their address is not a multiple of eight; RuntimeError where 64-bit atomics take a
-    lock, and in the pure-Python twin.
+    Raises TypeError if buffer is not a buffer, or is read-only; ValueError if it is not contiguous, has no
+    eight bytes at offset, or if their address is not a multiple of eight; RuntimeError where 64-bit atomics
+    take a lock, and in the pure-Python twin.
 
     The operations are AtomicFloat's, with its results and errors, sequentially consistent among all processes
-    that have the memory. None waits for a thread or a process, be it running, stopped or dead.
+    that map the memory. None waits for a thread or a process, whether it is running, stopped or dead.
 
-    The cell holds the buffer, so that it cannot be closed or resized, until release(). After that each
+    The cell holds the buffer until release(), so until then it cannot be closed or resized. After that every
     operation raises ValueError.
     """
 

@@ -1,12 +1,11 @@
 """Timer, which Histogram.time() returns.
 
-What an entry has to remember until its exit is when it was. Many may be open at once: they belong to the
-context (contextvars) of whoever entered, because a context is what tells tasks of asyncio as well as threads
-apart. All of a timer are one tuple in one cell, which a compare-and-swap replaces.
+An entry has to remember its start time until its exit. Many entries may be open at once. Each belongs to the
+context (contextvars) that entered, because contexts tell both threads and asyncio tasks apart. All entries of
+a timer are one tuple in one cell, which a compare-and-swap replaces.
 
-Which context an entry belongs to is told by a token: a context variable takes back a token only in the
-context in which it was given out. Every context has the one value of that variable, None, so contexts keep
-nothing.
+A token tells which context an entry belongs to: a context variable takes back a token only in the context
+that it was created in. The variable has the same value, None, in every context, so contexts keep nothing.
 """
 
 # A cell holds any value here.
@@ -32,7 +31,7 @@ belonging: ContextVar[None] = ContextVar("atomicx.timers", default=None)
 
 
 class Entry:
-    """That a timer was entered, and not left yet."""
+    """One entry of a timer that has not been left yet."""
 
     __slots__ = ("start", "token")
 
@@ -41,18 +40,18 @@ class Entry:
         self.start = perf_counter_ns()
 
     def is_of_this_context(self) -> bool:
-        """To be asked once where the answer is yes: that uses the token up."""
+        """Return whether the entry belongs to this context. Only once: a True uses up the token."""
         try:
             belonging.reset(self.token)
         except ValueError:  # another context's
             return False
-        except RuntimeError:  # used up: this context is leaving it already, and was interrupted
+        except RuntimeError:  # used up: this context is already leaving the entry, and was interrupted
             return False
         return True
 
 
 class Entries(Cell):
-    """Those of one timer, the newest last."""
+    """The open entries of one timer, the newest last."""
 
     __slots__ = ()
     _Cell__zero = ()
@@ -67,7 +66,7 @@ def enter(entries: Entries) -> None:
 
 
 def take(entries: Entries, entry: Entry) -> bool:
-    """Remove the entry; False if another exit has removed it."""
+    """Remove the entry. Returns False if another exit has removed it."""
     while True:
         version, open_ones = current(entries)
         if entry not in open_ones:
@@ -77,7 +76,7 @@ def take(entries: Entries, entry: Entry) -> bool:
 
 
 def leave(entries: Entries) -> Entry:
-    """Remove the newest entry of this context or, if it has none, the only one there is."""
+    """Remove the newest entry of this context or, if it has none, the only open one. Returns the entry."""
     _, open_ones = current(entries)
     for entry in reversed(open_ones):
         if entry.is_of_this_context() and take(entries, entry):
@@ -98,14 +97,14 @@ def leave(entries: Entries) -> Entry:
 class Timer(Unpicklable):
     """Observes in its histogram how long its blocks take, in seconds: `with histogram.time():`.
 
-    It is a context manager, and a decorator of functions, coroutine functions, generator functions and async
-    generator functions. It observes also when the block raises. It may be entered many times, also while it
+    It is a context manager, and a decorator for functions, coroutine functions, generator functions and async
+    generator functions. It also observes when the block raises. It may be entered many times, even while it
     is entered, and by many threads and tasks. It keeps its histogram alive.
 
-    Each exit ends the newest entry of its own context (contextvars), which is that of its thread or asyncio
-    task. A context without an entry may end the only one there is, so that a generator can be finished
-    elsewhere. A generator shares the context of its caller: if both use one timer, each may end an entry of
-    the other's. Give every block a timer of its own, as a decorator does for each call.
+    Each exit ends the newest entry of its own context (contextvars), that is of its thread or asyncio task. A
+    context without an entry may end the only open one, so that a generator can be finished elsewhere. A
+    generator shares the context of its caller: if both use one timer, each may end the other's entry. Give
+    every block a timer of its own, as a decorator does for each call.
     """
 
     __slots__ = ("__entries", "__histogram", "__record", "__weakref__")
@@ -119,28 +118,28 @@ class Timer(Unpicklable):
     def __enter__(self, /) -> Any:
         """Begin to measure. Returns the histogram.
 
-        Raises MemoryError if there is no memory for one more entry at a time. Lock-free.
+        Raises MemoryError if there is no memory for another open entry. Lock-free.
         """
         enter(self.__entries)
         return self.__histogram
 
     def __exit__(self, /, *exc_info: object) -> None:
-        """Observe the seconds since the entry. Returns None: an exception passes on.
+        """Observe the seconds since the entry. Returns None, so an exception propagates.
 
-        Raises RuntimeError if the context has no entry, unless there is exactly one elsewhere, which is then
-        ended; an exit that raises changes nothing. Lock-free.
+        Raises RuntimeError if this context has no entry, unless exactly one is open elsewhere, which is then
+        ended. An exit that raises changes nothing. Lock-free.
         """
         end = perf_counter_ns()
         entry = leave(self.__entries)
         self.__record(self.__histogram, (end - entry.start) * SECONDS_PER_NS)
 
     def __call__(self, function: Callable[..., Any], /) -> Callable[..., Any]:
-        """Return function, wrapped so that each call of it is measured, by a timer of its own.
+        """Return function, wrapped so that each call of it is measured by a timer of its own.
 
         A coroutine function is measured while its coroutine runs; a generator function or async generator
-        function from the first step until the generator finishes, is closed or is collected. What is returned
-        is of the same kind, and keeps name, docstring and signature. Raises TypeError if function cannot be
-        called.
+        function is measured from the first step until the generator finishes, is closed or is collected. The
+        result is a function of the same kind, and keeps name, docstring and signature. Raises TypeError if
+        function is not callable.
         """
         from .._decorator import wrap_each
 
