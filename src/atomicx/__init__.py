@@ -45,7 +45,7 @@ else:
     )
 
     def __getattr__(name):
-        # These wait until somebody asks: the protocols need typing, which takes longer than all the rest.
+        # Imported on first use: the protocols need typing, which takes longer than everything else.
         if name in ("FloatCell", "IntCell"):
             from . import _protocols as home
         elif name == "get_include":

@@ -14,8 +14,8 @@ from ._version import __version__
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command. Returns the exit status; argparse exits with 2 itself on wrong usage."""
-    # Whatever a command needs is imported when it runs, so that `info` is quick and needs nothing.
+    """Run a command. Returns the exit status; on wrong usage argparse itself exits with 2."""
+    # Each command imports what it needs when it runs, so that `info` is quick and needs nothing.
     parser = argparse.ArgumentParser(prog="python -m atomicx", description=__doc__)
     parser.add_argument("--version", action="version", version=f"atomicx {__version__}")
     commands = parser.add_subparsers(dest="command", title="commands", metavar="COMMAND")
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     segment = commands.add_parser("segment", help="what is in a segment, and how full it is")
     _add_segment(segment)
     commands.add_parser("idioms", help="which ordinary Python operations are atomic here", add_help=False)
-    # What comes after `idioms` is for its own parser, --help too.
+    # What comes after `idioms`, including --help, is left to its own parser.
     options, rest = parser.parse_known_args(arguments)
     if options.command is None and not rest:
         parser.print_help()
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UsageError as error:
         commands.choices[options.command].error(str(error))
     except KeyboardInterrupt:
-        # Before the run began, or while its report was written.
+        # Before the run began, or while its report was being written.
         return 130
 
 
@@ -131,7 +131,7 @@ def _run() -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader has seen enough, as in `| head`. What is still buffered must not fail once more at exit.
+        # The reader has closed the pipe, as `| head` does. Flushing the rest at exit must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141  # as the shell reports an end by SIGPIPE
 

@@ -1,7 +1,7 @@
 """Chooses the backend: the C module, or the pure-Python twin.
 
-ATOMICX_PURE=1 takes the twin, ATOMICX_PURE=0 demands the C module. Unset, or empty, it is the C module where
-there is one; otherwise the twin, and a RuntimeWarning says why.
+ATOMICX_PURE=1 selects the twin, ATOMICX_PURE=0 requires the C module. If it is unset or empty, the C module
+is used where there is one; otherwise the twin is used, and a RuntimeWarning says why.
 """
 
 import os
@@ -46,12 +46,12 @@ def _load_twin() -> "ModuleType":
 
 
 def _is_missing(error: ImportError) -> bool:
-    """Whether there is no C module; an ImportError from inside it names something else."""
+    """Return whether there is no C module; an ImportError from inside it names something else."""
     return isinstance(error, ModuleNotFoundError) and error.name == _CORE
 
 
 def _why_missing() -> str:
-    """Why there is no C module, as far as the folder of the package can tell."""
+    """Return why there is no C module, as far as the package's folder can tell."""
     folder = os.path.dirname(__file__)
     if not os.path.isdir(folder):
         return f"atomicx is imported from an archive, {folder!r}, and Python cannot load a C module from one"
@@ -66,7 +66,7 @@ def _why_missing() -> str:
 
 
 def _choose(pure: str) -> "tuple[str, ModuleType, str]":
-    """The backend, its module, and why it was chosen."""
+    """Return the backend, its module, and why it was chosen."""
     if pure == "1":
         return "python", _load_twin(), "ATOMICX_PURE is 1"
     if pure not in ("", "0"):
@@ -96,7 +96,7 @@ def _choose(pure: str) -> "tuple[str, ModuleType, str]":
 
 backend, _module, reason = _choose(os.environ.get("ATOMICX_PURE", ""))
 
-# A look at one path: only the unrelated package called atomicx has this file.
+# This costs one look at a path: only the unrelated package called atomicx has this file.
 if os.path.exists(os.path.join(os.path.dirname(__file__), "__init__.pyi")):
     from ._installation import warn_of_namesake
 

@@ -1,4 +1,4 @@
-"""Where extensions in C find the C module, or are told why there is none: `AtomicX_Import()` imports this."""
+"""Gives C extensions the C module, or the reason why there is none: `AtomicX_Import()` imports this."""
 
 import os
 

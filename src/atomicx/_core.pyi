@@ -36,7 +36,7 @@ build: Final[str]
 compiler: Final[str]
 c_api: Final[CapsuleType]
 
-# The operations of AtomicInt and SharedInt, and of AtomicFloat and SharedFloat; the types have no such base.
+# The operations of AtomicInt and SharedInt, and of AtomicFloat and SharedFloat; the types lack this base.
 @type_check_only
 class _IntOperations:
     def load(self) -> int: ...
@@ -120,8 +120,8 @@ class AtomicBool:
 
 @disjoint_base
 class AtomicRef(Generic[_T]):
-    # Without an argument it holds None, so None is one of the values that it takes. The others are told by an
-    # annotation; Any is what lets both mypy and pyright take that.
+    # Without an argument it holds None, so its type has to include None. An annotation gives the rest of the
+    # type; both mypy and pyright accept that only with Any.
     @overload
     def __init__(self: AtomicRef[Any | None]) -> None: ...
     @overload
@@ -130,7 +130,7 @@ class AtomicRef(Generic[_T]):
     def load(self) -> _T: ...
     def store(self, value: _T, /) -> None: ...
     def exchange(self, value: _T, /) -> _T: ...
-    # Compared by identity, so any object will do for expected.
+    # Compared by identity, so expected may be any object.
     def compare_and_set(self, expected: object, desired: _T) -> bool: ...
     def compare_exchange(self, expected: object, desired: _T) -> _T: ...
     def update(self, function: Callable[[_T], _T], /) -> _T: ...
@@ -161,7 +161,7 @@ class Histogram:
     def drain(self) -> HistogramSnapshot: ...
     def __reduce__(self) -> NoReturn: ...
 
-# What a child has to have, so that its family has an operation that calls it.
+# What a child must provide for each operation of its family.
 @type_check_only
 class _Incs(Protocol):
     def inc(self) -> object: ...
@@ -208,7 +208,7 @@ class Family(Generic[_Child]):
     @property
     def overflow(self) -> str | None: ...
     def __getitem__(self, key: _Label | tuple[_Label, ...], /) -> _Child: ...
-    # Nothing is put in: what is assigned is a child already. So the family can stay covariant.
+    # Nothing is stored: the assigned object is already a child. So the family can stay covariant.
     def __setitem__(
         self,
         key: _Label | tuple[_Label, ...],
@@ -242,7 +242,7 @@ class SharedFloat(_FloatOperations):
     def __init__(self, buffer: Buffer, offset: _Integer = 0) -> None: ...
     def release(self) -> None: ...
 
-# The types below are made by segments alone. Subclasses are possible, but no segment makes them.
+# Only segments create the types below. Subclasses are possible, but no segment creates them.
 
 @disjoint_base
 class SharedCounter:

@@ -1,6 +1,7 @@
-"""What makes a guard or a timer a decorator; both backends import it when one is first used as such."""
+"""Makes guards and timers work as decorators. Both backends import it when one is first used as a
+decorator."""
 
-# What is decorated may be anything, and so may what it returns.
+# A decorated function may be anything, and may return anything.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 
 from __future__ import annotations
@@ -20,21 +21,21 @@ if TYPE_CHECKING:
 def wrap(guard: AbstractContextManager[object], function: Any) -> Any:
     """Return a function that calls function inside guard.
 
-    What it returns is of the same kind as function: a coroutine function, which is inside until the coroutine
+    The result is of the same kind as function: a coroutine function, which is inside until the coroutine
     ends; a generator function or an async generator function, which is inside from the first step until the
-    generator finishes, is closed or is collected; or else a plain function. A classmethod or a staticmethod
-    stays one. Raises TypeError if function is none of these and cannot be called.
+    generator finishes, is closed or is collected; or otherwise a plain function. A classmethod or a
+    staticmethod stays one. Raises TypeError if function is none of these and is not callable.
     """
     return decorated(guard, False, function)
 
 
 def wrap_each(make: Callable[[], AbstractContextManager[object]], function: Any) -> Any:
-    """The same, but each call is inside a context manager of its own, which make() gives."""
+    """Do the same as wrap(), but with a context manager of its own, from make(), for each call."""
     return decorated(make, True, function)
 
 
 def decorated(guard: Any, each: bool, function: Any) -> Any:
-    """What both do: guard is entered by all calls, or, if each, guard() is."""
+    """Return function, wrapped so that each call enters guard or, if each is true, a new guard()."""
     if isinstance(function, (classmethod, staticmethod)):
         return type(function)(decorated(guard, each, function.__func__))
     if not callable(function):
@@ -55,7 +56,7 @@ def decorated(guard: Any, each: bool, function: Any) -> Any:
 
 
 def is_a(kind: Callable[[Any], bool], function: Callable[..., Any]) -> bool:
-    """Whether function is of this kind, or an object whose __call__ is."""
+    """Return whether function is of this kind, or an object whose __call__ is."""
     function = without_partial(function)
     return kind(function) or kind(type(function).__call__)
 
@@ -75,7 +76,7 @@ def around_generators(guard: Any, each: bool, function: Callable[..., Any]) -> C
         with guard() if each else guard:
             return (yield from function(*args, **kwargs))
 
-    # What types.coroutine() has marked makes generators that can be awaited.
+    # A function marked by types.coroutine() makes generators that can be awaited.
     return coroutine(guarded) if flags_of(function) & CO_ITERABLE_COROUTINE else guarded
 
 
@@ -86,7 +87,7 @@ def without_partial(function: Any) -> Any:
 
 
 def flags_of(function: Any) -> int:
-    """The flags of the code that function runs; 0 if it has none."""
+    """Return the flags of the code that function runs; 0 if it has none."""
     function = without_partial(function)
     code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
     flags: int = getattr(code, "co_flags", 0)
@@ -94,7 +95,7 @@ def flags_of(function: Any) -> int:
 
 
 def around_async_generators(guard: Any, each: bool, function: Callable[..., Any]) -> Callable[..., Any]:
-    """What `yield from` would do, which async generators do not have."""
+    """Wrap an async generator function. It does what `yield from` would, which async generators lack."""
 
     @wraps(function)
     async def guarded(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
@@ -111,12 +112,12 @@ def around_async_generators(guard: Any, each: bool, function: Callable[..., Any]
                         step = None  # it may hold an exception, whose traceback holds this frame
                     try:
                         sent = yield value
-                    except BaseException as thrown:  # GeneratorExit too: inner has to obey it
+                    except BaseException as thrown:  # including GeneratorExit, which inner has to obey
                         step = inner.athrow(thrown)
                     else:
                         step = inner.asend(sent)
             finally:
-                await inner.aclose()  # does nothing, unless an interruption came between two steps
+                await inner.aclose()  # does nothing unless an interruption came between two steps
 
     return guarded
 
@@ -124,8 +125,8 @@ def around_async_generators(guard: Any, each: bool, function: Callable[..., Any]
 def first_step(generator: AsyncGenerator[Any, Any]) -> Any:
     """Begin an async generator that lives and dies with the one that runs it.
 
-    The event loop must not know of it: at its shutdown it would close both at once, and report an error about
-    the one that is being closed already.
+    The event loop must not know of it: at shutdown the loop would close both at once, and report an error
+    about the one that is already being closed.
     """
     hooks = get_asyncgen_hooks()
     set_asyncgen_hooks(None, None)

@@ -1,4 +1,4 @@
-"""What the integrations with systems of metrics ask of what they export: a cell, a Family, a Segment."""
+"""What the integrations with metrics systems require of the cell, Family or Segment that they export."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Loads(Protocol):
 
 
 class Named(Protocol):
-    """Cells by name, as an atomicx.shared.Segment has them."""
+    """Cells by name, like an atomicx.shared.Segment."""
 
     def items(self) -> Iterable[tuple[str, Any]]: ...
 
@@ -38,24 +38,25 @@ NamedCells = TypeVar("NamedCells", bound=Named)
 
 
 def is_family(source: object) -> bool:
-    """Whether it has children by label values, of whichever backend."""
+    """Return whether source has children by label values, in either backend."""
     return not isinstance(source, type) and hasattr(source, "label_names") and hasattr(source, "items")
 
 
 def label_names_of(source: Any) -> Labels:
-    """The names of a family's labels; a cell has none."""
+    """Return the names of a family's labels; a cell has none."""
     return source.label_names if is_family(source) else ()
 
 
 def cells_of(source: Any) -> Iterable[tuple[Labels, Any]]:
-    """The cells that are there now, each with its label values."""
+    """Return the current cells, each with its label values."""
     return source.items() if is_family(source) else [((), source)]
 
 
 def kind_of(name: str, source: Any) -> str:
-    """What a named cell, or family, is exported as: "counter", "gauge" or "histogram".
+    """Return what a named cell or family is exported as: "counter", "gauge" or "histogram".
 
-    A segment's own kinds tell. An int or a float is a counter if its name ends in _total, and else a gauge.
+    A segment's cell is exported as its own kind. An int or a float is a counter if its name ends in _total,
+    and otherwise a gauge.
     """
     if hasattr(source, "snapshot") or getattr(source, "kind", "") == "histogram":
         return "histogram"
@@ -69,7 +70,7 @@ def kind_of(name: str, source: Any) -> str:
 
 
 def reading_of(gauge: Any) -> Any:
-    """The number that a cell holds, or a function returns, now."""
+    """Return the number that a cell holds, or a function returns, now."""
     return gauge.load() if hasattr(gauge, "load") else gauge()
 
 
@@ -107,7 +108,8 @@ def _check_children(name: str, family: Any, check: Callable[[str, Any], None]) -
 
 
 def check_counted(name: str, source: Any) -> None:
-    """TypeError, which names the metric, for anything but a cell with a number, or a Family of such."""
+    """Raise TypeError, naming the metric, unless source is a cell with a number, or a Family of such
+    cells."""
     if getattr(source, "kind", "") == "histogram":
         raise TypeError(f"{name!r}: expected cells with load(), got a family of histograms")
     if is_family(source):
@@ -119,7 +121,7 @@ def check_counted(name: str, source: Any) -> None:
 
 
 def check_observed(name: str, source: Any) -> None:
-    """TypeError, which names the metric, for anything but a Histogram, or a Family of such."""
+    """Raise TypeError, naming the metric, unless source is a Histogram, or a Family of Histograms."""
     if is_family(source):
         if getattr(source, "kind", "histogram") != "histogram":
             raise TypeError(f"{name!r}: expected a family of histograms, got one of kind {source.kind!r}")
@@ -131,8 +133,8 @@ def check_observed(name: str, source: Any) -> None:
 
 
 def check_gauge(name: str, source: Any) -> None:
-    """TypeError, which names the metric, for anything but a cell with a number, a function that can be called
-    without arguments, or a Family of such."""
+    """Raise TypeError, naming the metric, unless source is a cell with a number, a function that can be
+    called without arguments, or a Family of these."""
     if is_family(source) or _has(source, "load"):
         (_check_family_of_gauges if is_family(source) else _read)(name, source)
         return
@@ -145,7 +147,7 @@ def check_gauge(name: str, source: Any) -> None:
     try:
         signature = inspect.signature(source)
     except (TypeError, ValueError):
-        return  # it cannot be told
+        return  # the signature is unknown
     try:
         signature.bind()
     except TypeError as error:
@@ -159,7 +161,7 @@ def _check_family_of_gauges(name: str, source: Any) -> None:
 
 
 def check_description(name: str, what: str, text: object) -> None:
-    """TypeError if it is not a str; ValueError if UTF-8 cannot encode it."""
+    """Raise TypeError if text is not a str, ValueError if UTF-8 cannot encode it."""
     if not isinstance(text, str):
         raise TypeError(f"{name!r}: a {what} is a str, not {_told(text)}")
     try:
@@ -169,6 +171,6 @@ def check_description(name: str, what: str, text: object) -> None:
 
 
 def check_named(source: object) -> None:
-    """TypeError for anything that does not yield cells with their names."""
+    """Raise TypeError unless source yields cells with their names."""
     if isinstance(source, type) or is_family(source) or not callable(getattr(source, "items", None)):
         raise TypeError(f"expected a Segment, whose items() yield (name, cell), got {_told(source)}")

@@ -1,4 +1,4 @@
-"""What this installation is, and on what it runs: `python -m atomicx info`."""
+"""Describes this installation and the platform that it runs on: `python -m atomicx info`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TYPES = ("AtomicInt", "AtomicFloat", "AtomicBool", "AtomicRef", "Counter", "Hist
 SHARED_TYPES = (
     *("SharedInt", "SharedFloat", "SharedCounter", "SharedGauge", "SharedHistogram", "SharedFamily"),
 )
-# What the integrations and the commands work with where it is installed; and what to know where it is not.
+# Packages that the integrations and the commands use where installed, and what to say where they are not.
 OPTIONAL = {
     "prometheus_client": "the extra prometheus",
     "opentelemetry-api": "the extra opentelemetry",
@@ -28,7 +28,7 @@ OPTIONAL = {
 
 
 def gil_state() -> str:
-    """`with the GIL`, or `without the GIL`; and whether a free-threaded build has it on."""
+    """Return `with the GIL` or `without the GIL`, and say if a free-threaded build has it enabled."""
     enabled: Callable[[], bool] = getattr(sys, "_is_gil_enabled", lambda: True)
     if not enabled():
         return "without the GIL"
@@ -37,14 +37,14 @@ def gil_state() -> str:
 
 
 def core_count() -> int:
-    """The cores that this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def compiler() -> str | None:
-    """What compiled the C module; None where the twin is in use."""
+    """Return the name of the compiler that built the C module; None where the twin is in use."""
     if atomicx.backend != "c":
         return None
     from ._core import compiler as name
@@ -53,7 +53,7 @@ def compiler() -> str | None:
 
 
 def build() -> str | None:
-    """How the C module was compiled, and for which CPython; None where the twin is in use."""
+    """Return how the C module was compiled, and for which CPython; None where the twin is in use."""
     if atomicx.backend != "c":
         return None
     from ._core import build as how
@@ -62,22 +62,22 @@ def build() -> str | None:
 
 
 def libc() -> str | None:
-    """The C library and its version; None where the platform does not tell."""
+    """Return the C library and its version; None where the platform does not tell."""
     return " ".join(filter(None, platform.libc_ver())) or None
 
 
 def environment() -> dict[str, str]:
-    """Our variables, as they are set here."""
+    """Return the ATOMICX_ environment variables that are set."""
     return {name: value for name, value in sorted(os.environ.items()) if name.startswith("ATOMICX_")}
 
 
 def packages() -> dict[str, str]:
-    """The optional packages, and for each its version, or what it would be there for."""
+    """Return the optional packages, each with its version, or with its purpose if it is not installed."""
     return {name: version_of(name) or f"not installed ({what})" for name, what in OPTIONAL.items()}
 
 
 def lock_free(gil: str) -> dict[str, str]:
-    """For each type, whether its operations wait for nothing; if not, for what."""
+    """Return for each type whether its operations are lock-free, and if not, what they wait for."""
     if atomicx.backend == "python" and gil == "without the GIL":
         answer = "no: each operation takes the mutex of a dict"
     else:
@@ -86,7 +86,7 @@ def lock_free(gil: str) -> dict[str, str]:
 
 
 def _shared_lock_free() -> str:
-    """The shared types say themselves why they are not there."""
+    """Return the same for the shared types, whose constructor says why they are not available."""
     try:
         atomicx.SharedInt(bytearray(8))
     except RuntimeError as error:
@@ -95,7 +95,7 @@ def _shared_lock_free() -> str:
 
 
 def facts() -> dict[str, Any]:
-    """Everything that `info` tells, by key."""
+    """Return everything that `info` shows, by key."""
     gil = gil_state()
     return {
         "version": atomicx.__version__,
@@ -117,7 +117,7 @@ def facts() -> dict[str, Any]:
 
 
 def as_text(known: dict[str, Any]) -> str:
-    """`key: value`, a line each; `-` where there is nothing to tell."""
+    """Return the facts as `key: value`, one per line, with `-` for an empty value."""
     plain = {key: value for key, value in known.items() if key != "lock_free"}
     lines = [f"{key.replace('_', ' ')}: {_value_text(value)}" for key, value in plain.items()]
     lines += [f"lock-free {name}: {answer}" for name, answer in known["lock_free"].items()]
@@ -125,6 +125,6 @@ def as_text(known: dict[str, Any]) -> str:
 
 
 def _value_text(value: Any) -> str:
-    """A value of `facts`; a dict as `name=value`."""
+    """Return a value of `facts` as text; a dict as `name=value` pairs."""
     text = ", ".join(f"{name}={told}" for name, told in value.items()) if hasattr(value, "items") else value
     return "-" if text in (None, "") else str(text)

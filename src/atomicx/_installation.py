@@ -1,7 +1,7 @@
-"""What can be wrong with an installation: the unrelated package of the same name, files that are missing.
+"""What can be wrong with an installation: the unrelated package of the same name, or missing files.
 
 PyPI has another package called atomicx. It installs into the same folder as this one, which is distributed as
-atomicx-cells; pip overwrites the files of one with those of the other, and removes them with either.
+atomicx-cells. pip overwrites the files of one with those of the other, and uninstalling either removes them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def warn_of_namesake(stacklevel: int) -> None:
 
 
 def problems() -> list[str]:
-    """What is wrong with this installation, a sentence for each; empty if nothing is."""
+    """Return what is wrong with this installation, one sentence per problem; empty if nothing is."""
     found: list[str] = []
     namesake = version_of("atomicx")
     if namesake is not None:
@@ -47,14 +47,14 @@ def problems() -> list[str]:
 
 
 def is_usable() -> bool:
-    """Whether `import atomicx` gives this package at all."""
+    """Return whether `import atomicx` imports this package at all."""
     import atomicx
 
     return hasattr(atomicx, "backend")
 
 
 def version_of(distribution: str) -> str | None:
-    """The version of an installed distribution; None if it is not installed."""
+    """Return the version of an installed distribution; None if it is not installed."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:

@@ -1,6 +1,6 @@
-"""The files of prometheus_client's multiprocess mode, with room that is sure to be there."""
+"""The files of prometheus_client's multiprocess mode, with disk space that is reserved in advance."""
 
-# What prometheus_client leaves without types is not for us to say.
+# prometheus_client is only partly typed.
 # pyright: standard
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import Any
 
 from prometheus_client.mmap_dict import MmapedDict
 
-_FIRST_BYTES = 1 << 16  # as many as the library begins with
-# Of an entry, besides its key: its length, padding, the value and the time.
+_FIRST_BYTES = 1 << 16  # the size that the library starts with
+# The size of an entry without its key: length, padding, value and time.
 _ENTRY_BYTES = 4 + 8 + 16
 
 
 def _reserve(descriptor: int, offset: int, count: int) -> None:
-    """Have the file system provide room, or raise OSError. Without it, writing to mapped memory for which
-    there is no room kills the process."""
+    """Have the file system reserve the space, or raise OSError. Without this, writing to mapped memory that
+    has no space behind it kills the process."""
     if not hasattr(os, "posix_fallocate"):
         return
     try:
@@ -26,11 +26,11 @@ def _reserve(descriptor: int, offset: int, count: int) -> None:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
-        # This file system cannot say: then it is as with the library.
+        # This file system cannot reserve space: then we do as the library does.
 
 
 class MultiProcessFile(MmapedDict):
-    """A file of the library's, for values that others keep a view of. The caller has a lock."""
+    """One of the library's files, for values that other objects keep a view of. The caller holds a lock."""
 
     def __init__(self, filename: str) -> None:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
@@ -43,7 +43,7 @@ class MultiProcessFile(MmapedDict):
                 _reserve(descriptor, 0, _ENTRY_BYTES)
                 os.ftruncate(descriptor, _FIRST_BYTES)
             except OSError as error:
-                os.unlink(filename)  # an empty file would cost everybody the scrape
+                os.unlink(filename)  # an empty file would make every process's scrape fail
                 error.filename = filename
                 raise
             finally:
@@ -58,18 +58,18 @@ class MultiProcessFile(MmapedDict):
         enter(key)
 
     def find(self, key: str) -> tuple[Any, int]:
-        """The memory and the place of a value, which is entered if it is not there."""
+        """Return the memory and the position of a value, which is added if it is missing."""
         this: Any = self
         this.read_value(key)
         return this._m, this._positions[key]
 
     def forget(self) -> None:
-        """Close the descriptor of a file of the parent process. Its memory goes with the cells in it."""
+        """Close the descriptor of the parent process's file. Its memory is freed with the cells in it."""
         this: Any = self
         this._f.close()
 
     def close(self) -> None:
-        """Close it. The memory goes with the last cell in it."""
+        """Close the file. The memory is freed with the last cell in it."""
         this: Any = self
         this._m = None
         this._f.close()

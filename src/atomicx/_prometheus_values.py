@@ -1,6 +1,6 @@
 """The values that install() puts into prometheus_client's metrics."""
 
-# What prometheus_client leaves without types is not for us to say.
+# prometheus_client is only partly typed.
 # pyright: standard
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from ._prometheus_files import MultiProcessFile
 
 
 class AtomicValue(AtomicFloat):
-    """What install() puts in the place of prometheus_client's value with a mutex: inc() is one C call."""
+    """Replaces prometheus_client's value with a mutex, after install(): inc() is one C call."""
 
     __slots__ = ("_exemplar",)
     _multiprocess = False
     _exemplar: Any
 
     def __init__(self, *description: object, **options: object) -> None:
-        # prometheus_client tells a value which metric it belongs to; only files need that.
+        # prometheus_client passes the metric that a value belongs to; only files need that.
         super().__init__()
         self._exemplar = None
 
@@ -42,11 +42,11 @@ class AtomicValue(AtomicFloat):
     get = AtomicFloat.load
 
     def set(self, value: float, timestamp: float | None = None) -> None:
-        """Replace the value. The time is kept by multiprocess values alone."""
+        """Replace the value. Only multiprocess values keep the time."""
         self.store(value)
 
     def set_exemplar(self, exemplar: Any) -> None:
-        """Keep an exemplar in the place of the last one."""
+        """Keep an exemplar, replacing the previous one."""
         self._exemplar = exemplar
 
     def get_exemplar(self) -> Any:
@@ -54,51 +54,51 @@ class AtomicValue(AtomicFloat):
         return self._exemplar
 
 
-# Values in files. A forked child must not count in its parent's, and one that counts nothing must not make
-# any. So each operation first asks whether the files of this very process are open, which costs one C call;
-# if not, the first operation opens them for all values. That works for every kind of fork, also for one in C
-# that runs no hook, such as uWSGI's.
+# Values in files. A forked child must not count in its parent's files, and a child that counts nothing must
+# not create any. So each operation first asks whether the files of this very process are open, which costs
+# one C call; if not, the first operation opens them for all values. That works for every kind of fork,
+# including one in C that runs no hook, such as uWSGI's.
 
 
 class _Token:
-    """Stands for a process in its values."""
+    """Identifies a process in its values."""
 
     __slots__ = ("__weakref__",)
 
 
 class _Process(NamedTuple):
-    """What one process, of one identity, has open. Without the GIL reading a slot may take the lock of the
-    object, which a forked child may find taken for ever; a tuple has none."""
+    """What one process, with one identity, has open. Without the GIL, reading a slot may take the object's
+    lock, which a forked child may find locked for ever; a tuple has no lock."""
 
     pid: int
     identity: object
     files: dict[str, MultiProcessFile]
-    # To open files and to enter values; never held while counting.
+    # For opening files and adding values; never held while counting.
     lock: Any
-    # The thread that has the lock is in the middle of that: see _Files.enter().
+    # Whether the thread that holds the lock is in the middle of that: see _Files.enter().
     busy: AtomicBool
-    # All values are open.
+    # Whether all values are open.
     ready: AtomicBool
     token: _Token
 
 
 def _mark(*shared: object) -> None:
-    """Let any thread take a reference to what is in a slot without the lock of the object with that slot."""
+    """Let any thread take a reference to a slot's object without the lock of the object with that slot."""
     for each in shared:
         weakref.ref(each)
 
 
 class _Files:
-    """The files of one class of values: those of the process that asks."""
+    """The files of one class of values, for the process that calls."""
 
     def __init__(self, identify: Callable[[], object]) -> None:
         self._identify = identify
-        # Whether the values are open in this process.
+        # Returns whether the values are open in this process.
         self.is_ready: Callable[[], object] = self._is_ready
         self._process: AtomicRef[_Process | None] = AtomicRef(None)
         # All values, as a chain of pairs: a list has a lock without the GIL.
         self._values: AtomicRef[Any] = AtomicRef(None)
-        # What was counted by a signal handler or a finalizer while its own thread was opening files.
+        # Operations of a signal handler or finalizer that ran while its own thread was opening files.
         self._aside: AtomicRef[Any] = AtomicRef(None)
         _mark(self._process, self._values, self._aside)
 
@@ -107,10 +107,10 @@ class _Files:
         return process is not None and process.ready.load() and process.identity == self._identify()
 
     def mark_ready(self) -> None:
-        """Called once they are open in this process."""
+        """Called once the values are open in this process."""
 
     def mark_closed(self) -> None:
-        """Called before they are closed."""
+        """Called before the values are closed."""
 
     def _here(self) -> _Process:
         identity = self._identify()
@@ -124,14 +124,14 @@ class _Files:
             self._process.compare_and_set(process, new)
 
     def enter(self, wanted: AtomicMultiProcessValue) -> bool:
-        """Open all values, and this one, in the files of this process; raises what the library raises when it
-        cannot. False, with nothing done, if the thread was interrupted in here and now comes again."""
+        """Open all values, and this one, in the files of this process. Raises what the library raises if it
+        cannot. Returns False, with nothing done, if an interruption of this very method calls it again."""
         process = self._here()
         with process.lock:
             if process.busy.load():
                 return wanted._token is process.token
             try:
-                process.busy.store(True)  # in here: a signal handler may raise right after it
+                process.busy.store(True)  # inside the try: a signal handler may raise right after it
                 if not process.ready.load():
                     self._open_all(process)
                 if wanted._token is not process.token:
@@ -152,32 +152,32 @@ class _Files:
                 value._open(process)
         process.ready.store(True)
         self.mark_ready()
-        # Their memory goes with the cells in it. Those are not released here: one may have been in the middle
-        # of an addition, by a thread of the parent that will not end it.
+        # Their memory is freed with the cells in it. The cells are not released here: a thread of the parent
+        # may have been in the middle of an addition to one, which never ends in this process.
         for file in inherited.values():
             file.forget()
 
     def put_aside(self, value: AtomicMultiProcessValue, operation: str, amount: float) -> None:
-        """Keep an operation until enter(), which was interrupted, has opened the value."""
+        """Keep an operation until the interrupted enter() has opened the value."""
         self._aside.update(lambda chain: ((value, operation, amount), chain))
 
     def file(self, process: _Process, prefix: str) -> MultiProcessFile:
-        """The file of a type of metrics. The caller is in enter()."""
+        """Return the file for a type of metrics. The caller is in enter()."""
         if prefix not in process.files:
             process.files[prefix] = MultiProcessFile(self.path(prefix, process.identity))
         return process.files[prefix]
 
     def path(self, prefix: str, identity: object) -> str:
-        """Where the library looks for it."""
+        """Return the path where the library looks for the file."""
         folder: Any = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
         return os.path.join(folder, f"{prefix}_{identity}.db")
 
     def has_file(self, prefix: str) -> bool:
-        """Whether there is one of this process already: another of its identity may have made it."""
+        """Return whether this process's file exists already: another with its identity may have made it."""
         return os.path.exists(self.path(prefix, self._identify()))
 
     def close(self) -> None:
-        """Close the files of this process, and forget the values. One that is used again opens again."""
+        """Close the files of this process, and forget the values. A value that is used again reopens."""
         process = self._process.load()
         if process is None or process.pid != os.getpid():
             return
@@ -192,8 +192,8 @@ class _Files:
 
 
 class _OwnFiles(_Files):
-    """Those by pid. Whether they are open stands in a page that the system empties in every forked child,
-    whoever forks, so that asking costs no system call."""
+    """The files by pid. A page that the system clears in every forked child, whoever forks, says whether
+    they are open, so that asking needs no system call."""
 
     WIPE_ON_FORK = 18  # MADV_WIPEONFORK, which the module mmap does not name
 
@@ -214,7 +214,7 @@ class _OwnFiles(_Files):
 
 
 def _files_by_pid() -> _Files:
-    """Those whose values cost least here."""
+    """Return the files by pid, of the class whose values cost least here."""
     if sys.platform == "linux" and atomicx.backend == "c" and hasattr(atomicx, "SharedInt"):
         try:
             files = _OwnFiles()
@@ -235,18 +235,18 @@ def _oldest_first(chain: Any) -> Iterator[Any]:
 
 
 class AtomicMultiProcessValue:
-    """What install() puts in the place of prometheus_client's value in a file, in multiprocess mode.
+    """Replaces prometheus_client's value in a file, after install() in multiprocess mode.
 
     The files are the library's own, in PROMETHEUS_MULTIPROC_DIR, for its MultiProcessCollector and its
-    mark_process_dead(). A value is a SharedFloat in one, so what was counted stays when the process is
-    killed. A forked child, whoever forks it, gets files of its own at its first update, and counts from zero
-    in them. Where they cannot be made, that update raises OSError, and so does each after it until they can.
+    mark_process_dead(). A value is a SharedFloat in one of them, so its count survives a killed process. A
+    forked child, however it was forked, gets files of its own at its first update, and counts from zero in
+    them. If they cannot be made, that update raises OSError, and so does each later one until they can.
     """
 
     __slots__ = ("_add", "_cell", "_description", "_file", "_load", "_time", "_token")
     _multiprocess = True
     _files = _files_by_pid()
-    _is_ready: ClassVar[Any] = _files.is_ready  # a function of C, or a bound method: no method of ours
+    _is_ready: ClassVar[Any] = _files.is_ready  # a C function or a bound method, not a method of this class
     _file: MultiProcessFile | None
     _token: _Token | None
     _cell: Any
@@ -273,7 +273,7 @@ class AtomicMultiProcessValue:
         self._files.enter(self)
 
     def _open(self, process: _Process) -> None:
-        """Find, or make, the value in this process's file."""
+        """Find or create the value in this process's file."""
         prefix, key = self._description
         file = self._files.file(process, prefix)
         memory, place = file.find(key)
@@ -297,13 +297,13 @@ class AtomicMultiProcessValue:
         if self._is_ready():
             try:
                 self._add(amount)
-            except ValueError:  # closed meanwhile
+            except ValueError:  # closed in the meantime
                 self._late_inc(amount)
         else:
             self._late_inc(amount)
 
     def set(self, value: float, timestamp: float | None = None) -> None:
-        """Replace the value, and the time for gauges of the mode mostrecent."""
+        """Replace the value, and the time, which gauges of the mode mostrecent use."""
         if (not self._is_ready() or self._cell is None) and not self._files.enter(self):
             self._files.put_aside(self, "set", value)
             return
@@ -322,21 +322,21 @@ class AtomicMultiProcessValue:
             self._files.put_aside(self, "inc", amount)
 
     def _late_get(self) -> float:
-        # A child that only reads makes no files.
+        # A child that only reads creates no files.
         if not self._files.has_file(self._description[0]) or not self._files.enter(self):
             return 0.0
         value: float = self._cell.load()
         return value
 
     def set_exemplar(self, exemplar: object) -> None:
-        """Do nothing, as the library: its files have no exemplars."""
+        """Do nothing, like the library, whose files have no exemplars."""
 
     def get_exemplar(self) -> None:
         """Return None."""
 
 
 def _heed_lower_case_variable() -> None:
-    """As the library does for each value."""
+    """Accept the deprecated name of the variable, as the library does for each value."""
     deprecated = "prometheus_multiproc_dir"
     if deprecated in os.environ and "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = os.environ[deprecated]
@@ -348,7 +348,7 @@ def _heed_lower_case_variable() -> None:
 
 
 def _class_for(identify: Callable[[], object]) -> type[AtomicMultiProcessValue]:
-    """The class of values whose files have the names that identify() gives them, as MultiProcessValue()."""
+    """Return a class of values whose files are named by identify(), like MultiProcessValue()."""
     if identify is os.getpid:
         return AtomicMultiProcessValue
     files = _Files(identify)
@@ -357,7 +357,7 @@ def _class_for(identify: Callable[[], object]) -> type[AtomicMultiProcessValue]:
     return type(name, (AtomicMultiProcessValue,), parts)
 
 
-# The releases whose values were read, and with whose oldest and newest the tests were run.
+# The releases whose value classes were reviewed. The tests were run with the oldest and the newest.
 SUPPORTED = ((0, 20), (0, 26))
 _SURFACE = ("inc", "set", "get", "set_exemplar", "get_exemplar", "_multiprocess")
 
@@ -376,7 +376,7 @@ def _version() -> tuple[int, ...]:
 
 
 class _Library(NamedTuple):
-    """What the library's class of values in files has in its closure."""
+    """The closure of the library's class for values in files."""
 
     identify: Callable[[], object]
     lock: Any
@@ -399,7 +399,7 @@ def _library(current: Any) -> _Library:
 
 
 def _check_client() -> Any:
-    """The value class in use; RuntimeError where it is not one that we know."""
+    """Return the value class in use. Raises RuntimeError if it is not one that we know."""
     oldest, newest = SUPPORTED
     found = _version()
     if not oldest <= found <= newest:
@@ -419,7 +419,7 @@ def _check_client() -> Any:
 
 
 def _metrics_with(current: type) -> set[str]:
-    """The names of the metrics that have values of this class, in whatever registry."""
+    """Return the names of the metrics that have values of this class, in any registry."""
     found: set[str] = set()
     for metric in gc.get_objects():
         if issubclass(type(metric), MetricWrapperBase):
@@ -431,8 +431,8 @@ def _metrics_with(current: type) -> set[str]:
 
 
 def _take_over(library: _Library, ours: type[AtomicMultiProcessValue]) -> set[str]:
-    """Let the library's values in files count in ours: two that enter values in one file, each in a way of
-    its own, would overwrite each other's. Returns the names of their metrics."""
+    """Make the library's values in files count in ours. Two implementations that add values to one file, each
+    in its own way, would overwrite each other's. Returns the names of their metrics."""
     names: set[str] = set()
     with library.lock:
         for value in library.values:
@@ -447,15 +447,16 @@ def _take_over(library: _Library, ours: type[AtomicMultiProcessValue]) -> set[st
 
 
 def install() -> None:
-    """Make the values of prometheus_client's metrics atomic: of those that are made from now on.
+    """Make the values of prometheus_client's metrics atomic, for all metrics made from now on.
 
-    Call it before the first metric is made; a RuntimeWarning names those that were there already. Nothing
-    else changes: the interface, the registry, the exposition and, in multiprocess mode, the files are
-    prometheus_client's, and the process_identifier of MultiProcessValue() is kept. So is labels(), which
-    takes the library's own lock: keep the child where a signal handler or a finalizer counts.
+    Call it before the first metric is made; a RuntimeWarning names those that exist already. Nothing else
+    changes: the interface, the registry, the exposition and, in multiprocess mode, the files are
+    prometheus_client's, and the process_identifier of MultiProcessValue() is kept. labels() is unchanged too,
+    and takes the library's own lock: where a signal handler or a finalizer counts, keep the child.
 
-    Raises RuntimeError where the installed prometheus_client is not one that is known (or cannot be told, for
-    want of its metadata), or has a value class of somebody else's, and then changes nothing.
+    Raises RuntimeError if this release of prometheus_client is not supported, if its version is unknown
+    because its metadata is missing, or if another package has replaced the value class. It then changes
+    nothing.
     """
     current = _check_client()
     if current in (AtomicValue, AtomicMultiProcessValue) or issubclass(current, AtomicMultiProcessValue):
@@ -468,7 +469,7 @@ def install() -> None:
         library = _library(current)
         ours = _class_for(library.identify)
         _use(ours)
-        ours._files.close()  # if it was in use before: a new class of the library's begins anew, too
+        ours._files.close()  # if it was in use before: a new class of the library starts anew, too
         _close_with_the_library(ours)
         names, values_are = _take_over(library, ours), "were taken over"
     if names:
@@ -484,7 +485,7 @@ def _use(ours: type) -> None:
 
 
 def _close_with_the_library(ours: Any) -> None:
-    """Have close_all_multiprocess_files(), which newer releases have, close ours too."""
+    """Make close_all_multiprocess_files(), which newer releases have, close our files too."""
     cleanups: list[Callable[[], None]] | None = getattr(values, "_multi_process_cleanups", None)
     if ours._multiprocess and cleanups is not None and ours._files.close not in cleanups:
         cleanups.append(ours._files.close)

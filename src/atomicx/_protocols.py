@@ -1,4 +1,4 @@
-"""What a function that takes any integer cell, or any float cell, may ask for."""
+"""Protocols for functions that take any integer cell, or any float cell."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class IntCell(Protocol):
-    """An atomic 64-bit integer, wherever it lives: AtomicInt has these operations, and documents them."""
+    """An atomic 64-bit integer, wherever it lives. AtomicInt documents these operations."""
 
     def load(self) -> int: ...
     def store(self, value: _Integer, /) -> None: ...
@@ -53,7 +53,7 @@ class IntCell(Protocol):
 
 
 class FloatCell(Protocol):
-    """An atomic double, wherever it lives: AtomicFloat has these operations, and documents them."""
+    """An atomic double, wherever it lives. AtomicFloat documents these operations."""
 
     def load(self) -> float: ...
     def store(self, value: _Real, /) -> None: ...

@@ -1,4 +1,4 @@
-"""`python -m atomicx segment PATH`: what is in a segment, and how full it is."""
+"""`python -m atomicx segment PATH` shows what is in a segment, and how full it is."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _KINDS: dict[type, str] = {
 
 
 def segment_command(options: argparse.Namespace) -> int:
-    """Show a segment, once or again and again. Returns the exit status."""
+    """Show a segment, once or repeatedly. Returns the exit status."""
     try:
         segment = Segment.open(options.path, readonly=True, owner=options.owner)
         print(report(segment))
@@ -38,7 +38,7 @@ def segment_command(options: argparse.Namespace) -> int:
 
 
 def report(segment: Segment) -> str:
-    """All that there is to know of a segment, as lines of text."""
+    """Return everything there is to know about a segment, as lines of text."""
     usage = segment.usage()
     return "\n".join(
         [

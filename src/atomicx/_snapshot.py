@@ -1,6 +1,7 @@
 """HistogramSnapshot, which both backends return.
 
-Imported with the package, so without the future annotations: they would be one more file to find.
+It is imported with the package, so it does without the future annotations, which would be one more file to
+find.
 """
 
 TYPE_CHECKING = False
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-# Prometheus takes counts that differ by no more than this share for the same: sums of rates are not exact.
+# Prometheus treats counts as equal if they differ by no more than this share: sums of rates are not exact.
 _SAME_COUNT = 1e-12
 
 
@@ -18,14 +19,14 @@ class HistogramSnapshot(tuple[tuple[int, ...], float]):
     """What a Histogram has counted: a named tuple (counts, sum).
 
     counts[i] is the number of observations with bounds[i-1] < value <= bounds[i]; there is one more entry,
-    for those above the last bound. They are not cumulative. sum is the sum of the values observed, in the
-    order in which they happened to be added up.
+    for those above the last bound. They are not cumulative. sum is the sum of the observed values, in the
+    order in which they happened to be added.
 
-    The attributes bounds and count, and quantile(q), are not fields: a snapshot unpacks into two, and is
-    equal to any tuple of the same counts and sum.
+    The attributes bounds and count, and quantile(q), are not fields: a snapshot unpacks into two items, and
+    is equal to any tuple of the same counts and sum.
     """
 
-    # What collections.namedtuple makes. To import that would take longer than to import all of atomicx.
+    # Written out, since importing collections.namedtuple would take longer than importing all of atomicx.
 
     __module__ = "atomicx"
     __match_args__ = ("counts", "sum")
@@ -77,26 +78,26 @@ class HistogramSnapshot(tuple[tuple[int, ...], float]):
         bounds: tuple[float, ...] = self.__dict__.get("bounds", ())
         return bounds
 
-    # Not the method of tuples, which would count how often a value is a field.
+    # This hides the method of tuples, which counts how often a value occurs.
     @property
     def count(self) -> int:  # type: ignore[override]
-        """The number of all observations."""
+        """The total number of observations."""
         return sum(self.counts)
 
     def quantile(self, q: "SupportsFloat | SupportsIndex", /) -> float:
         """Return the value below which the share q of the observations lies, as far as buckets can tell.
 
-        It is what Prometheus' histogram_quantile() gives: within a bucket the observations are taken to lie
-        evenly, the first one begins at 0 if its bound is positive, and is that bound otherwise; above the
-        last bound it is the last bound. NaN if nothing was observed, or if the first bucket is empty and q is
-        0.
+        It is the result of Prometheus' histogram_quantile(). Observations are assumed to be spread evenly
+        within a bucket. The first bucket begins at 0 if its bound is positive; otherwise the result there is
+        that bound. Above the last bound the result is the last bound. It is NaN if nothing was observed, or
+        if the first bucket is empty and q is 0.
 
         Raises TypeError if q is not a real number, ValueError if it is not in [0, 1] or if the snapshot has
         no bounds.
         """
         from math import fsum
 
-        share = fsum((q,))  # what float() makes of it, but takes no str
+        share = fsum((q,))  # converts as float() does, but rejects a str
         if not 0.0 <= share <= 1.0:
             raise ValueError(f"q must be in [0, 1], not {share!r}")
         bounds = self.bounds
@@ -119,7 +120,7 @@ class HistogramSnapshot(tuple[tuple[int, ...], float]):
 
 
 def _cumulative(counts: "Iterable[int]") -> "list[float]":
-    """The cumulative counts as Prometheus has them: floats, in which tiny differences are none."""
+    """Return the cumulative counts as Prometheus computes them: floats, with tiny differences ignored."""
     total, known = 0, 0.0
     cumulative: list[float] = []
     for count in counts:

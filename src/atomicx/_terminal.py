@@ -1,4 +1,4 @@
-"""What the commands show while they run and when they are done: progress, and aligned columns."""
+"""Terminal output of the commands: progress while they run, and aligned columns."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 
 Progress = Callable[[float, str], None]
-"""Told the share that is done, and what is running."""
+"""Called with the share that is done, and what is running."""
 
 SECONDS_BETWEEN_UPDATES = 0.1
 
 
 class UsageError(Exception):
-    """The command line asks for something that is not there."""
+    """The command line asks for something that does not exist."""
 
 
 def seconds(text: str) -> float:
-    """The number of seconds that an option gives, for argparse."""
+    """Return the number of seconds given to an option. For argparse."""
     try:
         number = float(text)
     except ValueError:
         number = 0.0
-    # Not a number is not above 0 either. What is too long to wait for would fail later, in the middle.
+    # NaN is not above 0 either. A time that is too long to wait for would fail later, in the middle.
     if not 0 < number <= threading.TIMEOUT_MAX:
         raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, got {text!r}")
     return number
 
 
 def has_rich() -> bool:
-    """Whether rich, the extra `cli`, is installed."""
+    """Return whether rich, the extra `cli`, is installed."""
     return importlib.util.find_spec("rich") is not None
 
 
 def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
-    """Lines of aligned columns; those at the indexes `right` are aligned to the right."""
+    """Return lines of aligned columns; those at the indexes `right` are aligned to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
 
     def line(row: Sequence[str]) -> str:
@@ -54,9 +54,9 @@ def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[st
 
 @contextmanager
 def shown_progress(command: str) -> Generator[Progress, None, None]:
-    """Shows on stderr what is running: a bar on a terminal, where rich is there, or a line that is rewritten.
+    """Show on stderr what is running: on a terminal as a bar if rich is installed, else as a rewritten line.
 
-    Where stderr is no terminal, a line for every tenth of the way.
+    If stderr is not a terminal, print one line for every tenth of the way.
     """
     if not sys.stderr.isatty():
         yield _lines(command)
@@ -85,7 +85,7 @@ def _lines(command: str) -> Progress:
 
 
 def _now_and_then(show: Progress) -> Progress:
-    """The same, but not so often that drawing gets in the way of what runs."""
+    """Return the same, but called so rarely that drawing does not disturb what runs."""
     due = 0.0
 
     def progress(share: float, what: str) -> None:
@@ -102,7 +102,7 @@ def _now_and_then(show: Progress) -> Progress:
 def _drawn_bar() -> Generator[Progress, None, None]:
     rich = importlib.import_module("rich.progress")
     console = importlib.import_module("rich.console").Console(stderr=True)
-    # No thread of its own: it would take turns with what runs.
+    # No thread of its own: it would compete with what runs.
     with rich.Progress(
         rich.BarColumn(),
         rich.TaskProgressColumn(),

@@ -1,12 +1,12 @@
-"""Metrics that all workers of a server share: counters, gauges and histograms, with labels, in one file.
+"""Metrics shared by all workers of a server: counters, gauges and histograms, with labels, in one file.
 
     from atomicx.shared import Segment
 
     segment = Segment.create("/dev/shm/shop", capacity=1000)  # before the workers are forked
     requests = segment.counter("requests", "method", "status")
-    requests.inc("GET", 200)  # in any of them
+    requests.inc("GET", 200)  # in any worker
 
-Nothing here waits for another thread or process, not even to make a new name: a process that is killed, or
+Nothing here waits for another thread or process, not even to add a new name. A process that is killed, or
 interrupted by a signal handler that raises, leaves nothing locked and nothing half made.
 """
 
@@ -32,32 +32,32 @@ _ID_BYTES = 16
 
 
 class SegmentUsage(NamedTuple):
-    """How full a segment is, and who uses it."""
+    """How full a segment is, and how many processes use it."""
 
     series: int
-    """That are taken; a histogram of n bounds takes n + 2."""
+    """Series in use; a histogram with n bounds takes n + 2."""
     capacity: int
-    """For how many there is room."""
+    """Series that there is room for."""
     processes: int
-    """How many processes can have a stripe of their own."""
+    """Processes that can have a stripe of their own."""
     stripes: int
-    """That processes have, or had."""
+    """Stripes that processes have, or had."""
     alive: int
     """Stripes whose process is alive."""
     name_bytes: int
-    """That names, label values and bounds take."""
+    """Bytes that names, label values and bounds take."""
     bytes: int
-    """Of the whole file, which never grows."""
+    """Size of the whole file, which never grows."""
     overflowed: int
-    """Additions that went to overflow children, because there was no room."""
+    """Additions that went to overflow children because there was no room."""
 
 
 class Segment(SegmentBase):
     """Named metrics in one file, for all processes that open it.
 
-    It may be inherited by a fork, whoever forks, pickled for another process (by its path and its id), or
-    opened by processes that share nothing but the path. The file never changes its size. The file system has
-    to be of this machine: /dev/shm on Linux is one without a disk.
+    It may be inherited by any kind of fork, pickled for another process (by its path and its id), or opened
+    by processes that share nothing but the path. The file never changes its size. The file system has to be
+    local to this machine: /dev/shm on Linux is one without a disk.
 
     The cell of a name is always the same object, until close(). No descriptor is kept open.
     """
@@ -65,7 +65,7 @@ class Segment(SegmentBase):
     __slots__ = ()
 
     def __init__(self, path: _Path, *, readonly: bool = False, owner: SupportsIndex | None = None) -> None:
-        """The same as Segment.open(path)."""
+        """Open the segment at path, like Segment.open(path)."""
         absolute = _absolute(path)
         self._open_file(absolute, absolute, readonly, owner, None)
 
@@ -79,15 +79,16 @@ class Segment(SegmentBase):
         mode: int = 0o600,
         replace: bool = False,
     ) -> Self:
-        """Make the file, with room for so many series and processes. Returns the segment.
+        """Make the file, with room for capacity series and this many processes. Returns the segment.
 
-        It is prepared beside the path, all of its space reserved, and then linked into place: so it appears
-        whole or not at all. mode is what it says, whatever the umask. Without replace, no file is replaced:
-        FileExistsError. With it, the path is taken over in one step, and those who have the old file keep it.
+        The file is prepared next to the path, with all of its space reserved, and then linked into place, so
+        it appears whole or not at all. It gets exactly this mode, whatever the umask. Without replace, an
+        existing file raises FileExistsError. With replace, the path is taken over in one step, and processes
+        that have the old file open keep it.
 
-        Raises OSError if the file cannot be made, as for want of space, and then nothing is left; ValueError
-        for a capacity that is not from 1 to 2**28, or processes not from 1 to 4096; RuntimeError without the
-        C module.
+        Raises OSError if the file cannot be made, for example for lack of space, and then leaves nothing
+        behind; ValueError if capacity is not from 1 to 2**28, or processes not from 1 to 4096; RuntimeError
+        without the C module.
         """
         absolute = _absolute(path)
         aside = os.path.join(os.path.dirname(absolute), f".atomicx-{os.urandom(8).hex()}.tmp")
@@ -96,15 +97,15 @@ class Segment(SegmentBase):
 
     @classmethod
     def open(cls, path: _Path, *, readonly: bool = False, owner: SupportsIndex | None = None) -> Self:
-        """Open a segment that is there. Returns it.
+        """Open an existing segment. Returns it.
 
-        With readonly, this process needs no permission to write, and changes nothing: a name that is not
-        there is a KeyError, a change a ValueError.
+        With readonly, this process needs no permission to write, and changes nothing: an unknown name raises
+        KeyError, a change ValueError.
 
         Raises OSError if the file cannot be opened (FileNotFoundError, PermissionError); PermissionError also
-        if it belongs to neither this user nor root nor owner (a uid), or is a symbolic link or not a regular
-        file: a stranger could have put it there. Raises ValueError if it is not a segment, is damaged or
-        truncated, or has another layout; RuntimeError without the C module.
+        if it does not belong to this user, root or owner (a uid), or is a symbolic link or not a regular
+        file, since a stranger could have put it there. Raises ValueError if it is not a segment, is damaged
+        or truncated, or has another layout; RuntimeError without the C module.
         """
         return cls(path, readonly=readonly, owner=owner)
 
@@ -118,10 +119,10 @@ class Segment(SegmentBase):
         mode: int = 0o600,
         owner: SupportsIndex | None = None,
     ) -> Self:
-        """Open the segment under the path, or make it if there is none. Returns it.
+        """Open the segment at path, or make it if there is none. Returns it.
 
-        All workers may call it at once: one of them makes it. If there is one with another capacity, that is
-        opened. Raises as open() and create().
+        All workers may call it at once: one of them makes it. An existing segment is opened even if it has
+        another capacity. Raises what open() and create() raise.
         """
         while True:
             try:
@@ -131,24 +132,24 @@ class Segment(SegmentBase):
             try:
                 return cls.create(path, capacity, processes=processes, mode=mode)
             except FileExistsError:
-                # Another process was first; and if that one is gone by now, look again. What is not a
-                # segment, as a link that leads nowhere, is refused by open().
+                # Another process was first. Its file may be gone by now, so look again. open() refuses
+                # anything that is not a segment, such as a link that leads nowhere.
                 continue
 
     @classmethod
     def anonymous(cls, capacity: SupportsIndex, *, processes: SupportsIndex = 64) -> Self:
         """Make a segment without a file, for this process and the children that it forks. Returns it.
 
-        It goes with the last of them. Its path is empty, and it cannot be pickled.
+        It ends with the last of them. Its path is empty, and it cannot be pickled.
 
-        Raises OSError for want of memory; ValueError as create(); RuntimeError without the C module.
+        Raises OSError for lack of memory; ValueError as create() does; RuntimeError without the C module.
         """
         segment = cls.__new__(cls)
         segment._map_memory(capacity, processes, os.urandom(_ID_BYTES))
         return segment
 
     def usage(self) -> SegmentUsage:
-        """Return how full it is: see SegmentUsage.
+        """Return how full the segment is: see SegmentUsage.
 
         Raises ValueError if the segment is closed or damaged. Never waits.
         """
@@ -175,8 +176,8 @@ def _absolute(path: _Path) -> str:
 
 
 def _reopen(cls: type[Segment], path: str, identity: bytes, readonly: bool) -> Segment:
-    """Open the segment that was pickled, and no other that is under its path by now."""
+    """Open the segment that was pickled, and never another that is at its path by now."""
     segment = cls.__new__(cls)
-    # Whoever pickled it has trusted its owner.
+    # The process that pickled it trusted its owner.
     segment._open_file(path, path, readonly, os.stat(path, follow_symlinks=False).st_uid, identity)
     return segment
