@@ -1,5 +1,4 @@
-"""Makes guards and timers work as decorators. Both backends import it when one is first used as a
-decorator."""
+"""Makes guards and timers work as decorators. Both backends import it when that is first needed."""
 
 # A decorated function may be anything, and may return anything.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false

@@ -108,8 +108,7 @@ def _check_children(name: str, family: Any, check: Callable[[str, Any], None]) -
 
 
 def check_counted(name: str, source: Any) -> None:
-    """Raise TypeError, naming the metric, unless source is a cell with a number, or a Family of such
-    cells."""
+    """Raise TypeError, naming the metric, unless source is a cell with a number, or a Family of these."""
     if getattr(source, "kind", "") == "histogram":
         raise TypeError(f"{name!r}: expected cells with load(), got a family of histograms")
     if is_family(source):

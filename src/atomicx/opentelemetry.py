@@ -1,15 +1,15 @@
-"""Cells as OpenTelemetry metrics, by its public API; it comes with the extra `opentelemetry`.
+"""Exports cells as OpenTelemetry metrics with its public API, which the extra `opentelemetry` installs.
 
     metrics = Collector()
     requests = metrics.counter("http.requests", "Requests served.", Family(Counter, "method", "status"))
     in_flight = metrics.up_down_counter("http.in_flight", "Requests being served.", AtomicInt())
     latency = metrics.histogram("http.latency", "Time to serve.", Histogram([0.01, 0.1, 1]), unit="s")
 
-Each method returns the cell that it was given: count with that, at full speed. A collection reads it, and
-never drains it: the SDK makes deltas of the totals where a reader asks for deltas.
+Each method returns the cell that it was given: count with that, at full speed. A collection reads the cell,
+and never drains it: the SDK computes deltas from the totals where a reader asks for deltas.
 
-The API has no instrument that reports counts by bucket. So a histogram goes out as counters, as in
-Prometheus, and an exporter with HistogramFolding makes one histogram of them again.
+The API has no instrument that reports counts by bucket. So a histogram is exported as counters, as in
+Prometheus, and an exporter with HistogramFolding turns them back into one histogram.
 """
 
 from __future__ import annotations
@@ -59,14 +59,14 @@ __all__ = ["Collector", "HistogramFolding", "fold_histograms"]
 
 _NAME = re.compile(r"[a-zA-Z][-_./a-zA-Z0-9]{0,254}")
 _UNIT = re.compile(r"[ -~]{0,63}")
-# The counters that a histogram goes out as: what their names get at the end, and the attribute of a bucket.
+# The counters that a histogram is exported as: the suffixes of their names, and the attribute of a bucket.
 _BUCKET, _COUNT, _SUM = ".bucket", ".count", ".sum"
 _BOUND = "le"
 
 _Values = tuple[float, ...]
 _Attributes = dict[str, str]
 _Look = list[tuple[_Attributes, Any, _Values]]
-# The last child for these labels, and what those before it had counted, if there were any.
+# The last child for these labels, and what earlier children had counted, if there were any.
 _Seen = dict[Labels, tuple[Any, _Values | None]]
 
 
@@ -76,7 +76,7 @@ def _check_name(name: object) -> None:
 
 
 def _number(value: Any) -> float:
-    """What the exporters can encode: an int of 64 bits, or a float."""
+    """Return a number that the exporters can encode: a 64-bit int, or a float."""
     return int(value) if isinstance(value, int) and -(2**63) <= value < 2**63 else float(value)
 
 
@@ -85,7 +85,7 @@ def _added(base: _Values | None, values: _Values) -> _Values:
 
 
 class _Source:
-    """A cell or a Family, with the attributes that the API wants."""
+    """A cell or a Family, with the attributes that the API needs."""
 
     def __init__(self, name: str, source: Any, read: Callable[[Any], _Values]) -> None:
         self._name = name
@@ -93,13 +93,13 @@ class _Source:
         self._source = source
         self._read = read
         self._names = label_names_of(source)
-        nothing: _Seen = {}  # never changes: what was seen next is another dict
+        nothing: _Seen = {}  # never changes: the next collection makes another dict
         self._seen = AtomicRef(nothing)
 
     def values(self) -> _Look:
-        """What the cells hold now. A child that cannot be read costs the others nothing."""
+        """Return what the cells hold now. A child that cannot be read does not affect the others."""
         if not self._names:
-            return [({}, self._source, self._read(self._source))]  # what it raises the SDK logs
+            return [({}, self._source, self._read(self._source))]  # the SDK logs what it raises
         found = [
             (labels, cell, self._read_or_leave_out(labels, cell)) for labels, cell in cells_of(self._source)
         ]
@@ -121,13 +121,14 @@ class _Source:
             return None
 
     def totals(self) -> _Look:
-        """What has been counted. It never goes back: where a child was removed and made anew, the total of
-        the one before is added, because the same attributes are the same series to the SDK. Lock-free."""
+        """Return what has been counted. It never goes back: where a child was removed and made anew, the
+        total of the previous child is added, because to the SDK the same attributes are the same series.
+        Lock-free."""
         cells: dict[Labels, Any] = {}
 
         def see(before: _Seen) -> _Seen:
             nonlocal cells
-            # In here: who has to do it again must not come with older ones.
+            # Read inside the loop: a call that has to repeat it must not use older cells.
             cells = dict(cells_of(self._source))
             seen = dict(before)
             for labels, cell in cells.items():
@@ -155,8 +156,8 @@ def _counts_and_sum(cell: Any) -> _Values:
 
 
 class _Histogram:
-    """The observations of a histogram's counters. In a collection all are of one look, so that they agree:
-    the first to ask takes it, and it is old to one that asks again."""
+    """The observations of a histogram's counters. In one collection all come from one snapshot, so that they
+    agree: the first counter that asks takes it, and a counter that asks again takes a new one."""
 
     def __init__(self, name: str, source: Any) -> None:
         self._source = _Source(name, source, _counts_and_sum)
@@ -183,7 +184,7 @@ class _Histogram:
 
     def sums(self) -> list[Observation]:
         looks = self._latest(_SUM)
-        # With a bound below zero a sum may go down, which no counter does; nor does the data model want it.
+        # With a bound below zero the sum may go down. A counter cannot, and the data model forbids it.
         return [
             Observation(values[-1], attributes) for attributes, cell, values in looks if cell.bounds[0] >= 0
         ]
@@ -226,8 +227,9 @@ def _instrument(kind: str, name: str, unit: str, look: Callable[[], _Look]) -> _
 
 
 class _Callbacks(list[Any]):
-    """The callbacks of an instrument to be made. Whoever makes it goes through them; the SDK does not where
-    it has one of this name, kind, unit and description: it returns that, and would never call these."""
+    """The callbacks of an instrument to be made. Making it iterates over them. If the SDK already has an
+    instrument of this name, kind, unit and description, it does not: it returns that one, and would never
+    call these."""
 
     taken = False
 
@@ -237,23 +239,23 @@ class _Callbacks(list[Any]):
 
 
 def _is_real(instrument: object) -> bool:
-    """Whether it is the SDK's: not one that does nothing, nor one that waits for a provider."""
+    """Return whether it is the SDK's: neither one that does nothing nor one that waits for a provider."""
     sdk: Any = sys.modules.get("opentelemetry.sdk.metrics")
     kinds = ("ObservableCounter", "ObservableUpDownCounter", "ObservableGauge")
     return sdk is not None and isinstance(instrument, tuple(getattr(sdk, kind) for kind in kinds))
 
 
 class Collector:
-    """Makes observable instruments of cells, by meter: by the global one of the name `atomicx`, if none is
-    given. Its provider may be set later.
+    """Turns cells into observable instruments of meter, by default the global meter named `atomicx`, whose
+    provider may be set later.
 
-    name, description and unit are OpenTelemetry's. A name begins with a letter, and goes on with letters,
-    digits and `_ . - /`, at most 255 of them; upper and lower case are the same. A unit has at most 63
-    characters of ASCII. Else it is a ValueError, and so is a name that this collector has already, or an
-    instrument that the SDK has already. What raises has exported nothing.
+    name, description and unit are OpenTelemetry's. A name begins with a letter, continues with letters,
+    digits and `_ . - /`, and has at most 255 characters; upper and lower case are the same. A unit has at
+    most 63 ASCII characters. Anything else is a ValueError, and so is a name that this collector already has,
+    or an instrument that the SDK already has. A call that raises has exported nothing.
 
-    A collection reads the cells; the labels of a Family are attributes, with str for values. Counting goes on
-    meanwhile, and waits for nothing.
+    A collection reads the cells. The labels of a Family become attributes, with str values. Counting goes on
+    in the meantime, and waits for nothing.
     """
 
     def __init__(self, meter: Meter | None = None) -> None:
@@ -262,20 +264,20 @@ class Collector:
         self._places: dict[str, _Place] = {}
 
     def counter(self, name: str, description: str, cell: Counted, /, *, unit: str = "") -> Counted:
-        """Export a cell that only counts up, or a Family of such, as an observable counter. Returns it.
+        """Export a cell that only counts up, or a Family of such cells, as an observable counter. Returns it.
 
-        Any cell with load() will do: Counter, AtomicInt, AtomicFloat and the shared ones; else TypeError. It
-        must not be drained. A child that was removed is not reported; one made anew for the same labels goes
-        on from its total.
+        Any cell with load() will do: Counter, AtomicInt, AtomicFloat and the shared ones; anything else is a
+        TypeError. It must not be drained. A child that was removed is not reported; one made anew for the
+        same labels continues from its total.
         """
         self._export(cell, description, _counter(name, unit, cell))
         return cell
 
     def up_down_counter(self, name: str, description: str, cell: Counted, /, *, unit: str = "") -> Counted:
-        """Export a cell that goes up and down, or a Family of such, as an observable up-down counter. Returns
-        it. TypeError if it has no load().
+        """Export a cell that goes up and down, or a Family, as an observable up-down counter. Returns it.
 
-        It is for what may be added up over processes and attributes, such as requests in flight.
+        It is for values that can be summed over processes and attributes, such as requests in flight. Raises
+        TypeError if the cell has no load().
         """
         check_counted(name, cell)
         self._export(cell, description, _gauge(name, unit, cell)._replace(kind="up_down_counter"))
@@ -283,31 +285,32 @@ class Collector:
 
     def gauge(self, name: str, description: str, cell: Gauged, /, *, unit: str = "") -> Gauged:
         """Export a cell, a function that returns a number, or a Family, as an observable gauge. Returns it.
-        TypeError if it is none of these.
+
+        Raises TypeError if it is none of these.
         """
         self._export(cell, description, _gauge(name, unit, cell))
         return cell
 
     def histogram(self, name: str, description: str, cell: Observed, /, *, unit: str = "") -> Observed:
-        """Export a Histogram, or a Family of such. Returns it. It must not be drained.
+        """Export a Histogram, or a Family of Histograms. Returns it. It must not be drained.
 
-        It goes out as three observable counters of one snapshot: name.bucket has, by the attribute `le`, the
-        number of observations up to each bound; name.count, that of all; name.sum, their sum, but not where a
-        bound is below zero. An exporter with HistogramFolding sends one histogram instead.
+        It is exported as three observable counters from one snapshot: name.bucket has, by the attribute `le`,
+        the number of observations up to each bound; name.count has the number of all observations; name.sum
+        has their sum, except where a bound is below zero. An exporter with HistogramFolding sends one
+        histogram instead.
 
-        TypeError if it is neither; ValueError if a label is called le.
+        Raises TypeError if it is neither; ValueError if a label is named le.
         """
         _check_name(name)
         self._export(cell, description, *_histogram_parts(name, unit, cell), folded=name)
         return cell
 
     def segment(self, source: NamedCells, description: str = "") -> NamedCells:
-        """Export all cells that source.items() yields with their names, as an atomicx.shared.Segment. Returns
-        it.
+        """Export all cells that source.items() yields with their names, such as a Segment's. Returns source.
 
         Counters, gauges and histograms are exported as such, with their labels; an int or float is a counter
-        if its name ends in _total, and else a gauge. An instrument cannot be made during a collection, so
-        these are the names that are there now: call it again for those that came later.
+        if its name ends in _total, and otherwise a gauge. An instrument cannot be made during a collection,
+        so this exports the names that are there now: call it again for those that are added later.
         """
         check_named(source)
         instruments: list[_Instrument] = []
@@ -338,7 +341,7 @@ class Collector:
             new[name.lower()] = source
         if taken := new.keys() & self._sources.keys():
             raise ValueError(f"{min(taken)!r} is exported already")
-        # An instrument cannot be taken back; one with nothing to observe reports nothing.
+        # An instrument cannot be removed; one with nothing to observe reports nothing.
         places = [self._place(instrument, description) for instrument in instruments]
         for place, instrument in zip(places, instruments, strict=True):
             place.store(instrument)
@@ -348,10 +351,10 @@ class Collector:
         )
 
     def unregister(self, cell: object) -> None:
-        """Export a cell, family or segment no more, under whatever names. KeyError if it is not exported.
+        """Stop exporting a cell, family or segment, under all its names. KeyError if it is not exported.
 
-        An instrument cannot be taken back, so it stays, and reports nothing. The name is free for this
-        collector; another export with the same kind, unit and description uses the instrument again.
+        An instrument cannot be removed, so it stays, and reports nothing. The name becomes free for this
+        collector; another export with the same kind, unit and description reuses the instrument.
         """
         names = [name for name, source in self._sources.items() if source is cell]
         if not names:
@@ -360,17 +363,18 @@ class Collector:
             self._take_out(name)
 
     def close(self) -> None:
-        """Export nothing any more. The names are free, also for another collector of the same meter."""
+        """Stop exporting. All names become free, including for another collector of the same meter."""
         for name in list(self._sources):
             self._take_out(name)
 
     def _take_out(self, name: str) -> None:
         del self._sources[name]
-        if name in self._places:  # not so the name of a folded histogram
+        if name in self._places:  # the name of a folded histogram has no place
             self._places.pop(name).store(None)
 
     def _place(self, instrument: _Instrument, description: str) -> _Place:
-        """An instrument of the SDK's that has nothing to observe: of one that was unregistered, or new."""
+        """Return the place of an SDK instrument with nothing to observe: an unregistered one, or a new
+        one."""
         made_before = _places_of(self._meter)
         key = instrument.name.lower(), instrument.kind, instrument.unit, description
         place = made_before.get(key)
@@ -393,26 +397,26 @@ class Collector:
             raise ValueError(f"{instrument.name!r} is an instrument of this meter already")
 
 
-# What an instrument that was made reports, if anything.
+# What an existing instrument reports, if anything.
 _Place = AtomicRef[_Instrument | None]
 _Places = dict[tuple[str, str, str, str], _Place]
-# By meter: that is where an instrument stays.
+# By meter, since that keeps the instrument.
 _made: WeakKeyDictionary[Any, _Places] = WeakKeyDictionary()
 
 
 def _places_of(meter: Any) -> _Places:
     try:
         return _made.setdefault(meter, {})
-    except TypeError:  # a meter of somebody else's that has no hash, or cannot be referred to weakly
+    except TypeError:  # a foreign meter that has no hash, or cannot be referred to weakly
         return {}
 
 
-# Histograms again
+# Turning counters back into histograms
 
 
 class HistogramFolding:
     """Makes an exporter of the SDK, or a reader that is its own exporter, send histograms as histograms.
-    Derive from this first, then from it:
+    Derive from this class first, then from the exporter or reader:
 
     class Exporter(HistogramFolding, OTLPMetricExporter):
         pass
@@ -420,8 +424,8 @@ class HistogramFolding:
     class Reader(HistogramFolding, PrometheusMetricReader):
         pass
 
-    TypeError where it would have no effect: on a class with neither export() nor _receive_metrics(), which
-    each reader has, or on one that comes first.
+    Raises TypeError where it would have no effect: if the other class has neither export() nor
+    _receive_metrics(), which every reader has, or if the other class comes first.
     """
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -429,7 +433,7 @@ class HistogramFolding:
         place = cls.__mro__.index(HistogramFolding)
         if _hands_on(cls.__mro__[place + 1 :]):
             return
-        # What is derived from this alone may be for others to derive from.
+        # A class derived from this one alone may be meant as a base of others.
         others = [base for base in cls.__mro__[1:-1] if HistogramFolding not in base.__mro__]
         if _hands_on(others):
             raise TypeError(
@@ -448,7 +452,7 @@ class HistogramFolding:
         return result
 
     def _receive_metrics(self, metrics_data: MetricsData, *args: Any, **options: Any) -> None:
-        """Where the SDK hands a reader what was collected."""
+        """Fold histograms where the SDK hands a reader what was collected."""
         reader: Any = super()
         reader._receive_metrics(fold_histograms(metrics_data), *args, **options)
 
@@ -463,8 +467,8 @@ def _hands_on(bases: Iterable[type]) -> bool:
 def fold_histograms(data: MetricsData) -> MetricsData:
     """Return the data with one histogram for each three counters that Collector.histogram() made.
 
-    The SDK has applied its temporality to them, so it is theirs: that of observable counters. What does not
-    fit together, as when a view has changed it, stays as it is.
+    The SDK has already applied its temporality to the counters, so the histogram has that of observable
+    counters. Counters that do not fit together, as when a view has changed them, stay as they are.
     """
     return replace(
         data,
@@ -493,7 +497,7 @@ def _folded(metrics: Sequence[Metric]) -> list[Metric]:
 
 
 def _histogram(by_name: dict[str, Metric], base: str) -> Metric | None:
-    """The histogram of the counters whose names begin with base; None if they are not those of one."""
+    """Return the histogram of the counters whose names begin with base; None if they do not form one."""
     from opentelemetry.sdk.metrics.export import Histogram, Sum
 
     parts = [by_name[base + part] for part in (_BUCKET, _COUNT, _SUM) if base + part in by_name]
@@ -519,7 +523,7 @@ def _histogram(by_name: dict[str, Metric], base: str) -> Metric | None:
 
 
 def _histogram_point(ladder: dict[object, NumberDataPoint], count: float, total: float | None) -> Any:
-    """One point of the histogram; None if these are not a histogram's bounds, or if it does not add up."""
+    """Return one point of the histogram; None if the bounds are not a histogram's, or do not add up."""
     from opentelemetry.sdk.metrics.export import HistogramDataPoint
 
     try:
@@ -531,7 +535,7 @@ def _histogram_point(ladder: dict[object, NumberDataPoint], count: float, total:
     if bounds[-1] != float("inf") or min(counts) < 0 or cumulative[-1] != count:
         return None
     point = next(iter(ladder.values()))
-    unknown: Any = None  # the least and the greatest value: the encoders leave them out then
+    unknown: Any = None  # the least and the greatest value, which the encoders then leave out
     return HistogramDataPoint(
         attributes=point.attributes,
         start_time_unix_nano=point.start_time_unix_nano,

@@ -1,18 +1,18 @@
-"""Cells as Prometheus metrics, by the real prometheus_client; it comes with the extra `prometheus`.
+"""Exports cells as Prometheus metrics with prometheus_client, which the extra `prometheus` installs.
 
     metrics = Collector()
     requests = metrics.counter("http_requests", "Requests served.", Family(Counter, "method", "status"))
     in_flight = metrics.gauge("http_in_flight", "Requests being served.", AtomicInt())
     latency = metrics.histogram("http_latency", "Time to serve.", Histogram([0.01, 0.1, 1]), unit="seconds")
 
-Each method returns the cell that it was given: count with that, at full speed. A scrape reads it, and never
-drains it.
+Each method returns the cell that it was given: count with that, at full speed. A scrape reads the cell, and
+never drains it.
 
-An application that counts with prometheus_client itself calls install() before it makes its metrics: they
+An application that counts with prometheus_client itself calls install() before it makes its metrics. They
 keep their interface, and their values become atomic.
 """
 
-# What prometheus_client leaves without types is not for us to say.
+# prometheus_client is only partly typed.
 # pyright: standard
 
 from __future__ import annotations
@@ -64,10 +64,10 @@ __all__ = ["AtomicMultiProcessValue", "AtomicValue", "Collector", "install"]
 
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL_NAME = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
-# What the exposition formats add to a name, or keep for themselves.
+# Suffixes that the exposition formats add to names, or reserve.
 _RESERVED_SUFFIXES = ("_total", "_created", "_bucket", "_count", "_sum", "_info")
 
-# By how much a child that was made anew is later, if the clock does not tell.
+# How much later a child that was made anew is dated, if the clock shows no difference.
 _LATER_SECONDS = 0.001
 
 
@@ -77,7 +77,7 @@ def _check_name(name: str) -> None:
 
 
 def _full_name(name: str, unit: str) -> str:
-    """With the unit at the end; ValueError if that is a name of the format's own."""
+    """Return name with the unit at the end. Raises ValueError if the format reserves that name."""
     if not isinstance(unit, str):
         raise TypeError(f"{name!r}: a unit is a str, not {type(unit).__name__!r}")
     if unit and not _NAME.fullmatch(unit):
@@ -96,28 +96,29 @@ def _check_labels(name: str, label_names: Labels, reserved: tuple[str, ...]) -> 
 
 
 class _State(NamedTuple):
-    """What the last scrape saw. Never changes: what the next one sees is another."""
+    """What the last scrape saw. Never changes: the next scrape makes a new one."""
 
     looked: float
-    # Each child, and when it began to count.
+    # Each child, and when it started counting.
     known: dict[Labels, tuple[object, float]]
 
 
 class _Created:
-    """When each child began to count: the last time it was looked for and was not there."""
+    """When each child started counting: the last time that a scrape looked for it and found none."""
 
     def __init__(self) -> None:
         self._state = AtomicRef(_State(time.time(), {}))
 
     def look(self, children: Callable[[], Iterable[tuple[Labels, Any]]]) -> list[tuple[Labels, Any, float]]:
-        """Each child with its time. One that was removed and made anew is another, and later than the first.
-        Scrapes that overlap get the same times. None goes back, even if the clock does. Lock-free."""
+        """Return each child with its time. A child that was removed and made anew is another child, later
+        than the first. Overlapping scrapes get the same times. No time goes back, even if the clock does.
+        Lock-free."""
         found: list[tuple[Labels, Any, float]] = []
 
         def see(before: _State) -> _State:
             found.clear()
             known: dict[Labels, tuple[object, float]] = {}
-            # In here: a scrape that has to do it again must not come with older children.
+            # Read inside the loop: a scrape that has to repeat it must not use older children.
             for labels, child in children():
                 same, created = before.known.get(labels, (None, None))
                 if same is not child or created is None:
@@ -134,7 +135,7 @@ class _Created:
 
 
 class _Exported(ABC):
-    """One metric: a collector of prometheus_client's, whose registry asks for its name and its samples."""
+    """One metric: a collector for prometheus_client, whose registry asks for its name and its samples."""
 
     reserved_labels: tuple[str, ...] = ()
 
@@ -152,19 +153,19 @@ class _Exported(ABC):
 
     @abstractmethod
     def _family(self) -> Metric:
-        """The metric without samples."""
+        """Return the metric without samples."""
 
     @abstractmethod
     def _add(self, metric: Any, labels: Labels, cell: Any, created: float | None) -> None:
         """Add the samples of a cell."""
 
     def describe(self) -> Iterable[Metric]:
-        """The metric without samples: its name is what the registry asks for."""
+        """Return the metric without samples: the registry asks for its name."""
         return [self._family()]
 
     def collect(self) -> Iterable[Metric]:
-        """The metric with the samples of now. What cannot be read is left out, so that it costs no other
-        metric the scrape."""
+        """Return the metric with its current samples. A sample that cannot be read is left out, so that it
+        does not make the scrape of other metrics fail."""
         metric: Any = self._family()
         try:
             for labels, cell, created in self._children():
@@ -224,7 +225,7 @@ class _Histogram(_Exported):
         snapshot = cell.snapshot()
         bounds = [*map(floatToGoString, cell.bounds), "+Inf"]
         buckets = list(zip(bounds, accumulate(snapshot.counts), strict=True))
-        # With a bound below zero the format wants no sum, and no count; nor does it take a sum below zero.
+        # With a bound below zero the format forbids sum and count. It also rejects a sum below zero.
         has_sum = cell.bounds[0] >= 0 and snapshot.sum >= 0
         metric.add_metric(labels, buckets, snapshot.sum if has_sum else None)
         if cell.bounds[0] >= 0 and created is not None:
@@ -236,9 +237,9 @@ _KINDS: dict[str, type[_Exported]] = {"counter": _Counter, "gauge": _Gauge, "his
 
 
 class _Segment:
-    """Named cells: a metric for each name that can be one.
+    """Named cells: one metric for each name that is a valid metric name.
 
-    What another process enters later must not cost the other metrics their scrape. So each new name is
+    A name that another process adds later must not make the scrape of other metrics fail. So each new name is
     registered when a scrape first sees it: the registry says whether it is free, and knows it from then on.
     """
 
@@ -246,11 +247,11 @@ class _Segment:
         self.source = source
         self._documentation = documentation
         self._registry = registry
-        self._own = CollectorRegistry()  # tells which names are taken by other names in here
+        self._own = CollectorRegistry()  # tells which names the other cells in this source take
         self._entries: dict[str, _Exported] = {}
         self._warned: set[str] = set()
         self._closed = False
-        # First, so that a scrape comes here before it comes to the metrics.
+        # Registered first, so that a scrape comes here before it comes to the metrics.
         registry.register(cast("Any", self))
         try:
             for name, cell in source.items():
@@ -260,11 +261,11 @@ class _Segment:
             raise
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing: the metrics are registered one by one."""
+        """Return nothing: the metrics are registered one by one."""
         return []
 
     def collect(self) -> Iterable[Metric]:
-        """The metrics that were not there before. The others are up to date from here on."""
+        """Register what is new and remove what is gone. Returns the new metrics, whose turn has passed."""
         new: list[_Exported] = []
         found: set[str] = set()
         try:
@@ -277,7 +278,7 @@ class _Segment:
                     except ValueError as error:
                         self._leave_out(str(error))
                 elif entry.source is not cell:
-                    entry.source = cell  # as some mapping may have it; a segment's cells stay
+                    entry.source = cell  # a mapping may replace a cell; a segment's cells stay
         except Exception as error:
             self._leave_out(f"{type(self.source).__name__!r}, {type(error).__name__}: {error}")
         else:
@@ -287,18 +288,18 @@ class _Segment:
         return [metric for entry in new for metric in entry.collect()]
 
     def all(self) -> list[_Exported]:
-        """The metrics that are registered."""
+        """Return the registered metrics."""
         return list(self._entries.values())
 
     def unregister(self) -> None:
-        """Take everything out of the registry."""
+        """Remove everything from the registry."""
         self._closed = True
         for name, entry in list(self._entries.items()):
             self._remove(name, entry)
         _unregister(self._registry, self)
 
     def _enter(self, name: str, cell: Any) -> list[_Exported]:
-        """Register what is there under a new name, and return it. ValueError if that cannot be."""
+        """Register the cell under a new name. Returns its metric. Raises ValueError if that is impossible."""
         try:
             kind = kind_of(name, cell)
             metric = name.removesuffix("_total") if kind == "counter" else name
@@ -337,37 +338,37 @@ class _Segment:
 
 
 def _unregister(registry: CollectorRegistry, collector: Any) -> None:
-    with suppress(KeyError):  # somebody else did
+    with suppress(KeyError):  # something else did
         registry.unregister(collector)
 
 
 class Collector:
-    """Makes metrics of cells, and registers each with registry: with prometheus_client's own, if none is
-    given.
+    """Turns cells into metrics, and registers each with registry, by default prometheus_client's own.
 
-    With registry=None they are registered nowhere; the collector itself can be registered then, once they are
-    all there.
+    With registry=None they are not registered anywhere; then the collector itself can be registered, once all
+    of them are there.
 
-    name and unit are as in prometheus_client: the unit becomes the end of the name, a counter's gets _total.
-    The names of metrics and labels are letters, digits and underscores (colons too, in a metric's), else
-    ValueError; so is a name that is registered already, or one that the format makes itself. What is not a
-    cell, or cannot be read, is a TypeError that names the metric; so is a documentation that is not a str.
+    name and unit work as in prometheus_client: the unit is appended to the name, and a counter's name gets
+    _total. The names of metrics and labels are letters, digits and underscores (and colons, for metrics),
+    else ValueError. A name that is registered already, or that the format itself generates, is a ValueError
+    too. An object that is not a cell, or cannot be read, is a TypeError that names the metric; so is a
+    documentation that is not a str.
 
-    A scrape leaves out what cannot be read at that moment, or what the format does not allow, with one
+    A scrape leaves out whatever cannot be read at that moment, or the format does not allow, with one
     RuntimeWarning per metric.
     """
 
     def __init__(self, registry: CollectorRegistry | None = REGISTRY) -> None:
-        # One of its own, if there is none, tells which names are taken.
+        # Without a registry, one of its own tells which names are taken.
         self._registry = CollectorRegistry() if registry is None else registry
         self._exported: list[_Exported | _Segment] = []
 
     def counter(self, name: str, documentation: str, cell: Counted, /, *, unit: str = "") -> Counted:
-        """Export a cell that only counts up, or a Family of such. Returns it.
+        """Export a cell that only counts up, or a Family of such cells. Returns it.
 
         Any cell with load() will do: Counter, AtomicInt, AtomicFloat and the shared ones. It must not be
-        drained. The format's _created is the time of registration or, of a family's child, of the last scrape
-        before it was there. name may be given with or without _total.
+        drained. The format's _created is the time of registration or, for a family's child, of the last
+        scrape before it was there. name may be given with or without _total.
         """
         _check_name(name)
         check_counted(name, cell)
@@ -377,7 +378,7 @@ class Collector:
     def gauge(self, name: str, documentation: str, cell: Gauged, /, *, unit: str = "") -> Gauged:
         """Export a cell that goes up and down, a function that returns a number, or a Family. Returns it.
 
-        The function is called by each scrape, without arguments.
+        Each scrape calls the function, without arguments.
         """
         _check_name(name)
         check_gauge(name, cell)
@@ -385,9 +386,9 @@ class Collector:
         return cell
 
     def histogram(self, name: str, documentation: str, cell: Observed, /, *, unit: str = "") -> Observed:
-        """Export a Histogram, or a Family of such. Returns it. It must not be drained.
+        """Export a Histogram, or a Family of Histograms. Returns it. It must not be drained.
 
-        No label may be called le. Buckets are cumulative in the format, so they are added up here.
+        No label may be named le. Buckets are cumulative in the format, so they are added up here.
         """
         _check_name(name)
         check_observed(name, cell)
@@ -395,13 +396,12 @@ class Collector:
         return cell
 
     def segment(self, source: NamedCells, documentation: str = "") -> NamedCells:
-        """Export all cells that source.items() yields with their names, as an atomicx.shared.Segment. Returns
-        it.
+        """Export all cells that source.items() yields with their names, such as a Segment's. Returns source.
 
         Counters, gauges and histograms are exported as such, with their labels; an int or float is a counter
-        if its name ends in _total, and else a gauge. What is there now must have the names of metrics, else
-        ValueError. What is entered later is registered by the first scrape that sees it; without such a name,
-        or with one that is taken, it is left out, with a warning.
+        if its name ends in _total, and otherwise a gauge. The names that are there now must be valid metric
+        names, else ValueError. A cell that is added later is registered by the first scrape that sees it; if
+        its name is invalid or taken, it is left out, with a warning.
         """
         check_named(source)
         check_description(type(source).__name__, "documentation", documentation)
@@ -409,7 +409,7 @@ class Collector:
         return source
 
     def unregister(self, cell: object) -> None:
-        """Export a cell, family or segment no more, under whatever names. KeyError if it is not exported."""
+        """Stop exporting a cell, family or segment, under all its names. KeyError if it is not exported."""
         mine = [exported for exported in self._exported if exported.source is cell]
         if not mine:
             raise KeyError(f"this collector does not export {cell!r}")
@@ -417,14 +417,14 @@ class Collector:
             self._take_out(exported)
 
     def close(self) -> None:
-        """Export nothing any more. The names are free, also for another collector."""
+        """Stop exporting. All names become free, including for another collector."""
         for exported in list(self._exported):
             self._take_out(exported)
 
     def _export(self, kind: type[_Exported], name: str, documentation: str, cell: Any, unit: str) -> None:
         check_description(name, "documentation", documentation)
         full_name = _full_name(name, unit)
-        _check_name(name)  # a counter's, without _total
+        _check_name(name)  # for a counter, without _total
         exported = kind(full_name, documentation, cell, unit)
         self._registry.register(cast("Any", exported))
         self._exported.append(exported)
@@ -443,11 +443,11 @@ class Collector:
         ]
 
     def describe(self) -> Iterable[Metric]:
-        """All metrics without samples."""
+        """Return all metrics without samples."""
         return [family for metric in self._metrics() for family in metric.describe()]
 
     def collect(self) -> Iterable[Metric]:
-        """All metrics, with the samples of now."""
+        """Return all metrics, with their current samples."""
         for exported in list(self._exported):
             if isinstance(exported, _Segment):
                 exported.collect()  # looks for new names; what it finds is registered now
