@@ -1,4 +1,4 @@
-"""Builds the C module, and sdists that are the same bytes each time; all else stands in pyproject.toml.
+"""Builds the C module, and sdists that are the same bytes each time; everything else is in pyproject.toml.
 
 A machine without a working C compiler still gets a package: the build warns that the optional extension was
 left out, and atomicx runs as its pure-Python twin (`python -m atomicx info` says so).
@@ -17,11 +17,11 @@ from setuptools.command.sdist import sdist
 
 
 class BuildExt(build_ext):
-    """Adds the flags that depend on the compiler, which is known only now."""
+    """Adds the flags that depend on the compiler, which is only known at this point."""
 
     def build_extensions(self):
         msvc = self.compiler.compiler_type == "msvc"
-        # The folder in which it is built is no part of what is built.
+        # Keeps the build folder out of what is built.
         flags = (
             ["/std:c11"]
             if msvc
@@ -37,7 +37,7 @@ class BuildExt(build_ext):
 
 
 class Sdist(sdist):
-    """With SOURCE_DATE_EPOCH, which the wheel obeys as it is, the archive depends on the files alone."""
+    """With SOURCE_DATE_EPOCH, which the wheel already obeys, the archive depends only on the files."""
 
     def make_archive(self, base_name, format, root_dir=None, base_dir=None, **owners):
         if format != "gztar" or "SOURCE_DATE_EPOCH" not in os.environ:
@@ -57,7 +57,7 @@ class Sdist(sdist):
             gzip.GzipFile("", "wb", mtime=seconds, fileobj=file) as packed,
             tarfile.open(fileobj=packed, mode="w") as archive,
         ):
-            archive.add(base_dir, filter=normalized)  # in the order of the names
+            archive.add(base_dir, filter=normalized)  # in order of the names
         return path
 
 
@@ -69,7 +69,7 @@ setup(
     ext_modules=[
         Extension(
             "atomicx._core",
-            sources=sources("binding/*.c"),  # core.c takes in the core
+            sources=sources("binding/*.c"),  # core.c includes the core
             depends=[*sources("core/*.[ch]", "binding/*.h"), "src/atomicx/include/atomicx.h"],
             include_dirs=["csrc/core", "csrc/binding"],
             optional=os.environ.get("ATOMICX_REQUIRE_C") != "1",

@@ -1,7 +1,8 @@
-"""Checks a built site: every link within it leads somewhere, and no page asks anything of another server.
+"""Checks a built site: every link within it leads somewhere, and no page requests anything from another
+server.
 
-Sphinx checks what it resolves itself. This reads what a browser will: each page, with its navigation, and the
-style sheets.
+Sphinx checks what it resolves itself. This reads what a browser reads: each page, with its navigation, and
+the style sheets.
 
     python tools/check_site.py FOLDER
 """
@@ -17,7 +18,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-# What a browser fetches without being asked, by tag and attribute. A link is for who clicks on it.
+# What a browser fetches by itself, by tag and attribute. A link is only fetched when it is clicked.
 FETCHED = {
     ("link", "href"),
     ("script", "src"),
@@ -33,7 +34,7 @@ STYLE_URL = re.compile(r"""(?:url\(\s*|@import\s+)["']?((?:https?:)?//[^"')\s]+)
 
 @dataclass
 class Page:
-    """What a page has that links need: its anchors, its links, and what it fetches."""
+    """The parts of a page to check: its anchors, its links, and what it fetches."""
 
     anchors: set[str] = field(default_factory=set)
     links: list[str] = field(default_factory=list)
@@ -69,7 +70,7 @@ def is_outside(link: str) -> bool:
 
 
 def complaints(folder: Path) -> Iterator[str]:
-    """One line for each thing that is wrong."""
+    """Yield one line for each thing that is wrong."""
     pages = {path.resolve(): read(path) for path in sorted(folder.rglob("*.html"))}
     if not pages:
         yield f"{folder}: no pages"

@@ -1,7 +1,7 @@
 """Writes csrc/binding/docstrings.h: the docstrings of the pure-Python twin, for the C module.
 
 They are written once, in src/atomicx/_reference. This copies them, each with its text signature, from which
-inspect.signature() reads the parameters of a C function. Deterministic; the header is committed.
+inspect.signature() reads the parameters of a C function. The output is deterministic and committed.
 
     python tools/docstrings.py            write the header
     python tools/docstrings.py --check    exit with 1, and a diff, if it is not what would be written
@@ -28,22 +28,22 @@ INTRODUCTION = """\
 
 
 def load_twin() -> ModuleType:
-    # The twin needs no C module, and must be read where there is none yet, or a broken one.
+    # The twin is used because it loads even where the C module is missing or broken.
     os.environ["ATOMICX_PURE"] = "1"
     sys.path.insert(0, str(ROOT / "src"))
     return importlib.import_module("atomicx._reference")
 
 
 def text_signature(name: str, parameters: list[inspect.Parameter], receiver: str | None) -> str:
-    """The first line of a C docstring; receiver is what C calls the object before the parameters."""
+    """Return the first line of a C docstring; receiver is C's name of the object before the parameters."""
     if receiver is not None:
-        # No parameter can be named $self, so it gets its name in the text.
+        # No parameter can be named $self, so the name is replaced in the text.
         parameters = [inspect.Parameter("RECEIVER", inspect.Parameter.POSITIONAL_ONLY), *parameters]
     return f"{name}{inspect.Signature(parameters)}".replace("RECEIVER", f"${receiver}")
 
 
 def parameters_of(function: FunctionType) -> list[inspect.Parameter]:
-    """Without annotations, which a text signature has not."""
+    """Return the parameters without annotations, which a text signature cannot have."""
     parameters = inspect.signature(function).parameters.values()
     return [parameter.replace(annotation=inspect.Parameter.empty) for parameter in parameters]
 
@@ -58,21 +58,21 @@ def define(name: str, signature: str | None, documented: object) -> str:
 
 
 def literals(text: str) -> Iterator[str]:
-    """The lines of text as C string literals; all but the last end in a newline."""
+    """Yield the lines of text as C string literals; all but the last end in a newline."""
     lines = text.split("\n")
     for number, line in enumerate(lines, 1):
         if not (line.isascii() and line.isprintable()):
             raise SystemExit(f"a docstring holds more than printable ASCII: {line!r}")
-        # The second question mark of two is escaped, or C would read a trigraph.
+        # The second of two question marks is escaped, or C would read a trigraph.
         escaped = line.replace("\\", "\\\\").replace('"', '\\"').replace("??", "?\\?")
         yield f'"{escaped}"' if number == len(lines) else f'"{escaped}\\n"'
 
 
 def methods(cls: type) -> Iterator[tuple[str, str, FunctionType]]:
-    """The methods of a class and of its bases, by name: name, receiver, function.
+    """Yield the methods of a class and of its bases, in order of their names, as (name, receiver, function).
 
-    All public ones, and of the others those with a docstring; the interpreter documents its operators. What a
-    class has from another one of the API is that one's, in C too.
+    These are all public methods, and the others that have a docstring; the interpreter documents its
+    operators. Methods inherited from another class of the API are left to that class, as in C.
     """
     members = {
         name: value
@@ -98,7 +98,7 @@ def definitions(twin: ModuleType) -> Iterator[str]:
         if isinstance(member, FunctionType):
             yield define(name, text_signature(name, parameters_of(member), "module"), member)
             continue
-        # Users call the public classes; a guard comes from track().
+        # Users call only the public classes; a guard comes from track().
         public = member.__module__ == "atomicx"
         made = public and isinstance(member.__init__, FunctionType)
         yield define(

@@ -1,13 +1,13 @@
 """Writes the table in docs/migrating.md: which ordinary operations are atomic, on three interpreters.
 
-The table stands between two comments. It is made from the results files in docs/results, each of which an
-interpreter wrote:
+The table is between two comments. It is made from the results files in docs/results, each written by one
+interpreter:
 
     python -m atomicx idioms --json --seconds 15 >docs/results/idioms-3.13t.json
 
     python tools/idioms.py            write the table
-    python tools/idioms.py --check    exit with 1 if it is not what would be written, or the results are
-                                      not of the idioms that there are
+    python tools/idioms.py --check    exit with 1 if it is not what would be written, or if the results are
+                                      not those of the current idioms
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CALL = re.compile(r"(?:[\w.]|\[\w+\])+\((?:[^()]|\([^()]*\))*\)(?:\.\w+\(\))?")
 DUNDER = re.compile(r"(__\w+__)")
 REMARK = re.compile(r", (?:keys|items) with own .*|, called .*")
 
-# Only the list of idioms is wanted, for which the twin in the sources does.
+# Only the list of idioms is needed, for which the twin in the sources is enough.
 os.environ["ATOMICX_PURE"] = "1"
 sys.path.insert(0, str(TOP / "src"))
 
@@ -44,7 +44,7 @@ def results(version: str) -> dict[str, Any]:
 
 
 def cell(text: str) -> str:
-    """Text that a table can hold."""
+    """Return the text in a form that a table can hold."""
     return " ".join(text.split()).replace("|", "\\|")
 
 
@@ -53,12 +53,12 @@ def as_code(found: re.Match[str]) -> str:
 
 
 def remedy(text: str) -> str:
-    """What to use instead, its calls as code."""
+    """Return what to use instead, with its calls as code."""
     return CALL.sub(as_code, cell(text))
 
 
 def literal(idiom: str) -> str:
-    """The code of an idiom as code, and the remark after it as text."""
+    """Return the code of an idiom as code, and the remark after it as text."""
     code, _, remark = idiom.partition("  ")
     if found := REMARK.search(code):
         code, remark = code[: found.start()], found[0]
@@ -77,14 +77,14 @@ def rows() -> Iterator[str]:
 
 
 def page(text: str) -> str:
-    """The page with the table as it should be."""
+    """Return the page with the table as it should be."""
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)
     return f"{before}{BEGIN}" + "\n".join(rows()) + f"\n{END}{after}"
 
 
 def stale() -> Iterator[str]:
-    """What in the results is not as the idioms are today."""
+    """Yield a line for each results file that does not match the current idioms."""
     wanted = [
         (idiom.code, idiom.contract or None, idiom.instead or None, idiom.page or None) for idiom in IDIOMS
     ]

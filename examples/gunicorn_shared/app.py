@@ -1,4 +1,4 @@
-"""A WSGI application that counts over all workers of a gunicorn server. To try it, in this folder:
+"""A WSGI application that counts across all workers of a gunicorn server. To try it, in this folder:
 
     gunicorn --config gunicorn.conf.py app:application
 
@@ -12,7 +12,7 @@ import time
 
 from atomicx.shared import Segment
 
-segment = Segment.open(os.environ["SHOP_SEGMENT"])  # made by the configuration, before there were workers
+segment = Segment.open(os.environ["SHOP_SEGMENT"])  # the configuration made it before there were workers
 requests = segment.counter("requests", "path", "status")
 latency = segment.histogram("latency", [0.01, 0.1, 1, 10], "path")
 in_flight = segment.gauge("in_flight")  # what a killed worker had in flight disappears by itself

@@ -1,4 +1,4 @@
-"""What gunicorn reads in its master: it makes the segment, and the workers open it."""
+"""Read by gunicorn's master process, which makes the segment; the workers open it."""
 
 import os
 
@@ -9,7 +9,7 @@ workers = 3
 
 
 def on_starting(server):
-    Segment.create(SEGMENT, capacity=1000, replace=True)  # each start of the server begins at 0
+    Segment.create(SEGMENT, capacity=1000, replace=True)  # each start of the server counts from 0
 
 
 def on_exit(server):

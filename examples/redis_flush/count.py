@@ -1,11 +1,11 @@
-"""Threads count, and what they count goes to Redis. To try it, in this folder, with a server on this machine:
+"""Threads count, and their counts go to Redis. To try it, in this folder, with a server on this machine:
 
     redis-server --appendonly yes --appendfsync always
     python count.py redis://localhost
     redis-cli HGETALL shop
 
-Stop the server and start it again, as often as you like. Ctrl-C ends the program, as soon as all that it
-counted has arrived: it prints then what its threads counted by themselves.
+Stop the server and start it again as often as you like. Ctrl-C ends the program, as soon as everything that
+it counted has arrived. It then prints what its threads counted themselves.
 """
 
 import json
@@ -38,7 +38,7 @@ def serve(method, served):
 
 
 def flushed(flusher):
-    """Whether all that was counted has arrived. If not, the next time is the retry."""
+    """Return whether everything that was counted has arrived. If not, the next call retries."""
     try:
         flusher.flush()
     except redis.RedisError as error:
@@ -49,7 +49,7 @@ def flushed(flusher):
 
 def main(url):
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.store(True))  # of an Event, set() could deadlock here
+        signal.signal(number, lambda *_: stopped.store(True))  # an Event's set() could deadlock here
     flusher = Flusher(
         redis.Redis.from_url(url, socket_timeout=5), "shop", {"requests": requests, "size": size}
     )
@@ -62,7 +62,7 @@ def main(url):
         time.sleep(INTERVAL_SECONDS)
     for thread in threads:
         thread.join()
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a second Ctrl-C gives up what is left
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a second Ctrl-C gives up the rest
     while not flushed(flusher):
         time.sleep(INTERVAL_SECONDS)
     methods = [method for method, _ in served]

@@ -1,8 +1,8 @@
 """Adds to a hash in Redis what cells counted since the last time: each count once, whatever breaks.
 
-A reply can be lost after the server did what it was asked, so whoever sends again may count twice. Here each
-batch has a number, which the server keeps with the totals, in the same step. A batch is sent as it is, under
-its number, until it is acknowledged; the server takes it the first time only.
+A reply can be lost after the server has done what it was asked, so a plain retry may count twice. Here each
+batch has a number, which the server keeps with the totals, in the same step. A batch is sent unchanged, under
+its number, until it is acknowledged; the server applies it only the first time.
 """
 
 import math
@@ -10,7 +10,7 @@ import uuid
 
 from atomicx import Family, Histogram
 
-# All of it, or nothing: a script runs alone, but what it wrote before an error would stay.
+# Applies all of it or nothing. A script runs alone, but what it wrote before an error would stay.
 APPLY = """
 local totals, batches = KEYS[1], KEYS[2]
 local producer, number = ARGV[1], tonumber(ARGV[2])
@@ -40,30 +40,31 @@ return 1
 
 
 def drain(name, cell):
-    """Take out what the cell counted, as fields of the hash. Colons join the labels: use none in them."""
+    """Take out what the cell counted, as fields of the hash. Colons join the labels, so labels must not
+    contain any."""
     if isinstance(cell, Family):
         for labels, child in cell.items():
             yield from drain(":".join([name, *labels]), child)
     elif isinstance(cell, Histogram):
         counts, total = cell.drain()
         for bound, count in zip([*cell.bounds, "inf"], counts, strict=True):
-            yield f"{name}:le:{bound}", count  # of this bucket alone, as in a snapshot
+            yield f"{name}:le:{bound}", count  # only this bucket's count, as in a snapshot
         yield f"{name}:sum", total
     else:
         yield name, cell.drain()
 
 
 class Flusher:
-    """Sends what the cells, by name, counted in this process: make it after a fork, and flush in one thread.
+    """Sends what the named cells counted in this process. Make it after a fork, and flush in one thread.
 
-    The totals are in the hash `key`, for all producers together; the numbers of their last batches beside it.
+    The hash `key` has the totals of all producers; another hash next to it has their last batch numbers.
     """
 
     def __init__(self, client, key, cells):
         self._apply = client.register_script(APPLY)
         self._keys = [key, f"{{{key}}}:batches"]  # the braces keep both on one node of a cluster
         self._cells = cells
-        # Never used before: a batch of another process's may still be under way.
+        # A new name, since a batch of an earlier process may still be under way.
         self._producer = uuid.uuid4().hex
         self._number = 0
         self._batch = {}
@@ -71,7 +72,7 @@ class Flusher:
     def flush(self):
         """Send what was not acknowledged, then what was counted since.
 
-        Raises what the client raises. Nothing is lost then: call it again, later.
+        Raises what the client raises. Nothing is lost then: call it again later.
         """
         self._send()
         self._take()
@@ -81,11 +82,12 @@ class Flusher:
         self._number += 1
         for name, cell in self._cells.items():
             for field, delta in drain(name, cell):
-                if delta and math.isfinite(delta):  # the sum of a histogram that observed an infinity is not
+                if delta and math.isfinite(delta):  # not so if a histogram observed an infinity
                     self._batch[field] = delta
 
     def _send(self):
-        """If it fails, nobody knows whether the server has it: the batch must not change any more."""
+        """Send the batch. After a failure the server may have it or not, so the batch must not change any
+        more."""
         if self._batch:
             fields = [part for pair in self._batch.items() for part in pair]
             self._apply(keys=self._keys, args=[self._producer, self._number, *fields])

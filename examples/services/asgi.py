@@ -2,7 +2,7 @@
 
     python -m uvicorn --app-dir examples/services --no-access-log asgi:application
 
-It has the same paths.
+The paths are the same.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ exposition = make_asgi_app(registry)
 
 
 async def application(scope, receive, send):
-    if scope["type"] != "http":  # servers ask for a lifespan too, and go on without it
+    if scope["type"] != "http":  # servers also ask for a lifespan, and go on without it
         raise NotImplementedError(scope["type"])
     path = scope["path"]
     if path == "/metrics":
@@ -36,7 +36,7 @@ async def application(scope, receive, send):
     began = time.perf_counter()
     with in_flight.track():
         status, text = await answer(ROUTES.get(path))
-        # Before the answer leaves: who has it finds it counted.
+        # Before the answer is sent, so that a client that has the answer finds it counted.
         requests[path if path in ROUTES else "unknown", status].inc()
         latency[status].observe(time.perf_counter() - began)
     body = text.encode()
@@ -50,7 +50,7 @@ async def application(scope, receive, send):
 async def answer(handler):
     if handler is None:
         return 404, "not found\n"
-    if not working.try_add(1, LIMIT):  # to look first and add then would let two through one gap
+    if not working.try_add(1, LIMIT):  # checking first and adding later could admit two for one slot
         return 503, "busy\n"
     try:
         return 200, await handler()

@@ -1,4 +1,4 @@
-"""What the services count: made once, at the import, and exported by name."""
+"""The metrics of the services: made once, at import, and exported by name."""
 
 import os
 from functools import partial
@@ -10,13 +10,14 @@ from atomicx.prometheus import Collector
 
 LIMIT = 8  # requests that may be worked on at once
 WORK_SECONDS = float(os.environ.get("SERVICE_WORK_SECONDS", "0.01"))
-# Close together where answers are expected: at once if they are refused, else after the work.
+# Close together where answers are expected: at once for a refused request, otherwise after the work.
 BOUNDS = [0.0001, 0.001, 0.01, 0.011, 0.012, 0.015, 0.02, 0.03, 0.05, 0.1, 1]
 
 registry = CollectorRegistry()
 metrics = Collector(registry)
 
-# No label may be what a client chose, or clients could make children without end; the limit guards that.
+# A label must never be what a client chose, or clients could make children without end. The limit guards
+# that.
 requests = metrics.counter(
     "http_requests", "Requests answered.", Family(Counter, "route", "status", limit=100, overflow="other")
 )

@@ -3,7 +3,7 @@
     python -m gunicorn --chdir examples/services --threads 16 wsgi:application
 
 /           answers after a hundredth of a second, or 503 at once while it works on LIMIT others
-/error      fails, which is counted as well
+/error      fails, which is also counted
 /metrics    what was counted, for Prometheus
 """
 
@@ -35,7 +35,7 @@ def application(environ, start_response):
     began = time.perf_counter()
     with in_flight.track():
         status, text = answer(ROUTES.get(path))
-        # Before the answer leaves: who has it finds it counted.
+        # Before the answer is sent, so that a client that has the answer finds it counted.
         requests[path if path in ROUTES else "unknown", status].inc()
         latency[status].observe(time.perf_counter() - began)
     body = text.encode()
@@ -49,7 +49,7 @@ def application(environ, start_response):
 def answer(handler):
     if handler is None:
         return 404, "not found\n"
-    if not working.try_add(1, LIMIT):  # to look first and add then would let two through one gap
+    if not working.try_add(1, LIMIT):  # checking first and adding later could admit two for one slot
         return 503, "busy\n"
     try:
         return 200, handler()

@@ -1,6 +1,6 @@
-"""What else one could take: the standard library, and packages from PyPI where they are installed.
+"""The alternatives: the standard library, and packages from PyPI where they are installed.
 
-A row names its operation as atomicx's own cases do, so equivalents can be compared.
+A row names its operation as atomicx's own cases do, so that equivalents can be compared.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ import atomicx
 from .harness import Case
 
 STANDARD = "Python"
-# What returns what it counted returns an int of the size that ours has, too.
+# Alternatives that return the count start here, so that they return an int of the same size as ours.
 LARGE = 1 << 40
 
 
 class Locked:
-    """The counter that people write: an int, a lock, a method."""
+    """The counter that people write by hand: an int, a lock, a method."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -40,7 +40,7 @@ class Locked:
 
 
 class LockedGauge(Locked):
-    """The same as a context manager, for what is in flight."""
+    """The same as a context manager, to count what is in flight."""
 
     def __enter__(self) -> None:
         with self._lock:
@@ -55,7 +55,7 @@ LOCKED = "inc() of a class with a lock and an int"
 
 
 def standard_cases() -> list[Case]:
-    """What the standard library has for the same jobs."""
+    """Return what the standard library offers for the same jobs."""
 
     def case(
         operation: str, label: str, statement: str, make: Callable[[], dict[str, Any]], note: str = ""
@@ -105,7 +105,7 @@ def _process_value() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class AlternativeRow:
-    """One operation of a peer, and the jobs that it is good for; `make` takes its module."""
+    """One operation of a peer, and the jobs that it does; `make` takes the peer's module."""
 
     jobs: tuple[str, ...]
     label: str
@@ -123,7 +123,7 @@ class Peer:
     rows: tuple[AlternativeRow, ...]
 
     def cases(self) -> list[Case]:
-        """Its operations; imports it."""
+        """Import the package, and return its operations."""
         module = import_module(self.module)
         return [
             Case(self.name, row.jobs, row.label, row.statements, partial(row.make, module))
@@ -134,7 +134,7 @@ class Peer:
 def _rows(
     type_name: str, make: Callable[[Any], Any], *operations: tuple[str, ...]
 ) -> tuple[AlternativeRow, ...]:
-    """Rows of one type: each has its jobs in one string, and the calls that are made."""
+    """Return the rows of one type. Each operation is given as its jobs, in one string, and its calls."""
 
     def objects(module: Any) -> dict[str, Any]:
         return {"cell": make(module)}
@@ -149,8 +149,8 @@ def _rows(
 def _reference_rows(
     type_name: str, find: Callable[[Any], Any], *operations: tuple[str, ...]
 ) -> list[AlternativeRow]:
-    """The same for a type of references. What is in it is what ours is measured with: an object like any
-    other, whose references are counted, as those to None and to small ints are not."""
+    """Return the same for a type of references. It holds what ours is measured with: an ordinary object,
+    whose references are counted, unlike those to None and to small ints."""
 
     def objects(module: Any) -> dict[str, Any]:
         first, second = object(), object()
@@ -161,20 +161,20 @@ def _reference_rows(
 
 
 def _entered(view: Any) -> dict[str, Any]:
-    """What a context manager gives, until the process ends."""
+    """Enter a context manager until the process ends. Returns what it gives."""
     atexit.register(view.__exit__, None, None, None)
     return {"cell": view.__enter__()}
 
 
 def _meter(export: Any) -> tuple[Any, Any]:
-    """A meter of the real SDK, and the reader that collects what it counts."""
+    """Return a meter of the real SDK, and the reader that collects what it counts."""
     reader = export.InMemoryMetricReader()
     provider = import_module("opentelemetry.sdk.metrics").MeterProvider(metric_readers=[reader])
     return provider.get_meter("benchmark"), reader
 
 
 def _collected(export: Any, *, observed: bool) -> dict[str, Any]:
-    """A reader that collects one count: the SDK's own, or one of ours that it observes."""
+    """Return a reader that collects one count: the SDK's own, or one of ours that it observes."""
     meter, reader = _meter(export)
     if observed:
         observation = import_module("opentelemetry.metrics").Observation
@@ -345,7 +345,7 @@ PEERS = (
     ),
 )
 
-# Asked in a process of its own: there an import may crash, or switch the GIL on for good.
+# Run in a process of its own, since an import may crash, or switch the GIL on for good.
 PROBE = """
 import importlib, sys
 enabled = getattr(sys, "_is_gil_enabled", lambda: True)
@@ -362,7 +362,7 @@ else:
 
 
 def absence(module: str) -> str | None:
-    """Why a module cannot be measured here, or None if it can."""
+    """Return why a module cannot be measured here, or None if it can."""
     done = subprocess.run(
         [sys.executable, "-c", PROBE, module], capture_output=True, text=True, check=False, timeout=60
     )
@@ -371,7 +371,7 @@ def absence(module: str) -> str | None:
 
 
 def peer_cases(peers: tuple[Peer, ...] = PEERS) -> tuple[list[Case], dict[str, str]]:
-    """The cases of the peers that are here; and for each other peer, why it is not."""
+    """Return the cases of the peers that are here, and for each other peer why it is not."""
     cases: list[Case] = []
     absent: dict[str, str] = {}
     for peer in peers:

@@ -1,6 +1,6 @@
-"""A bar chart as SVG, without any library: a bar a row, all from zero on one linear scale.
+"""A bar chart as SVG, without any library: one bar per row, all from zero on one linear scale.
 
-What takes much longer than the rest would leave nothing to see of it: such a bar is cut, and says so. The
+A bar that is much longer than the rest would make the others invisible, so it is cut and marked as such. The
 colours are readable on a light page and on a dark one.
 """
 
@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 
 INK, OURS, OTHERS, FLOOR = "#7a828c", "#2f81f7", "#9a6bd8", "#7a828c"
 WIDTH, LABELS, BARS, ROW, TOP = 900, 380, 400, 22, 56
-# A bar is cut if it is longer than so many times the middle one.
+# A bar is cut if it is longer than this many times the median one.
 LONGEST = 12
 
 
@@ -25,7 +25,7 @@ class Bar(NamedTuple):
 
 
 def draw(title: str, unit: str, bars: Sequence[Bar]) -> str:
-    """The chart as the text of an SVG file. At least one bar, and no value below 0."""
+    """Return the chart as the text of an SVG file. Needs at least one bar, and no value below 0."""
     values = sorted(bar.value for bar in bars)
     scale = min(values[-1], LONGEST * values[len(values) // 2]) or 1.0
     cut = any(value > scale for value in values)
@@ -50,7 +50,7 @@ def _drawn(bar: Bar, y: int, scale: float) -> list[str]:
         f'<rect x="{LABELS + 8}" y="{y + 3}" width="{length:.1f}" height="{ROW - 6}" fill="{bar.color}"/>',
     ]
     if bar.value > scale:
-        # The gap is cut out of the bar by drawing it in two pieces.
+        # The bar is drawn in two pieces, which leaves the gap.
         lines[-1:] = [
             f'<rect x="{LABELS + 8}" y="{y + 3}" width="{length - 24:.1f}" height="{ROW - 6}"'
             f' fill="{bar.color}"/>',

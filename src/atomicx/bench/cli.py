@@ -18,11 +18,11 @@ INTERRUPTED = 130
 
 
 def bench_command(options: Namespace) -> int:
-    """Run `bench` as told; returns the exit status. Raises UsageError."""
+    """Run `bench` with these options. Returns the exit status. Raises UsageError."""
     plot = None if options.plot is None else _plot_path(options.plot)
     cases, absent = share()
     with shown_progress("bench") as progress:
-        # One part of the time goes into calibration, about as long as a round.
+        # Calibration takes one share of the time, about as long as a round.
         sample_seconds = options.seconds / ((ROUNDS + 1) * len(cases))
         measured = measure(cases, rounds=ROUNDS, sample_seconds=sample_seconds, progress=progress)
     if options.json:
@@ -38,7 +38,7 @@ def bench_command(options: Namespace) -> int:
 
 
 def _plot_path(text: str) -> Path:
-    """Where the plot goes, found wrong before anything is measured rather than after."""
+    """Return the plot's path. Checked before anything is measured rather than afterwards."""
     path = Path(text)
     if path.suffix != ".svg":
         raise UsageError(f"the plot is an SVG: {text!r} should end in .svg")
@@ -50,7 +50,7 @@ def _plot_path(text: str) -> Path:
 
 
 def drawn(measured: Measurement) -> str:
-    """The chart of what was measured with one thread."""
+    """Return the chart of what was measured with one thread."""
     colors = {SUBJECT: chart.OURS, "floor": chart.FLOOR}
     timings = measured.timings
     bars = [

@@ -1,14 +1,14 @@
 """Measures cases side by side: in one process, in rounds, in an order shuffled anew for each round.
 
-So that what disturbs the machine for a while disturbs every case alike, and a case meets every neighbour. A
-sample is the time of one operation in one round: some statements unrolled in a loop. What is kept is the
-median and the quartiles over the rounds. The loop's own share is not subtracted: the floor pays it too.
+So a temporary disturbance of the machine affects every case alike, and each case gets every neighbour. A
+sample is the time of one operation in one round: some statements unrolled in a loop. The median and the
+quartiles over the rounds are kept. The loop's own share is not subtracted: the floor pays it too.
 
 With several threads each does the same work, on a core of its own where the system lets it choose and there
-are enough; the clock runs from the first one's start to the last one's end, so the slowest counts.
+are enough. The clock runs from the first thread's start to the last one's end, so the slowest counts.
 
-This file needs nothing but the standard library, so a process can load it alone, and measure there what
-cannot be imported beside this package.
+This file needs only the standard library, so a separate process can load it alone, and measure there what
+cannot be imported together with this package.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from time import perf_counter_ns
 from typing import Any, Protocol
 
 UNROLLED = 10
-# A case is calibrated by doubling its loop until it takes so long, or a sample's time if that is shorter.
+# To calibrate a case, its loop is doubled until it takes this long, or a sample's time if that is shorter.
 CALIBRATION_NS = 1e6
 
 Objects = dict[str, Any]
-# Takes a range, and the objects unless they are global; returns when it began and when it ended.
+# Takes a range, and the objects unless they are global. Returns its start and end times.
 Loop = Callable[..., tuple[int, int]]
 
 PROGRAM = """
@@ -42,20 +42,20 @@ def loop(repeats, {parameters}):
 
 @dataclass(frozen=True)
 class Case:
-    """One operation, and what its row in a table needs.
+    """One operation, and the data for its row in a table.
 
-    The statements make `operations` operations each, and use the names of what `make` returns: as local
-    variables, or as global ones. Several threads share what `make` returns, or each makes its own.
+    Each statement performs `operations` operations, and uses the names in the dict that `make` returns, as
+    local or as global variables. Several threads share the result of `make`, or each makes its own.
     """
 
     subject: str
     jobs: tuple[str, ...]
-    """What it does, whatever its maker calls it; cases with a job in common are each other's equivalents."""
+    """What it does, whatever its library calls it. Cases that share a job are equivalents of each other."""
     label: str
     statements: tuple[str, ...]
     make: Callable[[], Objects]
     floor: str = ""
-    """The label of the case that costs the least that this one can, in the same circumstances."""
+    """The label of the case with the least possible cost of this one, in the same circumstances."""
     operations: int = 1
     access: str = "local"
     threads: int = 1
@@ -64,7 +64,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """The label, and in which way the case differs from one thread and local variables."""
+        """The label, and how the case differs from one thread and local variables."""
         parts = [self.label]
         if self.access != "local":
             parts.append(f"{self.access} access")
@@ -73,7 +73,7 @@ class Case:
         return ", ".join(parts)
 
     def equivalent(self, other: Case) -> bool:
-        """Whether the two do the same job in the same circumstances."""
+        """Return whether the two do the same job in the same circumstances."""
         alike = (self.access, self.threads, self.shared) == (other.access, other.threads, other.shared)
         return alike and not {*self.jobs}.isdisjoint(other.jobs)
 
@@ -84,7 +84,7 @@ class Case:
         return replace(self, access="global")
 
     def with_attribute(self) -> Case:
-        """The same on `holder.cell`, as a method writes `self.cell`."""
+        """Return the same case on `holder.cell`, as a method writes `self.cell`."""
         statements = tuple(statement.replace("cell.", "holder.cell.") for statement in self.statements)
         if statements == self.statements:
             raise ValueError(f"{self.name} does not use a cell")
@@ -101,7 +101,7 @@ class _Holder:
 
 @dataclass(frozen=True)
 class Timing:
-    """Nanoseconds an operation, of one thread: with two threads, both have made one in that time."""
+    """Nanoseconds per operation of one thread: with two threads, each performs one in that time."""
 
     median_ns: float
     lower_quartile_ns: float
@@ -110,20 +110,20 @@ class Timing:
 
 
 class Sampler(Protocol):
-    """One case, ready to run: it knows its case, and takes samples."""
+    """One case, ready to run and take samples."""
 
     @property
     def case(self) -> Case: ...
 
     def sample_ns(self) -> float:
-        """The nanoseconds an operation, measured once."""
+        """Return the nanoseconds per operation, measured once."""
         ...
 
     def close(self) -> None: ...
 
 
 def compiled(case: Case, objects: Objects) -> tuple[Loop, int]:
-    """The loop, and how many operations one turn of it makes."""
+    """Return the loop, and the number of operations that one turn of it performs."""
     if case.operations == 1:
         assert UNROLLED % len(case.statements) == 0, case.name
         lines = case.statements * (UNROLLED // len(case.statements))
@@ -134,8 +134,8 @@ def compiled(case: Case, objects: Objects) -> tuple[Loop, int]:
     if not local:
         names.update(objects)
     source = PROGRAM.format(parameters=", ".join(objects if local else ()), body="\n        ".join(lines))
-    # Compiled before: exec of a text notes a Ctrl-C as one that nobody caught, and then the process ends by
-    # the signal, although it is caught further out.
+    # Compiled first: exec of a string records a Ctrl-C as uncaught, and then the process ends by the signal,
+    # although it is caught further out.
     exec(compile(source, f"<{case.name}>", "exec"), names)
     return names["loop"], len(lines) * case.operations
 
@@ -154,11 +154,11 @@ class LocalSampler:
         return self._span_ns() / (self._repeats * self._operations)
 
     def close(self) -> None:
-        """Nothing here outlives the sampler."""
+        """Do nothing, since nothing here outlives the sampler."""
 
     def _calibrated(self, wanted_ns: float) -> int:
-        # With one thread, whatever the case: what several take in so short a time is the start of a thread.
-        # A crowd of them shares the time that two would get.
+        # Always with one thread: over so short a time, several would mostly measure the start of a thread.
+        # More than two threads share the time that two would get.
         wanted_ns *= min(1.0, 2 / self.case.threads)
         repeats, taken_ns = 1, 0
         while taken_ns < min(CALIBRATION_NS, wanted_ns):
@@ -175,15 +175,15 @@ class LocalSampler:
         return max(end for _, end in spans) - min(begin for begin, _ in spans)
 
     def _prepare(self) -> Callable[[], tuple[int, int]]:
-        # A private object is made by the thread that uses it: without the GIL an object's first owner counts
-        # its references more cheaply than others do.
+        # The thread that uses a private object makes it: without the GIL an object's first owner counts its
+        # references more cheaply than other threads do.
         objects = self._objects if self.case.shared else self.case.make()
         loop, repeats = self._loop, range(self._repeats)
         return lambda: loop(repeats, **objects)
 
 
 def in_threads(count: int, prepare: Callable[[], Callable[[], tuple[int, int]]]) -> list[tuple[int, int]]:
-    """What each thread measured: all are prepared and pinned before the first one starts."""
+    """Return what each thread measured. All are prepared and pinned before the first one starts."""
     gate = threading.Barrier(count)
     spans: list[tuple[int, int]] = []
     errors: list[BaseException] = []
@@ -197,7 +197,7 @@ def in_threads(count: int, prepare: Callable[[], Callable[[], tuple[int, int]]])
             gate.wait()
             spans.append(run())
         except threading.BrokenBarrierError:
-            pass  # the thread that broke it has told why
+            pass  # the thread that broke it has reported why
         except BaseException as error:
             errors.append(error)
             gate.abort()
@@ -213,7 +213,7 @@ def in_threads(count: int, prepare: Callable[[], Callable[[], tuple[int, int]]])
 
 
 def cores_for(threads: int) -> list[int]:
-    """A core for each thread, or none where the system does not let us choose, or has fewer."""
+    """Return a core for each thread, or none if the system does not let us choose, or has fewer."""
     if not hasattr(os, "sched_getaffinity"):
         return []
     cores = sorted(os.sched_getaffinity(0))
@@ -226,7 +226,7 @@ MakeSampler = Callable[[Case, float], Sampler]
 
 @dataclass
 class Measurement:
-    """The cases and what was measured of each; after an interruption some may have no sample."""
+    """The cases, and the samples of each; after an interruption some cases may have none."""
 
     cases: list[Case]
     samples_ns: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
@@ -246,8 +246,8 @@ def measure(
     progress: Progress,
     sampler: MakeSampler = LocalSampler,
 ) -> Measurement:
-    """Measure the cases. `progress` is told the share that is done, and what runs. Ctrl-C ends it early, with
-    what there is."""
+    """Measure the cases. `progress` is called with the share that is done, and what runs. Ctrl-C ends it
+    early, with the samples taken so far."""
     measured = Measurement(list(cases))
     samplers: list[Sampler] = []
     steps = (rounds + 1) * len(measured.cases)
@@ -278,7 +278,7 @@ def measure(
 
 
 def timing(samples_ns: Sequence[float]) -> Timing:
-    """The median and the quartiles of one sample or more."""
+    """Return the median and the quartiles of one or more samples."""
     if len(samples_ns) == 1:
         lower = median = upper = samples_ns[0]
     else:

@@ -1,4 +1,4 @@
-"""The cases of atomicx itself: every operation of every type, in a table. A new type is a few more rows."""
+"""The cases of atomicx itself: every operation of every type, in a table. A new type adds a few rows."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from .harness import Case
 
 SUBJECT = "atomicx"
 
-# The least that a case can cost: an empty method, called in the same way, with the same kind of result.
+# The least possible cost of a case: an empty method, called in the same way, with the same kind of result.
 CALL, CALL_ONE, CALL_MANY, CALL_TWO = "nothing()", "one(1)", "many(1)", "many(0, 1)"
 INT, INT_MANY, FLOAT = "fresh int()", "fresh int(1)", "fresh float()"
-NO_CALL = ""  # no call of a method, so none to compare with
+NO_CALL = ""  # not a method call, so there is none to compare with
 WITH, WITH_NEW = "with an empty guard", "with a new empty guard"
 
 LARGE = 1 << 40
 
-# Each costs what another one costs: they are left out so that the tables stay readable.
+# Each costs the same as another one. Left out to keep the tables readable.
 NOT_MEASURED = frozenset(
     {
         *("AtomicFloat.fetch_sub", "AtomicFloat.sub_fetch", "AtomicFloat.fetch_min"),
@@ -75,7 +75,7 @@ def _int() -> list[Case]:
         case("fetch_xor", "fetch_xor(7)", CALL_ONE),
         case("fetch_max", "fetch_max(7)", CALL_ONE),
         case("fetch_min", "fetch_min(7)", CALL_ONE),
-        # One there and one back, so that every one of them swaps.
+        # One swap there and one back, so that each of them succeeds.
         _cell(
             "int.compare_and_set",
             "AtomicInt.compare_and_set(a, b)",
@@ -209,17 +209,17 @@ def _counter() -> list[Case]:
     ]
 
 
-# As many bounds as exporters take by default.
+# As many bounds as exporters have by default.
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 def run_time(text: str) -> str:
-    """The same text as a str of its own, as labels have that come from a request."""
+    """Return the same text as a new str object, like a label that comes from a request."""
     return "".join([text[:1], text[1:]])
 
 
 def labelled() -> dict[str, Any]:
-    """A family with a child, and its label values, made at run time."""
+    """Return a family with a child, and its label values, which are made at run time."""
     family = atomicx.Family(atomicx.Counter, "method", "status")
     family.inc("GET", "200")
     return {"cell": family, "method": run_time("GET"), "status": run_time("200")}
@@ -250,7 +250,7 @@ def _metrics() -> list[Case]:
 
 def _shared() -> list[Case]:
     if atomicx.backend != "c":
-        return []  # the twin has none
+        return []  # the twin has no shared cells
 
     def new() -> atomicx.SharedInt:
         return atomicx.SharedInt(mmap(-1, 64))
@@ -267,7 +267,7 @@ def _shared() -> list[Case]:
 
 
 def of_the_table(known: list[Case]) -> Iterator[Case]:
-    """A case for each operation that has none yet: the first example of its row in the specification."""
+    """Yield a case for each operation without one: the first example of its row in the specification."""
     labels = " ".join(case.label for case in known)
     for model in CELLS:
         for row in model.operations:
@@ -282,11 +282,11 @@ def of_the_table(known: list[Case]) -> Iterator[Case]:
 
 
 def own_cases() -> list[Case]:
-    """Every operation of every type, one thread, local variables."""
+    """Return every operation of every type, with one thread and local variables."""
     cases = [*_int(), *_float(), *_bool(), *_ref(), *_counter(), *_metrics(), *_shared()]
     return [*cases, *of_the_table(cases)]
 
 
 def own(label: str) -> Case:
-    """The case with this label."""
+    """Return the case with this label."""
     return next(case for case in own_cases() if case.label == label)

@@ -1,4 +1,4 @@
-"""What was measured, as rows with their ratios; as text, as a table drawn by rich, and as JSON."""
+"""The results, as rows with their ratios: as text, as a table drawn by rich, and as JSON."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOT_MEASURED = "-"
 
 
 def records(measured: Measurement) -> list[Record]:
-    """What is known of each case, as JSON can hold it. A ratio to what has no timing is None."""
+    """Return what is known about each case, in a form for JSON. A ratio to a case without timing is None."""
     timings = measured.timings
     return [_record(case, measured.cases, timings) for case in measured.cases]
 
@@ -51,7 +51,7 @@ def _record(case: Case, cases: Iterable[Case], timings: dict[str, Timing]) -> Re
         "of_floor": _ratio(timing, timings.get(floor)),
         "alternative": best,
         "of_alternative": _ratio(timing, timings.get(best or "")),
-        # How much work so many threads do in the time in which one alone does 1.
+        # How much work the threads do together in the time in which one alone does 1.
         "throughput": _ratio(timings.get(one), timing, case.threads) if case.threads > 1 else None,
     }
 
@@ -63,7 +63,7 @@ def _ratio(above: Timing | None, below: Timing | None, times: int = 1) -> float 
 
 
 def _fastest_alternative(case: Case, cases: Iterable[Case], timings: dict[str, Timing]) -> str | None:
-    """The name of the fastest case of somebody else that does the same; only for our own."""
+    """Return the name of the fastest equivalent from another package; None for a case that is not ours."""
     if case.subject != SUBJECT:
         return None
     others = [
@@ -75,7 +75,7 @@ def _fastest_alternative(case: Case, cases: Iterable[Case], timings: dict[str, T
 
 
 def heading(seconds: float) -> list[str]:
-    """What is measured and where."""
+    """Return lines that say what is measured, and where."""
     known = facts()
     lines = [
         f"atomicx {known['version']}, backend {known['backend']}: {known['interpreter']}, {known['gil']},"
@@ -87,14 +87,14 @@ def heading(seconds: float) -> list[str]:
 
 
 def title() -> str:
-    """The same in a few words, for a chart."""
+    """Return the same in a few words, for a chart."""
     known = facts()
     what = "atomicx" if known["backend"] == "c" else "atomicx's pure-Python twin"
     return f"{what} {known['version']} on {known['interpreter']}, {known['gil']}"
 
 
 def table_row(record: Record, lock_ns: float | None) -> tuple[str, ...]:
-    """A record as a line of the table."""
+    """Return a record as a line of the table."""
     median_ns = record["median_ns"]
     if median_ns is None:
         return (record["name"], *[NOT_MEASURED] * (len(HEADINGS) - 1))
@@ -116,13 +116,13 @@ def _times(ratio: float | None) -> str:
 
 
 def table(known: list[Record]) -> list[tuple[str, ...]]:
-    """The lines of the table, under their headings."""
+    """Return the lines of the table, under their headings."""
     lock_ns = next((record["median_ns"] for record in known if record["name"] == LOCKED), None)
     return [HEADINGS, *(table_row(record, lock_ns) for record in known)]
 
 
 def footnotes(measured: Measurement, absent: dict[str, str]) -> list[str]:
-    """What the table needs to be read right."""
+    """Return the notes that the table needs to be read correctly."""
     lines = [
         f"Nanoseconds of one operation of one thread, median of {_samples(measured)} samples. What 2 threads"
         " do is their work together, where one alone does 1 x."
@@ -141,13 +141,13 @@ def _samples(measured: Measurement) -> str:
 
 
 def as_text(measured: Measurement, absent: dict[str, str], seconds: float) -> str:
-    """The whole report as plain text."""
+    """Return the whole report as plain text."""
     lines = [*heading(seconds), "", *columns(table(records(measured)), right=NUMBERS), ""]
     return "\n".join([*lines, *footnotes(measured, absent)])
 
 
 def draw(measured: Measurement, absent: dict[str, str], seconds: float) -> None:
-    """The same on a terminal, drawn by rich."""
+    """Print the same on a terminal, drawn by rich."""
     console = importlib.import_module("rich.console").Console(highlight=False)
     drawn = importlib.import_module("rich.table").Table(box=importlib.import_module("rich.box").SIMPLE_HEAD)
     known = records(measured)
@@ -163,7 +163,7 @@ def draw(measured: Measurement, absent: dict[str, str], seconds: float) -> None:
 
 
 def as_json(measured: Measurement, absent: dict[str, str], seconds: float) -> dict[str, Any]:
-    """The whole report as what JSON can hold."""
+    """Return the whole report in a form for JSON."""
     return {
         **facts(),
         "seconds": seconds,

@@ -1,4 +1,4 @@
-"""The user's share of the measurements: what needs no C compiler, and nothing that is not installed."""
+"""The measurements for users: those that need no C compiler, and no package that is not installed."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ HOT = (
     "Counter.inc()",
     "Counter.load()",
 )
-# Measured with two threads too, on one object and on private ones.
+# Also measured with two threads, on one object and on private ones.
 THREADED = ("AtomicInt.inc()", "Counter.inc()", LOCKED)
 
 
 def share() -> tuple[list[Case], dict[str, str]]:
-    """The cases, and for each package that is left out, why."""
+    """Return the cases, and for each package that is left out, why."""
     ours = [replace(case, floor=FLOOR.label) for case in own_cases() if case.label in HOT]
     jobs = {job for case in ours for job in case.jobs}
     peers, absent = peer_cases()
