@@ -1,1 +1,2 @@
-"""What atomicx costs, beside what it replaces. See docs/measurements.md and `python -m benchmarks --help`."""
+"""What atomicx costs, compared with what it replaces. See docs/measurements.md and `python -m benchmarks
+--help`."""

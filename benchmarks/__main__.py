@@ -21,7 +21,7 @@ Command = Callable[[argparse.Namespace], int]
 
 
 def whole_seconds(text: str) -> int:
-    """What wrk takes, for argparse: it does not say what it makes of none, or of less."""
+    """Return the seconds for wrk, for argparse: wrk does not say what it does with 0 or less."""
     if not (text.isdecimal() and 0 < int(text) < 10**6):
         raise argparse.ArgumentTypeError(f"expected a whole number of seconds above 0, got {text!r}")
     return int(text)
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
 def measure(
     cases: list[Case], options: argparse.Namespace, progress: harness.Progress
 ) -> harness.Measurement:
-    """All of the cases in rounds; some of them in processes of their own."""
+    """Measure all of the cases in rounds, some of them in processes of their own."""
     from . import client, outsider
     from .apart import ApartProcess
 
@@ -79,7 +79,7 @@ def measure(
             process.close()
 
 
-# A command imports what it needs: `quote` and `targets` need no compiler, and only `plot` needs matplotlib.
+# Each command imports what it needs: `quote` and `targets` need no compiler, only `plot` needs matplotlib.
 
 
 def peers(options: argparse.Namespace) -> int:
@@ -135,8 +135,8 @@ def plot(options: argparse.Namespace) -> int:
 
 
 def renew(options: argparse.Namespace) -> int:
-    """Everything that is timed, with this interpreter, and what the documents show of it; returns the first
-    status that is not 0. The variants are measured where there are results of them."""
+    """Renew all timings of this interpreter, and the figures and plots in the documents. Returns the first
+    status that is not 0. The variants are measured only if there are results for them already."""
     steps: list[Command] = [run, quote]
     if results.path_of(results.VARIANTS, options.output).exists():
         steps.insert(1, variants)

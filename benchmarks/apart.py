@@ -1,6 +1,6 @@
-"""What cannot be measured in this process is measured in one of its own, in turn with everybody else.
+"""Measures what cannot be measured in this process in a separate one, in turn with all other cases.
 
-Two packages of one name, for instance, or a library as it is beside the same library with something installed
+For instance two packages of the same name, or a stock library and the same library with something installed
 in it.
 """
 
@@ -19,11 +19,11 @@ PROCESS = Path(__file__).with_name("apart_process.py")
 
 
 class ApartProcess(ABC):
-    """The process: it is asked for a sampler, or for a sample of one, and answers with a number a line."""
+    """The process: asked for a sampler, or for a sample of one, it answers with one number per line."""
 
     def __init__(self, kind: str, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
         self._kind = kind
-        # Isolated, or this package would lie on the path before the one that is wanted.
+        # Isolated, or this package would come before the wanted one on the path.
         command = [sys.executable, "-I", str(PROCESS), harness.__file__, kind, *arguments]
         self._process = subprocess.Popen(
             command,
@@ -35,7 +35,7 @@ class ApartProcess(ABC):
 
     @abstractmethod
     def what_it_makes(self, case: Case) -> str:
-        """The word by which the process knows what the case works on."""
+        """Return the word that tells the process which object the case works on."""
 
     def ask(self, request: object) -> float:
         asked, answers = self._process.stdin, self._process.stdout
@@ -48,7 +48,7 @@ class ApartProcess(ABC):
         return float(answer)
 
     def sampler(self, case: Case, sample_seconds: float) -> "ApartSampler":
-        """A sampler for the case, in the process."""
+        """Return a sampler for the case, in the process."""
         plain = [self.what_it_makes(case), case.statements, case.threads, case.shared, case.access]
         return ApartSampler(case, self, round(self.ask([*plain, sample_seconds])))
 
@@ -57,7 +57,7 @@ class ApartProcess(ABC):
 
 
 class ApartSampler:
-    """Stands here for a sampler there."""
+    """Represents a sampler of the other process here."""
 
     def __init__(self, case: Case, process: ApartProcess, number: int) -> None:
         self.case = case
@@ -68,4 +68,4 @@ class ApartSampler:
         return self._process.ask(self._number)
 
     def close(self) -> None:
-        """The process is closed as a whole."""
+        """Do nothing: the process is closed as a whole."""

@@ -1,6 +1,7 @@
-"""A process for cases that cannot be measured in the same one: apart_process.py HARNESS KIND ARGUMENT
+"""A process for cases that cannot be measured in the main one: apart_process.py HARNESS KIND ARGUMENT
 
-Reads a JSON value a line: a list describes a case and is answered by a number, which then asks for a sample.
+Reads one JSON value per line. A list describes a case, and the answer is a number, which then requests a
+sample.
 """
 
 import gc
@@ -15,7 +16,7 @@ Make = Callable[[str], Callable[[], dict[str, Any]]]
 
 
 def load(path: str) -> Any:
-    """The harness, by its file: its package may be the one that must not be imported here."""
+    """Load the harness from its file, since its package may be the one that must not be imported here."""
     spec = importlib.util.spec_from_file_location("harness", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -25,7 +26,7 @@ def load(path: str) -> Any:
 
 
 def outsider(folder: str) -> Make:
-    """The types of the package called atomicx that lies in this folder."""
+    """Return a maker for the types of the package called atomicx in this folder."""
     sys.path.insert(0, folder)
     import atomicx
 
@@ -39,8 +40,8 @@ def outsider(folder: str) -> Make:
 
 
 def client(values: str) -> Make:
-    """The metrics of prometheus_client, with its own values or with installed ones; the mode, and its folder,
-    stand in the environment."""
+    """Return a maker for the metrics of prometheus_client, with its own values or with installed ones. The
+    environment gives the mode, and its folder."""
     import prometheus_client
 
     if values == "installed":

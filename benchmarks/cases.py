@@ -1,4 +1,4 @@
-"""What is measured: everything that is here, and the circumstances in which it is."""
+"""What is measured: every package that is here, and the circumstances in which it is measured."""
 
 import sys
 
@@ -9,9 +9,9 @@ from atomicx.bench.operations import own_cases
 from . import client, families, outsider, striped
 from .floor import NOTHING, floor_cases, floor_module, line_cases, looped
 
-# In globals and attributes too.
+# Also measured in globals and attributes.
 ACCESSED = (NOTHING, "AtomicInt.inc()", "AtomicInt.load()", "AtomicRef.load()", "Counter.inc()", LOCKED)
-# With two threads too, on one object and on private ones; and whatever else does one of these jobs.
+# Also measured with two threads, on one object and on private ones, and with alternatives for these jobs.
 THREADED = (
     NOTHING,
     "fresh int()",
@@ -22,9 +22,9 @@ THREADED = (
     "Counter.inc()",
 )
 THREADED_JOBS = {"int.inc", "int.fetch_add", "ref.load"}
-# With two threads, in a global: as servers have their counters.
+# Also measured with two threads, in a global, where servers have their counters.
 GLOBAL_AND_THREADED = (NOTHING, "AtomicInt.inc()", "Counter.inc()", LOCKED)
-# Called by a loop in C, which leaves out the bytecode between two operations.
+# Also called by a loop in C, which avoids the bytecode between two operations.
 LOOPED = (
     (NOTHING, "nothing"),
     ("fresh int()", "fresh_int"),
@@ -33,7 +33,7 @@ LOOPED = (
     ("AtomicRef.load()", "load"),
     ("Counter.inc()", "inc"),
 )
-# More threads than there are cores here.
+# More threads than this machine has cores.
 CROWDS = (8, 64)
 CROWDED = ("AtomicInt.inc(), loop in C", "Counter.inc(), loop in C")
 
@@ -43,12 +43,12 @@ def has_gil() -> bool:
 
 
 def in_pairs(case: Case) -> list[Case]:
-    """With two threads: on one object, and on private ones."""
+    """Return the case with two threads: on one object, and on private ones."""
     return [case.with_threads(2, shared=True), case.with_threads(2, shared=False)]
 
 
 def basic_cases() -> tuple[list[Case], dict[str, str]]:
-    """One thread and local variables; and why a package is absent."""
+    """Return the cases with one thread and local variables, and why a package is absent."""
     peers, absent = peer_cases()
     cases = [*floor_cases(floor_module()), *own_cases(), *standard_cases(), *peers]
     if client.LIBRARY not in absent:
@@ -61,7 +61,7 @@ def basic_cases() -> tuple[list[Case], dict[str, str]]:
 
 
 def cases() -> tuple[list[Case], dict[str, str]]:
-    """All of them, in the order of the tables; and why a package is absent. Builds what it takes."""
+    """Return all cases, in the order of the tables, and why a package is absent. Builds what they need."""
     basic, absent = basic_cases()
     by_label = {case.label: case for case in basic}
     loops = [looped(by_label[label], method) for label, method in LOOPED]

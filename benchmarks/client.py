@@ -1,7 +1,7 @@
 """prometheus_client as it is, and with the values that atomicx.prometheus.install() puts into it.
 
-Which values a metric has is decided once in a process, and so is the library's multiprocess mode: so each
-combination is measured in a process of its own. The stock library outside that mode is a peer like others.
+The class of values is chosen once per process, and so is the library's multiprocess mode, so each combination
+is measured in a process of its own. The stock library outside that mode is a peer like others.
 """
 
 import shutil
@@ -32,7 +32,7 @@ class Way:
     multiprocess: bool
 
     def case(self) -> Case:
-        # What is made here is never used: the process makes its own.
+        # The object made here is never used: the process makes its own.
         return Case(self.subject, (self.job,), self.label, ("cell.inc()",), dict)
 
     def process(self) -> "ClientProcess":
@@ -47,18 +47,18 @@ WAYS = (
 
 
 def client_cases() -> list[Case]:
-    """A counter of the library, in every way that needs a process of its own."""
+    """Return a counter of the library, in each way that needs a process of its own."""
     return [way.case() for way in WAYS]
 
 
 def opener(case: Case) -> Callable[[], ApartProcess] | None:
-    """What starts the process in which the case is measured; None if it is none of these."""
+    """Return the function that starts the case's process; None if the case is not one of these."""
     return next((way.process for way in WAYS if way.label == case.label), None)
 
 
 class ClientProcess(ApartProcess):
-    """The process in which the library counts in one of these ways; in multiprocess mode into files of its
-    own, which are gone with it."""
+    """The process in which the library counts in one of these ways. In multiprocess mode it counts into files
+    of its own, which are removed with it."""
 
     def __init__(self, values: str, *, multiprocess: bool) -> None:
         self._folder = tempfile.mkdtemp(prefix="atomicx-client-") if multiprocess else None

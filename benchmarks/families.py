@@ -1,4 +1,4 @@
-"""Counts under labels: made at run time, by two threads on one family, and in a large one."""
+"""Counting under labels that are made at run time, by one thread and by two, on one family or on two."""
 
 from collections import deque
 from collections.abc import Callable
@@ -11,8 +11,8 @@ from atomicx.bench.operations import SUBJECT, labelled, run_time
 
 from .floor import TURNS
 
-# Each of two threads has a family of its own, or both share one. The bound method and the labels are the
-# thread's own.
+# Each of two threads has a family of its own, or both share one. Each thread has its own bound method and
+# labels.
 OWN, ONE = "own family", "one family"
 BOUND, LOOP = "bound Family.inc(a, b)", "Family.inc(a, b), loop in C"
 

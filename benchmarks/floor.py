@@ -1,4 +1,4 @@
-"""Builds and loads floor.c for this interpreter, and has the floors as cases."""
+"""Builds and loads floor.c for this interpreter, and provides the floors as cases."""
 
 import atexit
 import functools
@@ -35,8 +35,8 @@ setup(
 
 
 def built(folder: Path) -> Path:
-    """The extension, built in this folder. Needs setuptools and a C compiler; raises what fails."""
-    # What compiles it is what compiled the interpreter, with the interpreter's flags: as for atomicx itself.
+    """Build the extension in this folder, and return its path. Needs setuptools and a C compiler."""
+    # The compiler and the flags are those of the interpreter, as for atomicx itself.
     command = [sys.executable, "-c", BUILD, str(SOURCE), str(folder)]
     subprocess.run(command, cwd=folder, check=True, env=os.environ | {"PYTHONWARNINGS": ""})
     (path,) = (path for pattern in ("floor*.so", "floor*.pyd") for path in folder.glob(pattern))
@@ -44,7 +44,7 @@ def built(folder: Path) -> Path:
 
 
 def load(path: Path) -> ModuleType:
-    """The module that lies there."""
+    """Load the module at this path."""
     spec = importlib.util.spec_from_file_location("floor", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -54,14 +54,14 @@ def load(path: Path) -> ModuleType:
 
 @functools.cache
 def floor_module() -> ModuleType:
-    """The module that floor.c makes, in a folder that is gone when the process ends."""
+    """Build and load floor.c, in a folder that is removed when the process ends."""
     folder = Path(tempfile.mkdtemp(prefix="atomicx-floor-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return load(built(folder))
 
 
 def floor_cases(module: ModuleType) -> list[Case]:
-    """One for each calling convention and kind of result."""
+    """Return one case for each calling convention and kind of result."""
     new = module.Floor
 
     def case(label: str, statement: str) -> Case:
@@ -80,12 +80,12 @@ def floor_cases(module: ModuleType) -> list[Case]:
     ]
 
 
-# Loops in C, without bytecode between two operations.
+# The turns of a loop in C, without bytecode between two operations.
 TURNS = 10_000
 
 
 def line_cases(module: ModuleType) -> list[Case]:
-    """Atomic additions by a loop in C, with the GIL released."""
+    """Return cases of atomic additions by a loop in C, with the GIL released."""
     new = module.Line
 
     def case(label: str, method: str) -> Case:
@@ -96,7 +96,7 @@ def line_cases(module: ModuleType) -> list[Case]:
 
 
 def looped(case: Case, method: str) -> Case:
-    """The calls of a cell's method without arguments, made by a loop in C: no bytecode between them."""
+    """Return the case with its method, which takes no arguments, called by a loop in C without bytecode."""
     make: Callable[[], dict[str, Any]] = case.make
 
     def objects() -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""What cannot be measured by repeating an operation: the import, the size of a cell, and a million of them.
+"""Figures that repeating an operation cannot give: the import, the size of a cell, and a million of them.
 
-Each figure comes from processes of its own.
+Each figure is measured in processes of its own.
 """
 
 import json
@@ -33,7 +33,7 @@ names = ("AtomicInt", "AtomicFloat", "AtomicBool", "AtomicRef", "Counter")
 print(json.dumps({name: sys.getsizeof(getattr(atomicx, name)()) for name in names}))
 """
 
-# The current memory: the peak that a process tells begins with that of the one which started it.
+# Uses the current memory, since the peak that a process reports begins with that of its parent.
 MILLION = """
 import json, os, sys, time, atomicx
 def resident():
@@ -90,7 +90,7 @@ print(json.dumps({
 
 
 def answer(program: str, *arguments: str, path: str = "") -> Any:
-    """What a program in a process of its own prints, as JSON; `path` is one more folder to import from."""
+    """Run a program in a process of its own. Returns the JSON it prints; `path` is one more import folder."""
     command = [sys.executable, "-c", program, *arguments]
     environment = {**os.environ, "PYTHONPATH": path}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # or every import would compile
@@ -103,13 +103,13 @@ def _milliseconds(taken_ns: Iterable[int]) -> float:
 
 
 def footprint() -> dict[str, Any]:
-    """All of it. Needs Linux, which tells how much memory a process has."""
+    """Return all figures. Needs Linux, which tells how much memory a process has."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "nothing").mkdir()
         Path(folder, "nothing", "__init__.py").touch()
         names = ("nothing", "atomicx")
         for name in names:
-            answer(IMPORT, name, path=folder)  # compiled once and for all, as an installer does
+            answer(IMPORT, name, path=folder)  # compiles once and for all, as an installer does
         turns = [[answer(IMPORT, name, path=folder) for name in names] for _ in range(IMPORTS)]
         empty, ours = zip(*turns, strict=True)
     return {

@@ -1,9 +1,9 @@
-"""How many instructions an operation takes, counted by callgrind: the figure that does not drift.
+"""Counts the instructions of an operation with callgrind: a figure that does not drift.
 
-A loop is run for two lengths, and the difference counted: so the start of the interpreter and of the loop
-cancels out. What is compared with the committed results is an operation's own part: its instructions less
-those of an empty method that is called in the same way. So another interpreter of the same version, built by
-another compiler, hardly matters. Another compiler of the C module does: see `judge`.
+A loop is run for two lengths, and the difference is counted, so the start of the interpreter and of the loop
+cancels out. An operation's own part is compared with the committed results: its instructions minus those of
+an empty method that is called in the same way. So another interpreter of the same version, built by another
+compiler, hardly matters. Another compiler for the C module does matter: see `judge`.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from . import results
 from .floor import built
 from .results import ResultsFile
 
-# What must not grow unseen.
+# Operations that must not grow unnoticed.
 HOT = (
     "AtomicInt.inc()",
     "AtomicInt.dec()",
@@ -43,14 +43,14 @@ HOT = (
     "Family.inc(a, b)",
     "Family.inc(a, 200)",
 )
-# The growth of the own part that is let pass, as a share of it. The counts repeat to a hundredth.
+# The tolerated growth of the own part, as a share of it. The counts repeat to a hundredth.
 SAME_COMPILER = 0.03
 # Another compiler arranges the same code in its own way.
 OTHER_COMPILER = 0.25
-# In instructions: less than one is no growth of the code, but of what it meets.
+# In instructions: growth by less than one does not come from the code, but from the data it works on.
 LEAST = 0.5
-# What makes and frees an object that the collector knows varies with where it lies, by up to 1 % of the
-# whole, so here the share is of the whole.
+# Making and freeing an object that the collector tracks varies with its address, by up to 1 % of the whole,
+# so here the tolerated share is of the whole.
 MAKES_AN_OBJECT = ("with AtomicInt.track()",)
 
 TOTAL = re.compile(r"^(?:totals|summary): (\d+)", re.MULTILINE)
@@ -61,7 +61,7 @@ class Uncounted(Exception):
 
 
 def counts() -> dict[str, float]:
-    """The instructions of one operation, by the name of the case."""
+    """Return the instructions of one operation, by the name of the case."""
     valgrind = shutil.which("valgrind")
     if valgrind is None:
         raise Uncounted("valgrind is not installed")
@@ -70,7 +70,7 @@ def counts() -> dict[str, float]:
         command = [valgrind, "--tool=callgrind", "--dump-before=floor_mark", f"--callgrind-out-file={output}"]
         command += [sys.executable, "-m", "benchmarks.instructions_process", str(built(Path(folder)))]
         if (setarch := shutil.which("setarch")) is not None:
-            command[:0] = [setarch, "--addr-no-randomize"]  # addresses decide in which order things are found
+            command[:0] = [setarch, "--addr-no-randomize"]  # hash tables order some objects by address
         done = subprocess.run(
             command,
             cwd=results.TOP,
@@ -85,12 +85,12 @@ def counts() -> dict[str, float]:
 
 
 def parts(output: Path) -> range:
-    """The numbers of the files that callgrind wrote: one before each mark, and the last at the end."""
+    """Return the numbers of the files that callgrind wrote: one before each mark, and one at the end."""
     return range(1, 1 + sum(1 for _ in output.parent.glob(f"{output.name}.*")))
 
 
 def total(output: Path, part: int) -> int:
-    """All instructions of a part."""
+    """Return all instructions of a part."""
     found = TOTAL.findall(Path(f"{output}.{part}").read_text())
     if not found:
         raise Uncounted(f"no total in part {part} of what callgrind wrote")
@@ -98,10 +98,10 @@ def total(output: Path, part: int) -> int:
 
 
 def per_operation(ran: list[tuple[str, int]], totals: list[int]) -> dict[str, float]:
-    """The least of each case.
+    """Return the minimum of each case.
 
-    `ran` names what was run, and by how many operations its two loops differ; `totals` are of the parts, each
-    of which ends at a mark: three a run, of which the second and the third are its loops.
+    `ran` gives for each run its case, and by how many operations its two loops differ. `totals` are those of
+    the parts, each of which ends at a mark: three per run, the second and the third being its loops.
     """
     if len(totals) < 3 * len(ran):
         raise Uncounted(f"{len(ran)} runs, but only {len(totals)} parts")
@@ -113,7 +113,7 @@ def per_operation(ran: list[tuple[str, int]], totals: list[int]) -> dict[str, fl
 
 
 def recorded(counted: dict[str, float]) -> list[ResultsFile]:
-    """A record a case: its instructions, and its own part of them where it has a floor."""
+    """Return one record per case: its instructions, and its own part of them where it has a floor."""
     floors = {case.name: case.floor or None for case in own_cases()}
     return [_record(name, counted, floors.get(name)) for name in counted]
 
@@ -125,7 +125,7 @@ def _record(name: str, counted: dict[str, float], floor: str | None) -> ResultsF
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the comparison with the committed results came to."""
+    """The result of the comparison with the committed results."""
 
     lines: list[str]
     grown: list[str]
@@ -135,8 +135,8 @@ def judge(before: ResultsFile, now: ResultsFile) -> Comparison:
     """Compare the hot paths of two results.
 
     With the same version of the interpreter, the same compiler and the same flags, the counts are the same to
-    the instruction unless the code changed, and growth of more than 3 % fails. Else they are not comparable
-    to the instruction; what fails then is growth of more than 25 %, and the verdict says so.
+    the instruction unless the code changed, and growth of more than 3 % fails. Otherwise they are not
+    comparable to the instruction; then growth of more than 25 % fails, and the verdict says so.
     """
     same = made_by(before) == made_by(now)
     limit = SAME_COMPILER if same else OTHER_COMPILER
@@ -172,14 +172,14 @@ def judge(before: ResultsFile, now: ResultsFile) -> Comparison:
 
 
 def made_by(result: ResultsFile) -> str:
-    """What ran, what compiled it, and how."""
+    """Return the interpreter, the compiler and its flags."""
     interpreter = result["interpreter"]
     flags = " ".join(interpreter["flags"].values())
     return f"CPython {interpreter['version']} and {result['atomicx']['compiler']} {flags}"
 
 
 def count(options: argparse.Namespace) -> int:
-    """Count, and write a results file or compare with it; returns the exit status."""
+    """Count, and write a results file or compare with it. Returns the exit status."""
     try:
         now = results.circumstances() | {"cases": recorded(counts())}
     except Uncounted as error:

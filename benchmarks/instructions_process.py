@@ -1,7 +1,7 @@
 """The process that callgrind watches: instructions_process.py FLOOR
 
-Runs each case for two lengths, with a mark before, between and after them, and that some times over. Prints
-what it ran.
+Runs each case for two lengths, with a mark before, between and after them, and repeats that a few times.
+Prints what it ran.
 """
 
 import gc
@@ -15,13 +15,13 @@ from atomicx.bench.operations import own_cases
 
 from . import floor
 
-# What an allocation takes depends a little on where the block lies: whether it is the last one free of its
-# pool, say. So each case is run some times, each time elsewhere, and what counts is the least.
+# The cost of an allocation depends a little on where the block is, for example if it is the last free one in
+# its pool. So each case is run a few times, each time elsewhere in memory, and the minimum counts.
 REPETITIONS = 3
 SIZES = range(8, 512, 16)
 BLOCKS = 700
 
-# Turns of the loop, each of ten operations. In the first ones the interpreter adapts its code.
+# Turns of the loop, with ten operations each. During the first ones the interpreter adapts its code.
 WARM_UP, SHORT, LONG = 200, 100, 300
 
 
@@ -29,7 +29,7 @@ def main(path: str) -> None:
     module = floor.load(Path(path))
     cases = [*floor.floor_cases(module), *own_cases()]
     gc.collect()
-    # A threshold never reached, since disabled it would be asked at each object whether it was.
+    # A threshold that is never reached. If disabled, the collector would check that at each new object.
     gc.set_threshold(2**31 - 1)
     ran: list[tuple[str, int]] = []
     in_use: list[bytes] = []
@@ -39,7 +39,7 @@ def main(path: str) -> None:
             in_use += map(bytes, SIZES)
             objects = case.make()
             loop, count = compiled(case, objects)
-            # The same None every time: a range would make numbers, and some of them are cheaper than others.
+            # The same None each time: a range would make numbers, some of which are cheaper than others.
             turns = [itertools.repeat(None, length) for length in (WARM_UP, SHORT, LONG)]
             loop(turns[0], **objects)
             module.mark()

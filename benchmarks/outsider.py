@@ -1,7 +1,7 @@
 """The package on PyPI that is also called atomicx, and has nothing to do with this one.
 
-Two packages of one name cannot be imported together, so it lies in a folder of its own and is measured in a
-process of its own.
+Two packages of the same name cannot be imported together, so it is installed in a folder of its own and
+measured in a process of its own.
 """
 
 import sys
@@ -18,11 +18,11 @@ FOLDER = Path(sys.prefix) / "share" / "atomicx-benchmarks" / NAME
 
 
 def outsider_cases() -> list[Case]:
-    """Its operations, by the names of ours."""
+    """Return its operations, under the names of ours."""
 
     def case(jobs: str, type_name: str, *calls: str) -> Case:
         statements = tuple(f"cell.{call}" for call in calls)
-        # What is made here is never used: the process makes its own, by the name of the type.
+        # The object made here is never used: the process makes its own, by the name of the type.
         return Case(
             SUBJECT, tuple(jobs.split()), f"PyPI's {type_name}.{calls[0]}", statements, dict, note=NOTE
         )
@@ -50,7 +50,7 @@ def outsider_cases() -> list[Case]:
 
 
 class OutsiderProcess(ApartProcess):
-    """The process in which the package of this folder is measured."""
+    """The process in which the package in this folder is measured."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
         super().__init__("outsider", str(folder))

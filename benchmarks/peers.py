@@ -1,4 +1,4 @@
-"""Installs the peers that there are for this interpreter: python -m benchmarks peers."""
+"""Installs the peers that are available for this interpreter: python -m benchmarks peers."""
 
 import argparse
 import subprocess
@@ -16,7 +16,7 @@ def requirements() -> list[str]:
 
 
 def install(requirement: str) -> str | None:
-    """None, or the last thing that pip said."""
+    """Install a requirement. Returns None, or pip's last error."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     command += ["--only-binary=:all:", requirement]
     if requirement == NAME:
@@ -29,7 +29,7 @@ def install(requirement: str) -> str | None:
 
 
 def peers(_: argparse.Namespace) -> int:
-    """Installs all of them, one after the other. A peer that does not install is no failure."""
+    """Install all peers, one after the other. It is not a failure if one does not install."""
     if sys.prefix == sys.base_prefix:
         print("this installs packages: run it in a virtual environment", file=sys.stderr)
         return 1

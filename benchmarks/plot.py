@@ -1,6 +1,6 @@
-"""Draws the plots of the documents from the results files, or checks that they are drawn from them.
+"""Draws the documents' plots from the results files, or checks that they match the results files.
 
-The same results give the same bytes, with the version of matplotlib that the extra `benchmarks` names. Text
+The same results give the same bytes, with the version of matplotlib that the extra `benchmarks` pins. Text
 stays text, and the colours are readable on a light page and on a dark one.
 """
 
@@ -35,7 +35,7 @@ STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
 }
 
-# The job, and what it is called in the plot.
+# The job, and its name in the plot.
 JOBS = (
     ("int.inc", "count one"),
     ("int.load", "read"),
@@ -44,7 +44,7 @@ JOBS = (
     ("ref.load", "read a reference"),
     ("inflight", "count in and out of a block"),
 )
-# What is longer is cut there, and says so.
+# Longer bars are cut here, and marked as cut.
 LONGEST = 40.0
 
 SCALING = (
@@ -68,7 +68,7 @@ def color_of(case: dict[str, Any]) -> str:
 
 
 def costs(result: ResultsFile) -> Figure:
-    """What a job costs, ours and everybody else's, in calls of an empty method."""
+    """Plot what a job costs with ours and with each alternative, in calls of an empty method."""
     floor = by_name(result)[NOTHING]["median_ns"]
     bars: list[tuple[str, float, str]] = []
     for job, name in JOBS:
@@ -92,7 +92,7 @@ def costs(result: ResultsFile) -> Figure:
 
 
 def _bars(axes: Axes, bars: list[tuple[str, float, str]], longest: float) -> None:
-    """Bars from the top down; one without a colour is a heading."""
+    """Draw bars from the top down; one without a colour is a heading."""
     places = range(len(bars))
     lengths = [min(value, longest) for _, value, _ in bars]
     axes.barh(places, lengths, color=[color or "none" for _, _, color in bars], height=0.72)
@@ -109,12 +109,12 @@ def _bars(axes: Axes, bars: list[tuple[str, float, str]], longest: float) -> Non
 
 
 def _label(axes: Axes, x: float, y: float, text: str) -> None:
-    """A text to the right of a bar's end."""
+    """Write a text to the right of a bar's end."""
     axes.annotate(text, (x, y), xytext=(4, 0), textcoords="offset points", va="center", fontsize=9)
 
 
 def scaling(result: ResultsFile) -> Figure:
-    """What two threads do together, beside what one does alone."""
+    """Plot what two threads do together, compared with what one does alone."""
     index = by_name(result)
     kinds = (("one object", 1.0), ("private objects", 0.45))
     rows = [(name, {kind: index.get(f"{name}, 2 threads, {kind}") for kind, _ in kinds}) for name in SCALING]
@@ -141,14 +141,14 @@ def scaling(result: ResultsFile) -> Figure:
 
 
 def svg(figure: Figure) -> str:
-    """The same bytes for the same figure."""
+    """Return the figure as SVG: the same bytes for the same figure."""
     written = io.StringIO()
     figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return "\n".join(line.rstrip() for line in written.getvalue().splitlines()) + "\n"
 
 
 def drawn(known: list[ResultsFile], services: list[ResultsFile]) -> dict[str, str]:
-    """Every plot by the name of its file, of results of times and of the services."""
+    """Return every plot by the name of its file, from the results of times and of the services."""
     plots: dict[str, Callable[[ResultsFile], Figure]] = {"costs": costs, "threads": scaling}
     with matplotlib.rc_context(STYLE):
         found = {
@@ -163,7 +163,7 @@ def drawn(known: list[ResultsFile], services: list[ResultsFile]) -> dict[str, st
 
 
 def plot(*, check: bool, folder: Path = FOLDER, output: Path = PLOTS) -> int:
-    """Draw the plots, or only compare; returns the exit status."""
+    """Draw the plots, or only compare. Returns the exit status."""
     wanted = drawn(read(TIMES, folder), read(SERVICES, folder))
     there = {path.name: path.read_text(encoding="utf-8") for path in output.glob("*.svg")}
     stale = sorted(name for name in {*wanted, *there} if wanted.get(name) != there.get(name))

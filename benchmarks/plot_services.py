@@ -1,4 +1,4 @@
-"""The plots of the services under wrk: what they did at each load, and how long it took."""
+"""The plots of the services under wrk: what they did under each load, and how long it took."""
 
 from typing import Any
 
@@ -13,7 +13,8 @@ SERVED, SHED = "#2f81f7", "#c2772b"
 
 
 def under_load(result: ResultsFile) -> Figure:
-    """A row a service: on the left answers a second, on the right which share of them took how long."""
+    """Plot one row per service: on the left answers per second, on the right the shares of their
+    latencies."""
     names = list(dict.fromkeys(case["service"] for case in result["cases"]))
     figure = Figure(figsize=(9, 3.4 * len(names) + 0.4), layout="constrained")
     rows = figure.subplots(len(names), 2, squeeze=False)
@@ -49,7 +50,8 @@ def _throughput(axes: Axes, cases: list[dict[str, Any]]) -> None:
 
 
 def _latencies(axes: Axes, cases: list[dict[str, Any]]) -> None:
-    """A column a load, a row a bucket; the stronger the colour, the larger the share of that status."""
+    """Draw one column per load and one row per bucket; a stronger colour means a larger share of the
+    status."""
     bounds = list(dict.fromkeys(bound for case in cases for of in case["latencies"].values() for bound in of))
     for place, case in enumerate(cases):
         for status, color, shift in (("200", SERVED, -0.35), ("503", SHED, 0.0)):
@@ -63,7 +65,7 @@ def _latencies(axes: Axes, cases: list[dict[str, Any]]) -> None:
                     axes.add_patch(field)
     axes.set_xlim(-0.6, len(cases) - 0.4)
     axes.set_ylim(0, len(bounds))
-    # A bound is the line between two buckets.
+    # Each bound is the line between two buckets.
     axes.set_yticks(range(1, len(bounds)), [in_milliseconds(bound) for bound in bounds[:-1]])
 
 

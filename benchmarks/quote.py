@@ -1,6 +1,6 @@
-"""Quotes the results files where the documentation shows figures, or checks that it quotes them right.
+"""Puts figures from the results files into the documentation, or checks that they are correct.
 
-A figure stands between two markers and nowhere else, so no number in the text can grow old unseen:
+Figures are only between two markers, so no number in the text can become outdated unnoticed:
 
     <!-- figures: brief -->
     <!-- figures: end -->
@@ -16,12 +16,12 @@ MARKED = re.compile(r"(<!-- figures: (?!end)(\w+) -->\n).*?(<!-- figures: end --
 
 
 def quoted(text: str, known: Results) -> str:
-    """The text with its figures replaced. Raises KeyError if a marker names no form."""
+    """Return the text with its figures replaced. Raises KeyError if a marker names an unknown form."""
     return MARKED.sub(lambda found: found[1] + FORMS[found[2]](known) + found[3], text)
 
 
 def documents() -> list[Path]:
-    """The documents that show figures."""
+    """Return the documents that show figures."""
     return [
         path
         for path in (TOP / "README.md", *sorted((TOP / "docs").glob("*.md")))
@@ -30,7 +30,7 @@ def documents() -> list[Path]:
 
 
 def quote(*, check: bool, folder: Path = FOLDER) -> int:
-    """Write the figures into the documents, or only compare; returns the exit status."""
+    """Write the figures into the documents, or only compare. Returns the exit status."""
     known = read_results(folder)
     if not known.times:
         print(f"no results in {folder.name}/: python -m benchmarks run")

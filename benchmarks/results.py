@@ -1,4 +1,4 @@
-"""The results files: what was measured, and where, with what, of which commit."""
+"""The results files: what was measured, where, with what, and at which commit."""
 
 import json
 import os
@@ -21,7 +21,7 @@ TIMES, INSTRUCTIONS, VARIANTS, SERVICES = "cpython", "instructions", "variants",
 
 
 def interpreter_name() -> str:
-    """As in 3.13 or 3.13t."""
+    """Return the short name of this interpreter, such as 3.13 or 3.13t."""
     return "{}.{}".format(*sys.version_info[:2]) + (
         "t" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""
     )
@@ -36,7 +36,7 @@ def processor() -> str:
 
 
 def git(*arguments: str) -> str | None:
-    """What git says, or None where this is no checkout, or a copy of one."""
+    """Return git's output, or None where this is not a checkout, or only a copy of one."""
     try:
         done = subprocess.run(["git", *arguments], cwd=TOP, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
@@ -45,7 +45,7 @@ def git(*arguments: str) -> str | None:
 
 
 def commit() -> str:
-    """The commit that was measured; marked if files of the package differ from it."""
+    """Return the commit that was measured, marked if files of the package differ from it."""
     measured = ("csrc", "src", "setup.py", "pyproject.toml", "benchmarks/*.py", "examples")
     changed = git("status", "--porcelain", "--", *measured)
     head = git("rev-parse", "HEAD")
@@ -59,12 +59,12 @@ def build_flags() -> dict[str, str]:
 
 
 def without_places(flags: str) -> str:
-    """The flags without those that say where things lie on the machine."""
+    """Return the flags without those that contain paths on this machine."""
     return " ".join(flag for flag in flags.split() if "/" not in flag)
 
 
 def circumstances() -> ResultsFile:
-    """What any results file begins with."""
+    """Return what every results file begins with."""
     return {
         "atomicx": {
             "version": atomicx.__version__,
@@ -85,19 +85,19 @@ def circumstances() -> ResultsFile:
 
 
 def as_json(content: ResultsFile) -> str:
-    """Indented, but with a case a line, so that two files can be compared by eye."""
+    """Return the content as JSON, with one case per line, so that two files can be compared by eye."""
     cases = content["cases"]
     head = json.dumps({**content, "cases": []}, indent=2).removesuffix("[]\n}")
     return head + "[\n" + ",\n".join(f"    {json.dumps(case)}" for case in cases) + "\n  ]\n}\n"
 
 
 def path_of(kind: str, folder: Path) -> Path:
-    """Where the results of this interpreter lie: of times, of instructions, of variants, or of services."""
+    """Return the path of this interpreter's results: of times, instructions, variants or services."""
     return folder / f"{kind}-{interpreter_name()}.json"
 
 
 def write(kind: str, content: ResultsFile, folder: Path) -> Path:
-    """Writes a results file; `content` has its cases last."""
+    """Write a results file; `content` has its cases last. Returns the path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = path_of(kind, folder)
     path.write_text(as_json(content))
@@ -105,5 +105,5 @@ def write(kind: str, content: ResultsFile, folder: Path) -> Path:
 
 
 def read(kind: str, folder: Path = FOLDER) -> list[ResultsFile]:
-    """The content of every results file of a kind, in the order of the interpreters' names."""
+    """Return the content of every results file of a kind, in the order of the interpreters' names."""
     return [json.loads(path.read_text()) for path in sorted(folder.glob(f"{kind}-*.json"))]

@@ -2,9 +2,9 @@
 a results file.
 
 The two need not agree to the last request: when wrk stops, each of its connections may be waiting for an
-answer. The service counts an answer before it sends it, and wrk when it has it whole; a connection has one
-request at a time. So of each status the service has counted at least as many as wrk, and of all together at
-most one a connection more. `cut_off` checks that.
+answer. The service counts an answer before it sends it, wrk once it has received it completely, and a
+connection has one request at a time. So for each status the service has counted at least as many as wrk, and
+in total at most one more per connection. `cut_off` checks that.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from atomicx._terminal import columns, shown_progress
 
 from . import results
 
-# What follows `python`, at the top of a clone.
+# The arguments of `python`, at the top of a clone.
 COMMANDS = {
     "WSGI": "-m gunicorn --chdir examples/services --threads 16 wsgi:application",
     "ASGI": "-m uvicorn --app-dir examples/services --no-access-log asgi:application",
@@ -38,11 +38,11 @@ BINDING = {"WSGI": "--bind 127.0.0.1:{}", "ASGI": "--port {}"}
 SCRIPT = Path(__file__).with_name("wrk.lua")
 
 CONNECTIONS = (1, 2, 4, 8, 16, 32)
-PATIENCE_SECONDS = 60.0  # until something counts as hung
+PATIENCE_SECONDS = 60.0  # after this, something counts as hung
 
 
 class Disagreement(Exception):
-    """What was counted cannot be what was sent."""
+    """What was counted does not fit what was sent."""
 
 
 class Totals(NamedTuple):
@@ -51,12 +51,12 @@ class Totals(NamedTuple):
     requests: dict[tuple[str, str], int]
     """By route and status."""
     buckets: dict[str, dict[str, int]]
-    """By status, then by bound: the latencies up to it, and above the bound before it."""
+    """By status, then by bound: the latencies up to this bound, and above the previous one."""
     in_flight: int
     working: int
 
     def by_status(self, route: str | None = None) -> dict[str, int]:
-        """The requests of a route, or all of them."""
+        """Return the requests of a route, or all requests, by status."""
         found: Counter[str] = Counter()
         for (each, status), count in self.requests.items():
             if route in (None, each):
@@ -64,7 +64,7 @@ class Totals(NamedTuple):
         return dict(found)
 
     def since(self, before: "Totals") -> "Totals":
-        """What came on top of an earlier total, without what is 0."""
+        """Return what was added since an earlier total, without zeros."""
         requests = Counter(self.requests)
         requests.subtract(before.requests)
         buckets = {}
@@ -77,7 +77,7 @@ class Totals(NamedTuple):
 
 
 def parsed(exposition: str) -> Totals:
-    """The totals in the text that /metrics answers with."""
+    """Return the totals in the text of an answer to /metrics."""
     from prometheus_client.parser import text_string_to_metric_families
 
     totals = Totals({}, {}, 0, 0)
@@ -98,7 +98,7 @@ def parsed(exposition: str) -> Totals:
 
 @dataclass
 class Service:
-    """One that runs, on loopback."""
+    """A running service, on loopback."""
 
     url: str
     process: subprocess.Popen[bytes]
@@ -111,10 +111,10 @@ class Service:
         return parsed(self.get("/metrics"))
 
     def at_rest(self) -> Totals:
-        """The totals when nothing is in flight and two scrapes in a row are the same.
+        """Return the totals once nothing is in flight and two scrapes in a row are the same.
 
-        A scrape reads one cell after the other. Totals that only grow, and that were read twice and had not
-        changed, were all there at the moment between the two.
+        A scrape reads one cell after the other. Totals that only grow, and were the same in two reads, all
+        held at the moment between the two.
         """
         before = self.totals()
 
@@ -127,7 +127,7 @@ class Service:
 
 
 def eventually(attempt: Callable[[], Totals | None]) -> Totals:
-    """What it returns as soon as that is not None. Raises TimeoutError if it takes a minute."""
+    """Repeat the attempt until it does not return None. Returns its result; TimeoutError after a minute."""
     until = time.monotonic() + PATIENCE_SECONDS
     while (found := attempt()) is None:
         if time.monotonic() > until:
@@ -144,9 +144,9 @@ def free_port() -> int:
 
 @contextmanager
 def service(name: str, environment: dict[str, str] | None = None) -> Iterator[Service]:
-    """Starts a service as its README does, on a free port; ends it afterwards.
+    """Start a service as its README does, on a free port, and end it afterwards.
 
-    If it does not come up or does not end well, what it said is printed, and it is a RuntimeError.
+    If it does not start or does not end cleanly, its output is printed, and RuntimeError is raised.
     """
     port = free_port()
     command = [sys.executable, *COMMANDS[name].split(), *BINDING[name].format(port).split()]
@@ -168,7 +168,7 @@ def service(name: str, environment: dict[str, str] | None = None) -> Iterator[Se
             eventually(answers)
             yield running
             process.terminate()
-            # uvicorn ends itself by the signal that it was sent, when it has done everything else.
+            # When it has done everything else, uvicorn ends itself with the signal that it was sent.
             if process.wait(PATIENCE_SECONDS) not in (0, -signal.SIGTERM):
                 raise RuntimeError(f"{name} ended with status {process.returncode}")
         except BaseException:
@@ -181,7 +181,7 @@ def service(name: str, environment: dict[str, str] | None = None) -> Iterator[Se
 
 
 class Sent(NamedTuple):
-    """What wrk sent, and had answered whole. The refused are those with a status of 400 or more."""
+    """What wrk sent and got complete answers to. Refused requests are those with a status of 400 or more."""
 
     completed: int
     refused: int
@@ -193,14 +193,14 @@ class Sent(NamedTuple):
 
 
 def wrk(url: str, connections: int, seconds: int) -> subprocess.Popen[str]:
-    """Starts wrk, on one thread. SIGINT ends it early; `sent` has the outcome."""
+    """Start wrk, on one thread. SIGINT ends it early; `sent` returns the outcome."""
     command = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s"]
     command += ["--script", str(SCRIPT), url]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def sent(process: subprocess.Popen[str]) -> Sent:
-    """Waits for wrk; what it sent. Raises RuntimeError if it failed."""
+    """Wait for wrk. Returns what it sent. Raises RuntimeError if it failed."""
     output, _ = process.communicate()
     if process.returncode:
         raise RuntimeError(f"wrk ended with status {process.returncode}: {output}")
@@ -208,10 +208,10 @@ def sent(process: subprocess.Popen[str]) -> Sent:
 
 
 def cut_off(by_wrk: Sent, counted: dict[str, int], connections: int) -> int:
-    """How many requests were counted, by status, whose answers wrk did not have when it stopped.
+    """Return how many of the counted requests had no complete answer yet when wrk stopped.
 
-    Raises Disagreement where fewer were counted than were answered, served or refused, or more than one a
-    connection above that.
+    Raises Disagreement if fewer were counted than were answered, either served or refused, or if more than
+    one per connection were counted above that.
     """
     refused = sum(count for status, count in counted.items() if int(status) >= 400)
     served = sum(counted.values()) - refused
@@ -225,7 +225,7 @@ def cut_off(by_wrk: Sent, counted: dict[str, int], connections: int) -> int:
 
 
 def check_latencies(totals: Totals) -> None:
-    """Raises Disagreement unless a latency was observed of each request that was counted, by status."""
+    """Raise Disagreement unless a latency was observed for each request that was counted, by status."""
     observed = {status: sum(counts.values()) for status, counts in totals.buckets.items()}
     if observed != totals.by_status():
         raise Disagreement(f"latencies {observed}, requests {totals.by_status()}")
@@ -233,7 +233,7 @@ def check_latencies(totals: Totals) -> None:
 
 @dataclass
 class Record:
-    """A service at one number of connections, in a results file."""
+    """A service under one number of connections, in a results file."""
 
     service: str
     connections: int
@@ -247,7 +247,7 @@ class Record:
 
 
 def load(running: Service, name: str, connections: int, seconds: int) -> Record:
-    """Sends for so long; returns what came of it. Raises Disagreement where the counts do not fit."""
+    """Send for this many seconds. Returns the record. Raises Disagreement where the counts do not fit."""
     before = running.at_rest()
     by_wrk = sent(wrk(running.url + "/", connections, seconds))
     counted = running.at_rest().since(before)
@@ -267,7 +267,8 @@ def load(running: Service, name: str, connections: int, seconds: int) -> Record:
 
 
 def services(options: argparse.Namespace) -> int:
-    """Both services at every number of connections; writes the results file, and returns the exit status."""
+    """Run both services under every number of connections, and write the results file. Returns the exit
+    status."""
     if shutil.which("wrk") is None:
         print("wrk is not installed; Debian's package is called wrk", file=sys.stderr)
         return 1

@@ -1,7 +1,7 @@
-"""A Counter that has its stripes from the start, and as many as it is told: what a counter costs once threads
-contended for it, without waiting until they do.
+"""A Counter that has a given number of stripes from the start. It shows what a counter costs once threads
+have contended for it, without waiting until they do.
 
-It is the shipped C module but for two lines, built for the measurement. With the GIL there are no stripes.
+It is the shipped C module with two edits, built for the measurement. With the GIL there are no stripes.
 """
 
 import atexit
@@ -47,14 +47,14 @@ STRIPED = Variant(
 
 @functools.cache
 def striped_module() -> ModuleType:
-    """The C module that the edits make, in a folder that is gone when the process ends."""
+    """Build and load the edited C module, in a folder that is removed when the process ends."""
     folder = Path(tempfile.mkdtemp(prefix="atomicx-striped-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return build(STRIPED, folder)
 
 
 def with_stripes(module: ModuleType, count: int) -> Any:
-    """A counter with so many stripes."""
+    """Return a counter with count stripes."""
     os.environ[WANTED] = str(count)
     try:
         return module.Counter()
@@ -63,12 +63,12 @@ def with_stripes(module: ModuleType, count: int) -> Any:
 
 
 def stripe_counts() -> list[int]:
-    """Every number of stripes that there can be."""
+    """Return every possible number of stripes."""
     return [1 << power for power in range(most_stripes().bit_length())]
 
 
 def striped_cases(module: ModuleType) -> list[Case]:
-    """The addition, to be tried with threads; and the load of as many stripes as there can be."""
+    """Return the addition, to be measured with threads, and the load for each possible number of stripes."""
     adds = Case(SUBJECT, ("striped.inc",), LABEL, ("cell.inc()",), lambda: {"cell": module.Counter()})
     loads = [
         Case(

@@ -1,4 +1,4 @@
-"""The tables of the documents, made from the results files. A column is an interpreter."""
+"""The tables of the documents, made from the results files, with one column per interpreter."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -13,7 +13,7 @@ from .floor import NOTHING
 from .floor import SUBJECT as FLOOR
 
 Record = dict[str, Any]
-# A case in the words of one results file, or None where that has none.
+# Returns the text of a case's table cell.
 CellText = Callable[[Record], str]
 
 BRIEF = (
@@ -23,7 +23,7 @@ BRIEF = (
     "Counter.inc()",
     "AtomicRef.load()",
 )
-# The rows of the table for users; one that no results file has is left out.
+# The rows of the table for users. A row that no results file has is left out.
 USUAL = (
     "AtomicInt.inc()",
     "AtomicInt.load()",
@@ -39,7 +39,7 @@ USUAL = (
     "Family[a, b].inc()",
     "SharedInt.inc()",
 )
-# Two threads of these show what limits them: the call, the cell, or neither.
+# With two threads, these show what limits them: the call, the cell, or neither.
 SCALED = (
     NOTHING,
     LOCKED,
@@ -50,7 +50,7 @@ SCALED = (
     "Counter.inc(), loop in C",
 )
 ABSENT = "-"
-# A name: Python, and how it is used.
+# The name of a case: Python code, then words that say how it is used.
 IN_WORDS = re.compile(
     r"(.*?)((?: of an? .*| with its .*|, loop in C.*|, \w+ access.*|, \d+ (?:threads?|stripe).*| in stripes.*"
     r"|, (?:installed|multiprocess|striped).*)?)"
@@ -58,7 +58,7 @@ IN_WORDS = re.compile(
 
 
 class Results(NamedTuple):
-    """The content of the results files: of times, of instructions, of variants and of services."""
+    """The content of the results files: of times, instructions, variants and services."""
 
     times: list[results.ResultsFile]
     instructions: list[results.ResultsFile]
@@ -78,7 +78,7 @@ def markdown(rows: list[list[str]]) -> str:
 
 
 def code(name: str) -> str:
-    """The name of a case in a document: what is Python in it, as such."""
+    """Return the name of a case for a document, with the Python in it marked as code."""
     found = IN_WORDS.fullmatch(name)
     python, words = found.groups() if found else (name, "")
     return f"`{python}`{words}" if re.search(r"[(\[]|\+=", python) else name
@@ -90,7 +90,7 @@ def build_name(result: results.ResultsFile) -> str:
 
 
 def source(known: list[results.ResultsFile]) -> str:
-    """Where and when the figures were measured, one sentence a machine."""
+    """Return where and when the figures were measured, for each machine."""
     machines = {
         f"{result['machine']['processor']}, {result['machine']['cores']} cores, "
         f"{result['date']}, commit {result['atomicx']['commit'][:12]}"
@@ -110,7 +110,7 @@ def nanoseconds(value: float) -> str:
 def grid(
     known: list[results.ResultsFile], heading: str, wanted: Callable[[Record], bool], cell: CellText
 ) -> str:
-    """A row for every wanted case that any results file has, in the order of the files."""
+    """Return a table with a row for every wanted case that any results file has, in the files' order."""
     indexed = [by_name(result) for result in known]
     names = dict.fromkeys(name for index in indexed for name, case in index.items() if wanted(case))
     rows = [[heading, *(build_name(result) for result in known)]]
@@ -125,7 +125,7 @@ def is_basic(case: Record) -> bool:
 
 
 def brief(known: Results) -> str:
-    """The price of the usual operations, and how many of each fit into the time of one locked addition."""
+    """Return the cost of the usual operations, and the speed-up of each over one locked addition."""
     indexed = [by_name(result) for result in known.times]
     rows = [["operation", *(build_name(result) for result in known.times)]]
     for name in (*BRIEF, LOCKED):
@@ -138,7 +138,7 @@ def brief(known: Results) -> str:
 
 
 def usual(known: Results) -> str:
-    """The price of the usual operations, and how many calls of an empty C method fit into it."""
+    """Return the cost of the usual operations, also as a multiple of an empty C method's call."""
 
     def cell(index: dict[str, Record], name: str) -> str:
         if name not in index:
@@ -154,7 +154,7 @@ def usual(known: Results) -> str:
 
 
 def floors(known: Results) -> str:
-    """What an empty C method costs."""
+    """Return what an empty C method costs."""
 
     def wanted(case: Record) -> bool:
         return case["subject"] == FLOOR and is_basic(case)
@@ -165,7 +165,7 @@ def floors(known: Results) -> str:
 
 
 def operations(known: Results) -> str:
-    """Every operation of ours, one thread: nanoseconds, the quartiles, and its ratio to its floor."""
+    """Return our operations with one thread: nanoseconds, quartiles, and the ratio to the floor."""
 
     def cell(case: Record) -> str:
         spread = f"{nanoseconds(case['lower_quartile_ns'])} to {nanoseconds(case['upper_quartile_ns'])}"
@@ -178,7 +178,7 @@ def operations(known: Results) -> str:
 
 
 def alternatives(known: Results) -> str:
-    """What else there is for the same jobs, and how many times as long it takes."""
+    """Return the alternatives for the same jobs, and how many times as long they take."""
     indexed = [by_name(result) for result in known.times]
     others = [case for index in indexed for case in index.values() if is_basic(case) and is_alternative(case)]
     names = {case["name"]: case for case in others}
@@ -191,7 +191,7 @@ def alternatives(known: Results) -> str:
 
 
 def notes(cases: Iterable[Record]) -> str:
-    """What there is to say of some of the cases; once for all of a maker's."""
+    """Return the notes on some of the cases, once for all cases of one package."""
     told: dict[str, list[Record]] = {}
     for case in cases:
         told.setdefault(case["note"], []).append(case)
@@ -208,7 +208,7 @@ def is_alternative(case: Record) -> bool:
 
 
 def equivalent(case: Record, indexed: Iterable[dict[str, Record]]) -> str | None:
-    """The name of the first operation of ours that does one of the jobs of this case."""
+    """Return the name of our first operation that does one of the jobs of this case."""
     return next(
         (
             name
@@ -229,7 +229,7 @@ def _beside(theirs: Record | None, ours: Record | None) -> str:
 
 
 def absences(known: list[results.ResultsFile]) -> str:
-    """Which packages were not there, and why."""
+    """Return which packages were absent, and why."""
     told = [
         f"{name} on CPython {result['interpreter']['name']} ({reason})"
         for result in known
@@ -239,7 +239,7 @@ def absences(known: list[results.ResultsFile]) -> str:
 
 
 def access(known: Results) -> str:
-    """Local variables, globals and attributes."""
+    """Return the costs with local variables, globals and attributes."""
     varied = {
         case["label"] for result in known.times for case in result["cases"] if case["access"] != "local"
     }
@@ -251,12 +251,12 @@ def access(known: Results) -> str:
 
 
 def threads(known: Results) -> str:
-    """Two threads and more: nanoseconds, and their throughput compared with that of one."""
+    """Return the costs with two and more threads: nanoseconds, and their throughput compared with one."""
     return grid(known.times, "operation", lambda case: case["threads"] > 1, _in_threads)
 
 
 def two_threads(known: Results) -> str:
-    """The same of two threads, for a few operations."""
+    """Return the same for two threads and a few operations."""
 
     def wanted(case: Record) -> bool:
         return case["label"] in SCALED and (case["threads"], case["access"]) == (2, "local")
@@ -269,7 +269,7 @@ def _in_threads(case: Record) -> str:
 
 
 def instructions(known: Results) -> str:
-    """The instructions of an operation, and its own part of them."""
+    """Return the instructions of each operation, and its own part of them."""
 
     def cell(case: Record) -> str:
         return f"{case['instructions']:.0f}" + ("" if case["own"] is None else f" ({case['own']:+.0f})")
@@ -278,7 +278,7 @@ def instructions(known: Results) -> str:
 
 
 def footprint(known: Results) -> str:
-    """The import, the size of a cell, and what a million of them take."""
+    """Return the costs of the import, of a cell, of a million cells, and of a large family."""
     found = [result["footprint"] for result in known.times]
 
     def row(what: str, *figures: object) -> list[str]:
@@ -313,7 +313,7 @@ def footprint(known: Results) -> str:
 
 
 def variants(known: Results) -> str:
-    """What was tried: how long an operation of each variant takes beside the shipped one's."""
+    """Return the variants that were tried, and how long an operation takes compared with the shipped one."""
 
     def cell(record: Record) -> str:
         return f"{record['ratio']:.2f} x" + ("" if record["beyond_spread"] else ", within the spread")
@@ -337,7 +337,7 @@ def variants(known: Results) -> str:
 
 
 def services(known: Results) -> str:
-    """What a service did at each load: answers a second, and how soon all but a few had theirs."""
+    """Return what a service did under each load: answers per second, and the latency of all but a few."""
 
     def cell(case: Record) -> str:
         served, shed = (f"{case[what] / case['seconds']:,.0f}" for what in ("served", "shed"))
@@ -356,7 +356,7 @@ def services(known: Results) -> str:
 
 
 def within(buckets: dict[str, int], share: float) -> str:
-    """The lowest bound, in seconds, that so large a share of the observations did not pass."""
+    """Return the lowest bound that at least this share of the observations did not exceed, as text."""
     wanted, below = share * sum(buckets.values()), 0
     for bound, count in buckets.items():
         below += count
@@ -367,7 +367,7 @@ def within(buckets: dict[str, int], share: float) -> str:
 
 
 def prediction(known: Results) -> str:
-    """The model's throughput for many cores, fed with what was measured without the GIL."""
+    """Return the model's throughput for many cores, fed with what was measured without the GIL."""
     result = next(result for result in known.times if not result["interpreter"]["gil"])
     near = model.measured_costs(by_name(result))
     far = near._replace(transfer=model.FAR_NS)

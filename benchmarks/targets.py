@@ -1,4 +1,4 @@
-"""What we want to reach, and whether the results files reach it. What is not met is explained by hand."""
+"""Our targets, and whether the results files meet them. Targets that are not met are explained by hand."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from .floor import NOTHING
 from .model import STRIPED
 from .results import ResultsFile
 
-# The figure of a results file, or None where it has none.
+# Returns a figure from a results file, or None if it has none.
 Figure = Callable[[ResultsFile], float | None]
 
 FRESH = "fresh int()"
@@ -22,7 +22,7 @@ ONE, PRIVATE = ", 2 threads, one object", ", 2 threads, private objects"
 
 @dataclass(frozen=True)
 class Target:
-    """A figure, and its limit with the GIL and without: None where nothing is demanded."""
+    """A figure, and its limits with and without the GIL: None where there is no target."""
 
     what: str
     figure: Figure
@@ -35,7 +35,7 @@ class Target:
         return self.with_gil if result["interpreter"]["gil"] else self.without_gil
 
     def met(self, result: ResultsFile) -> bool | None:
-        """None where nothing is demanded, or nothing was measured."""
+        """Return whether the target is met; None where there is no limit, or nothing was measured."""
         figure, limit = self.figure(result), self.limit(result)
         if figure is None or limit is None:
             return None
@@ -47,7 +47,7 @@ def nanoseconds(result: ResultsFile, name: str) -> float | None:
 
 
 def ratio(name: str, of: str) -> Figure:
-    """The time of a case beside that of another one."""
+    """Return the figure for the ratio of one case's time to another's."""
 
     def figure(result: ResultsFile) -> float | None:
         above, below = nanoseconds(result, name), nanoseconds(result, of)
@@ -57,12 +57,13 @@ def ratio(name: str, of: str) -> Figure:
 
 
 def recorded(name: str, key: str) -> Figure:
-    """What the record of a case has under a key."""
+    """Return the figure that the record of a case has under a key."""
     return lambda result: next((case[key] for case in result["cases"] if case["name"] == name), None)
 
 
 def compared(result: ResultsFile) -> list[dict[str, Any]]:
-    """Our operations with an equivalent of somebody else's, one thread and local variables."""
+    """Return our operations that have an equivalent in another package, with one thread and local
+    variables."""
     return [
         case
         for case in result["cases"]
@@ -73,7 +74,7 @@ def compared(result: ResultsFile) -> list[dict[str, Any]]:
 
 
 def slowest(result: ResultsFile) -> float | None:
-    """Our worst ratio to the fastest equivalent; 1 where the two are within their spread."""
+    """Return our worst ratio to the fastest equivalent, with 1 where the two are within their spread."""
     ratios = [
         min(case["of_alternative"], 1) if within_spread(case, result) else case["of_alternative"]
         for case in compared(result)
@@ -82,7 +83,7 @@ def slowest(result: ResultsFile) -> float | None:
 
 
 def within_spread(case: dict[str, Any], result: ResultsFile) -> bool:
-    """Whether the middle halves of the samples of a case and of its fastest equivalent overlap."""
+    """Return whether the middle halves of the samples of a case and its fastest equivalent overlap."""
     other = next(each for each in result["cases"] if each["name"] == case["alternative"])
     later, earlier = max(case, other, key=_lower), min(case, other, key=_lower)
     overlap: bool = later["lower_quartile_ns"] <= earlier["upper_quartile_ns"]
@@ -95,7 +96,8 @@ def _lower(case: dict[str, Any]) -> float:
 
 
 def beside_bare_loop(result: ResultsFile) -> float | None:
-    """fetch_add by two threads on one cell, less what the call and its result cost, beside additions in C."""
+    """Return fetch_add by two threads on one cell, minus the call and its result, relative to additions in
+    C."""
     whole = nanoseconds(result, f"AtomicInt.fetch_add(), loop in C{ONE}")
     call = nanoseconds(result, f"{FRESH}, loop in C{PRIVATE}")
     bare = nanoseconds(result, f"bare loop of atomic adds{ONE}")
@@ -103,7 +105,7 @@ def beside_bare_loop(result: ResultsFile) -> float | None:
 
 
 def crowd(result: ResultsFile) -> float | None:
-    """The throughput of 64 threads on one counter, beside that of two."""
+    """Return the throughput of 64 threads on one counter, relative to that of two."""
     many = recorded("Counter.inc(), loop in C, 64 threads, one object", "throughput")(result)
     two = recorded(f"Counter.inc(), loop in C{ONE}", "throughput")(result)
     return None if many is None or two is None else many / two
@@ -140,7 +142,7 @@ def _family_scales(what: str, label: str) -> Target:
 
 
 def large_family(key: str, scale: float = 1) -> Figure:
-    """What the footprint says of the family of 100,000 children."""
+    """Return a figure of the footprint, for the family of 100,000 children."""
 
     def figure(result: ResultsFile) -> float | None:
         found = result["footprint"].get("a_large_family", {}).get(key)
@@ -259,7 +261,7 @@ TARGETS = (
 
 
 def targets(known: list[ResultsFile]) -> str:
-    """The table, and below it what is slower than an equivalent."""
+    """Return the table, and below it our operations that are slower than an equivalent."""
     head = ["what", "target", *(f"CPython {result['interpreter']['name']}" for result in known)]
     body = [
         [target.what, wanted(target), *(reached(target, result) for result in known)] for target in TARGETS
@@ -270,7 +272,7 @@ def targets(known: list[ResultsFile]) -> str:
 
 
 def wanted(target: Target) -> str:
-    """The limit in words."""
+    """Return the limit in words."""
     side = "at least" if target.at_least else "at most"
     limits = [limit for limit in (target.with_gil, target.without_gil) if limit is not None]
     figures = " or ".join(f"{limit:g}" for limit in dict.fromkeys(limits))
@@ -282,7 +284,7 @@ def wanted(target: Target) -> str:
 
 
 def reached(target: Target, result: ResultsFile) -> str:
-    """The figure, and whether it is met: bold where it is not."""
+    """Return the figure, and whether the target is met: bold where it is not."""
     figure, met = target.figure(result), target.met(result)
     if figure is None:
         return "not measured"
@@ -293,7 +295,7 @@ def reached(target: Target, result: ResultsFile) -> str:
 
 
 def slower(result: ResultsFile) -> str:
-    """Which of our operations are slower than an equivalent, if any."""
+    """Return which of our operations are slower than an equivalent, if any."""
     known = [
         f"`{case['name']}` {case['of_alternative']:.2f} x `{case['alternative']}`"
         + (" (within the spread)" if within_spread(case, result) else "")

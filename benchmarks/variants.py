@@ -1,8 +1,8 @@
-"""Decisions put to the test: the C module in variants, each beside what is shipped, in one process.
+"""Tests decisions: variants of the C module, each compared with the shipped one, in one process.
 
 A variant differs from the shipped sources in one decision: in a few lines, or in the compiler's flags. Some
-are wrong, and measured only to know what being right costs. Each is built from a copy of the sources and
-loaded beside the others.
+are wrong, and measured only to know what correctness costs. Each is built from a copy of the sources and
+loaded next to the others.
 """
 
 import importlib.util
@@ -32,7 +32,8 @@ LARGE = 1 << 40
 
 @dataclass(frozen=True)
 class MeasuredOperation:
-    """What is measured of a variant; by a loop in C, with two threads on one object, where it says so."""
+    """An operation that is measured for a variant, perhaps by a loop in C, or by two threads on one
+    object."""
 
     label: str
     make: Callable[[ModuleType], Any]
@@ -81,7 +82,7 @@ FETCH_ADD_BY_TWO = MeasuredOperation(
 
 
 def contended(module: ModuleType) -> Any:
-    """A counter that two threads contended for, so that it is in stripes."""
+    """Return a counter that two threads have contended for, so that it is in stripes."""
     counter = module.Counter()
 
     def count() -> tuple[int, int]:
@@ -105,7 +106,7 @@ ANY = WITH_GIL + WITHOUT_GIL
 
 @dataclass(frozen=True)
 class Edit:
-    """One change of a file: the old text stands there once."""
+    """One change of a file, which contains the old text once."""
 
     file: str
     old: str
@@ -121,7 +122,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class Variant:
-    """What is different, and where it can matter."""
+    """What is different, and which operations it can affect."""
 
     name: str
     operations: tuple[MeasuredOperation, ...]
@@ -144,7 +145,7 @@ INT, STRIPES = "csrc/core/ax_int.h", "csrc/core/ax_stripe.h"
 
 
 def stripe_by(name: str, number: str) -> Variant:
-    """A variant in which something else picks the stripe of a thread."""
+    """Return a variant in which something else selects the stripe of a thread."""
     shipped = (
         "    uint64_t number = known_thread_number;\n"
         "    return number != 0 ? number : thread_number_learn();\n"
@@ -264,7 +265,7 @@ VARIANTS = (
 
 
 def build(variant: Variant | None, folder: Path) -> ModuleType:
-    """The C module in a variant (None: as it is), built in this folder and loaded."""
+    """Build a variant of the C module (None: as shipped) in this folder. Returns the loaded module."""
     tree = folder / "tree"
     for name in ("csrc", "src"):
         shutil.copytree(
@@ -288,12 +289,12 @@ def build(variant: Variant | None, folder: Path) -> ModuleType:
 
 
 def chosen(gil: bool, only: str = "") -> list[Variant]:
-    """The variants that say something with the GIL, or without it."""
+    """Return the variants that are meaningful with the GIL, or without it."""
     return [variant for variant in VARIANTS if gil in variant.gil and only in variant.name]
 
 
 def cases(variants: list[Variant], folder: Path) -> Iterator[Case]:
-    """Every operation of every variant, and as it is shipped."""
+    """Yield every operation of every variant, and of the shipped module."""
     asked = dict.fromkeys(operation for variant in variants for operation in variant.operations)
     with ThreadPoolExecutor(os.cpu_count()) as compilers:
         folders = [folder / f"variant{number}" for number in range(len(variants))]
@@ -305,7 +306,7 @@ def cases(variants: list[Variant], folder: Path) -> Iterator[Case]:
 
 
 def records(measured: harness.Measurement) -> list[dict[str, Any]]:
-    """One for each operation of a variant, with what the shipped one took in the same rounds."""
+    """Return one record per operation of a variant, with the time of the shipped one in the same rounds."""
     timings = {(case.subject, case.jobs[0]): measured.timings[case.name] for case in measured.cases}
     known = []
     for (subject, operation), timing in timings.items():
@@ -331,7 +332,7 @@ def records(measured: harness.Measurement) -> list[dict[str, Any]]:
 
 
 def table(known: list[dict[str, Any]]) -> list[tuple[str, ...]]:
-    """The records as lines of text."""
+    """Return the records as lines of text."""
     return [
         ("variant", "operation", "ns", "beside"),
         *(

@@ -1,5 +1,4 @@
-"""Checks a built site: every link within it leads somewhere, and no page requests anything from another
-server.
+"""Checks a built site: every link within it leads somewhere, and no page fetches from another server.
 
 Sphinx checks what it resolves itself. This reads what a browser reads: each page, with its navigation, and
 the style sheets.

@@ -40,8 +40,7 @@ return 1
 
 
 def drain(name, cell):
-    """Take out what the cell counted, as fields of the hash. Colons join the labels, so labels must not
-    contain any."""
+    """Take out what the cell counted, as fields of the hash. Colons join the labels: use none in them."""
     if isinstance(cell, Family):
         for labels, child in cell.items():
             yield from drain(":".join([name, *labels]), child)
@@ -86,8 +85,7 @@ class Flusher:
                     self._batch[field] = delta
 
     def _send(self):
-        """Send the batch. After a failure the server may have it or not, so the batch must not change any
-        more."""
+        """Send the batch. If that fails, the server may have it or not: it must not change any more."""
         if self._batch:
             fields = [part for pair in self._batch.items() for part in pair]
             self._apply(keys=self._keys, args=[self._producer, self._number, *fields])
