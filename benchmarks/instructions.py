@@ -70,7 +70,7 @@ def counts() -> dict[str, float]:
         command = [valgrind, "--tool=callgrind", "--dump-before=floor_mark", f"--callgrind-out-file={output}"]
         command += [sys.executable, "-m", "benchmarks.instructions_process", str(built(Path(folder)))]
         if (setarch := shutil.which("setarch")) is not None:
-            command[:0] = [setarch, "--addr-no-randomize"]  # hash tables order some objects by address
+            command[:0] = [setarch, "--addr-no-randomize"]  # addresses decide the order of some look-ups
         done = subprocess.run(
             command,
             cwd=results.TOP,

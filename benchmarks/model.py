@@ -63,8 +63,7 @@ def throughput(threads: int, think_ns: float, services_ns: Sequence[float]) -> f
 
 
 def one_line(threads: int, costs: Costs, visits: int = 1) -> float:
-    """Return the throughput of threads that meet on one line, `visits` times per operation, relative to one
-    thread."""
+    """Return the throughput on one line, with `visits` to it per operation, relative to one thread."""
     if threads == 1:
         return 1.0
     return throughput(threads, costs.call, [costs.transfer * visits]) * costs.call
@@ -130,8 +129,7 @@ TWO = ", 2 threads, one object"
 
 
 def measured_costs(cases: Cases) -> Costs:
-    """Return the costs from a results file. Two threads that only add keep a line busy, which serves them in
-    turn."""
+    """Return the costs in a results file. Two threads that only add keep their line busy."""
     return Costs(cases[LOOPED]["median_ns"], cases[BARE + TWO]["median_ns"] / 2)
 
 

@@ -13,8 +13,7 @@ SERVED, SHED = "#2f81f7", "#c2772b"
 
 
 def under_load(result: ResultsFile) -> Figure:
-    """Plot one row per service: on the left answers per second, on the right the shares of their
-    latencies."""
+    """Plot one row per service: answers per second on the left, shares of the latencies on the right."""
     names = list(dict.fromkeys(case["service"] for case in result["cases"]))
     figure = Figure(figsize=(9, 3.4 * len(names) + 0.4), layout="constrained")
     rows = figure.subplots(len(names), 2, squeeze=False)
@@ -50,8 +49,7 @@ def _throughput(axes: Axes, cases: list[dict[str, Any]]) -> None:
 
 
 def _latencies(axes: Axes, cases: list[dict[str, Any]]) -> None:
-    """Draw one column per load and one row per bucket; a stronger colour means a larger share of the
-    status."""
+    """Draw one column per load, one row per bucket; a stronger colour is a larger share of that status."""
     bounds = list(dict.fromkeys(bound for case in cases for of in case["latencies"].values() for bound in of))
     for place, case in enumerate(cases):
         for status, color, shift in (("200", SERVED, -0.35), ("503", SHED, 0.0)):

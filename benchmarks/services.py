@@ -267,8 +267,7 @@ def load(running: Service, name: str, connections: int, seconds: int) -> Record:
 
 
 def services(options: argparse.Namespace) -> int:
-    """Run both services under every number of connections, and write the results file. Returns the exit
-    status."""
+    """Run both services under every load, and write the results file. Returns the exit status."""
     if shutil.which("wrk") is None:
         print("wrk is not installed; Debian's package is called wrk", file=sys.stderr)
         return 1

@@ -62,8 +62,7 @@ def recorded(name: str, key: str) -> Figure:
 
 
 def compared(result: ResultsFile) -> list[dict[str, Any]]:
-    """Return our operations that have an equivalent in another package, with one thread and local
-    variables."""
+    """Return our operations with an equivalent in another package, for one thread and local variables."""
     return [
         case
         for case in result["cases"]
@@ -96,8 +95,7 @@ def _lower(case: dict[str, Any]) -> float:
 
 
 def beside_bare_loop(result: ResultsFile) -> float | None:
-    """Return fetch_add by two threads on one cell, minus the call and its result, relative to additions in
-    C."""
+    """Return two threads' fetch_add, minus the call and its result, relative to bare additions in C."""
     whole = nanoseconds(result, f"AtomicInt.fetch_add(), loop in C{ONE}")
     call = nanoseconds(result, f"{FRESH}, loop in C{PRIVATE}")
     bare = nanoseconds(result, f"bare loop of atomic adds{ONE}")

@@ -32,8 +32,7 @@ LARGE = 1 << 40
 
 @dataclass(frozen=True)
 class MeasuredOperation:
-    """An operation that is measured for a variant, perhaps by a loop in C, or by two threads on one
-    object."""
+    """An operation that is measured for a variant; by a loop in C, or by two threads, where it says so."""
 
     label: str
     make: Callable[[ModuleType], Any]
@@ -348,7 +347,7 @@ def table(known: list[dict[str, Any]]) -> list[tuple[str, ...]]:
 
 
 def measure(rounds: int, sample_seconds: float, only: str, progress: harness.Progress) -> harness.Measurement:
-    """All of the variants whose name contains `only`, and what is shipped."""
+    """Measure all variants whose name contains `only`, and the shipped module."""
     gil = getattr(sys, "_is_gil_enabled", lambda: True)()
     with TemporaryDirectory(prefix="atomicx-variants-") as folder:
         return harness.measure(

@@ -715,7 +715,7 @@
     "\n" \
     "family.inc(\"GET\", 200) does what family[\"GET\", 200].inc() does, in one call. The child is not handed out,\n" \
     "so threads that count under the same labels do not contend for its reference count. dec, add, store and\n" \
-    "observe do the same with the child's operation of that name. If the children lack that operation, it call\n" \
+    "observe do the same with the child's operation of that name. If the children lack that operation, the call\n" \
     "raises AttributeError. A call that fails may have made a new child, at zero. These operations ignore a\n" \
     "subclass's __getitem__.\n" \
     "\n" \

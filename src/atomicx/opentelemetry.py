@@ -121,9 +121,8 @@ class _Source:
             return None
 
     def totals(self) -> _Look:
-        """Return what has been counted. It never goes back: where a child was removed and made anew, the
-        total of the previous child is added, because to the SDK the same attributes are the same series.
-        Lock-free."""
+        """Return what has been counted. It never goes back: where a child was removed and made anew, its
+        predecessor's total is added, since to the SDK the same attributes are the same series. Lock-free."""
         cells: dict[Labels, Any] = {}
 
         def see(before: _Seen) -> _Seen:
@@ -227,9 +226,8 @@ def _instrument(kind: str, name: str, unit: str, look: Callable[[], _Look]) -> _
 
 
 class _Callbacks(list[Any]):
-    """The callbacks of an instrument to be made. Making it iterates over them. If the SDK already has an
-    instrument of this name, kind, unit and description, it does not: it returns that one, and would never
-    call these."""
+    """The callbacks of an instrument to be made. Making it iterates over them. The SDK does not if it already
+    has one of this name, kind, unit and description: it returns that one, and would never call these."""
 
     taken = False
 
@@ -373,8 +371,7 @@ class Collector:
             self._places.pop(name).store(None)
 
     def _place(self, instrument: _Instrument, description: str) -> _Place:
-        """Return the place of an SDK instrument with nothing to observe: an unregistered one, or a new
-        one."""
+        """Return the place of an SDK instrument with nothing to observe: unregistered, or new."""
         made_before = _places_of(self._meter)
         key = instrument.name.lower(), instrument.kind, instrument.unit, description
         place = made_before.get(key)

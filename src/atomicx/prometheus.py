@@ -110,9 +110,8 @@ class _Created:
         self._state = AtomicRef(_State(time.time(), {}))
 
     def look(self, children: Callable[[], Iterable[tuple[Labels, Any]]]) -> list[tuple[Labels, Any, float]]:
-        """Return each child with its time. A child that was removed and made anew is another child, later
-        than the first. Overlapping scrapes get the same times. No time goes back, even if the clock does.
-        Lock-free."""
+        """Return each child with its time. A child that was removed and made anew is a new one, with a later
+        time. Overlapping scrapes get the same times. No time goes back, even if the clock does. Lock-free."""
         found: list[tuple[Labels, Any, float]] = []
 
         def see(before: _State) -> _State:

@@ -13,8 +13,7 @@ reprs_running: set[tuple[int, int]] = set()
 
 
 def shown_once(shown: object, show: Callable[[], str], again: str) -> str:
-    """Return show(), or `again` if it is running for this object in this thread already: it would never
-    end."""
+    """Return show(), or `again` if this thread is running it for this object already: it would never end."""
     visit = (id(shown), get_ident())
     if visit in reprs_running:
         return again

@@ -147,7 +147,7 @@ class Family(Cell):
 
     family.inc("GET", 200) does what family["GET", 200].inc() does, in one call. The child is not handed out,
     so threads that count under the same labels do not contend for its reference count. dec, add, store and
-    observe do the same with the child's operation of that name. If the children lack that operation, it call
+    observe do the same with the child's operation of that name. If the children lack that operation, the call
     raises AttributeError. A call that fails may have made a new child, at zero. These operations ignore a
     subclass's __getitem__.
 
