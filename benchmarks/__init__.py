@@ -1,2 +1,1 @@
-"""What atomicx costs, compared with what it replaces. See docs/measurements.md and `python -m benchmarks
---help`."""
+"""Measures atomicx and what it replaces. See docs/measurements.md and `python -m benchmarks --help`."""

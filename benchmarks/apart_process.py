@@ -1,7 +1,7 @@
 """A process for cases that cannot be measured in the main one: apart_process.py HARNESS KIND ARGUMENT
 
-Reads one JSON value per line. A list describes a case, and the answer is a number, which then requests a
-sample.
+Reads one JSON value per line. A list describes a case and is answered with a number; that number, sent back,
+requests a sample.
 """
 
 import gc

@@ -129,7 +129,7 @@ TWO = ", 2 threads, one object"
 
 
 def measured_costs(cases: Cases) -> Costs:
-    """Return the costs in a results file. Two threads that only add keep their line busy."""
+    """Return a results file's costs. Two threads that only add keep a line busy: it serves them in turn."""
     return Costs(cases[LOOPED]["median_ns"], cases[BARE + TWO]["median_ns"] / 2)
 
 

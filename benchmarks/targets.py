@@ -95,7 +95,7 @@ def _lower(case: dict[str, Any]) -> float:
 
 
 def beside_bare_loop(result: ResultsFile) -> float | None:
-    """Return two threads' fetch_add, minus the call and its result, relative to bare additions in C."""
+    """Return two threads' fetch_add on one cell, minus call and result, relative to additions in C."""
     whole = nanoseconds(result, f"AtomicInt.fetch_add(), loop in C{ONE}")
     call = nanoseconds(result, f"{FRESH}, loop in C{PRIVATE}")
     bare = nanoseconds(result, f"bare loop of atomic adds{ONE}")

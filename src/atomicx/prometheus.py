@@ -264,7 +264,7 @@ class _Segment:
         return []
 
     def collect(self) -> Iterable[Metric]:
-        """Register what is new and remove what is gone. Returns the new metrics, whose turn has passed."""
+        """Register new metrics, remove old ones. Returns the new ones, which this scrape would miss."""
         new: list[_Exported] = []
         found: set[str] = set()
         try:
