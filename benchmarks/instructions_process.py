@@ -29,7 +29,7 @@ def main(path: str) -> None:
     module = floor.load(Path(path))
     cases = [*floor.floor_cases(module), *own_cases()]
     gc.collect()
-    # A threshold that is never reached. If disabled, the collector would check that at each new object.
+    # A threshold that is never reached: a disabled collector is asked at each new object if it is disabled.
     gc.set_threshold(2**31 - 1)
     ran: list[tuple[str, int]] = []
     in_use: list[bytes] = []

@@ -124,8 +124,8 @@
     "An atomic double-precision number.\n" \
     "\n" \
     "Values and operands are floats, or anything with __float__ or __index__; a str is a TypeError.\n" \
-    "Comparisons are by bits: a NaN equals itself, so that a loop over NaN ends, and 0.0 is not -0.0. So == on\n" \
-    "the witness of compare_exchange does not tell the outcome: loop on compare_and_set.\n" \
+    "Comparisons are by bits: a NaN equals itself, so that a loop over NaN ends, and 0.0 is not -0.0. So for\n" \
+    "NaN and zeros == on the witness of compare_exchange does not tell the outcome: loop on compare_and_set.\n" \
     "\n" \
     "Each operation is one step: linearizable, and sequentially consistent like C11's memory_order_seq_cst.\n" \
     "None waits for another thread, so all may be used in signal handlers, __del__, callbacks of the garbage\n" \

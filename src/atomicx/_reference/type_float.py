@@ -46,8 +46,8 @@ class AtomicFloat(Cell):
     """An atomic double-precision number.
 
     Values and operands are floats, or anything with __float__ or __index__; a str is a TypeError.
-    Comparisons are by bits: a NaN equals itself, so that a loop over NaN ends, and 0.0 is not -0.0. So == on
-    the witness of compare_exchange does not tell the outcome: loop on compare_and_set.
+    Comparisons are by bits: a NaN equals itself, so that a loop over NaN ends, and 0.0 is not -0.0. So for
+    NaN and zeros == on the witness of compare_exchange does not tell the outcome: loop on compare_and_set.
 
     Each operation is one step: linearizable, and sequentially consistent like C11's memory_order_seq_cst.
     None waits for another thread, so all may be used in signal handlers, __del__, callbacks of the garbage
