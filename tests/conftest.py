@@ -1,10 +1,10 @@
-"""What every test shares: the two backends, the report's header, and how Hypothesis runs.
+"""Shared by all tests: the two backends, the report's header, and how Hypothesis runs.
 
-A behaviour test asks for the fixture `backend` and so runs twice: over the C module and over the
-pure-Python twin. ATOMICX_PURE=1 leaves the twin alone, ATOMICX_PURE=0 the C module, and the header says so.
-What tests the twin by its name is marked so. What uses no cell is marked `one_run`: the matrix runs the tests
-with ATOMICX_PURE=0 and then with 1, and leaves it out of the second run.
-A C module that is missing or broken is an error of every test that wants it, never a skip.
+A behaviour test asks for the fixture `backend` and so runs twice: over the C module and over the pure-Python
+twin. ATOMICX_PURE=1 selects only the twin, ATOMICX_PURE=0 only the C module, and the header says so. A test
+that names the twin is marked accordingly. A test that uses no cell is marked `one_run`: the matrix runs the
+tests with ATOMICX_PURE=0 and then with 1, and leaves these out of the second run. If the C module is missing
+or broken, every test that needs it fails; none is skipped.
 """
 
 import gc
@@ -18,15 +18,15 @@ from types import ModuleType
 import pytest
 from hypothesis import given, settings, strategies
 
-# The import mode keeps the tests off the path; their helper modules (model) have to be found.
+# The import mode keeps the tests off the path, but their helper modules (model) have to be found.
 sys.path.insert(0, str(Path(__file__).parent))
 
 MODULES = {"c": "atomicx._core", "python": "atomicx._reference"}
 CHOICE = os.environ.get("ATOMICX_PURE")
 BACKENDS = {"0": ["c"], "1": ["python"]}.get(CHOICE or "", list(MODULES))
 
-# The same examples in every run, however slow the machine. `--hypothesis-profile brief` is for slow builds,
-# `--hypothesis-profile explore` looks for new ones.
+# Run the same examples every time, however slow the machine. `--hypothesis-profile brief` is for slow builds;
+# `--hypothesis-profile explore` looks for new examples.
 settings.register_profile("same", max_examples=40, derandomize=True, database=None, deadline=None)
 settings.register_profile("brief", max_examples=10, derandomize=True, database=None, deadline=None)
 settings.register_profile("explore", max_examples=2000, database=None, deadline=None)
@@ -53,13 +53,13 @@ def pytest_report_header(config: pytest.Config) -> str:
     backends += "; shared cells: " + ("c only, the others are deselected" if "c" in BACKENDS else "none")
     if config.option.markexpr:
         backends += f"; only tests that are marked: {config.option.markexpr}"
-    # The state of the GIL last: importing a backend could have switched it on.
+    # Read the state of the GIL last: importing a backend could have switched it on.
     return f"atomicx: CPython {platform.python_version()} {gil_state()}, backends: {backends}"
 
 
 def is_possible(item: pytest.Item) -> bool:
-    """Whether it is of a backend that is tested, and asks the twin for no shared cell: it has none, as
-    tests/shared/test_twin.py shows."""
+    """Return whether the test is for a backend under test, and does not ask the twin for a shared cell. The
+    twin has none, as tests/shared/test_twin.py shows."""
     if item.get_closest_marker("twin") and "python" not in BACKENDS:
         return False
     callspec = getattr(item, "callspec", None)
@@ -68,7 +68,7 @@ def is_possible(item: pytest.Item) -> bool:
 
 
 def wants_both_runs(item: pytest.Item) -> bool:
-    """Whether it is marked `one_run` though it is of a backend."""
+    """Return whether the test is marked `one_run` although it depends on a backend."""
     of_a_backend = item.get_closest_marker("twin") or "backend" in getattr(item, "fixturenames", ())
     return bool(item.get_closest_marker("one_run") and of_a_backend)
 
@@ -83,12 +83,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @given(strategies.none())
 def use_hypothesis(nothing: None) -> None:
-    """Have Hypothesis make its own source of random numbers. It warns when it sees nothing that refers to
-    that, and it sees nothing that is frozen."""
+    """Make Hypothesis create its own source of random numbers. It warns when it finds no reference to that
+    source, and it cannot see references from frozen objects."""
 
 
 def pytest_collection_finish() -> None:
-    """All that is there by now stays to the end, so collections need not go through it: tests make many."""
+    """Freeze all that exists by now, so that the many collections of the tests need not traverse it."""
     use_hypothesis()
     gc.collect()
     gc.freeze()
@@ -96,5 +96,5 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session", params=BACKENDS)
 def backend(request: pytest.FixtureRequest) -> ModuleType:
-    """The module under test: atomicx._core or atomicx._reference."""
+    """Return the module under test: atomicx._core or atomicx._reference."""
     return importlib.import_module(MODULES[request.param])

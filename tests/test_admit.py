@@ -1,4 +1,4 @@
-"""admit(limit): inside it is counted, or it is not, and outside all is as before."""
+"""admit(limit): a block is counted while inside, or refused, and afterwards everything is as before."""
 
 import contextlib
 import copy
@@ -187,7 +187,7 @@ def test_threads_never_pass_the_limit(backend: ModuleType) -> None:
 
 
 def test_threads_that_enter_one_admission(backend: ModuleType) -> None:
-    """One is inside at a time; the others are told, and count nothing."""
+    """One thread is inside at a time; the others are refused, and count nothing."""
     in_flight = backend.AtomicInt()
     guard = in_flight.admit(1)
     rounds, entered = 2000, backend.AtomicInt()

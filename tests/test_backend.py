@@ -1,4 +1,4 @@
-"""How the backend is chosen, and what the package's front names and imports."""
+"""How the backend is chosen, and which names the package exports and imports."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ import atomicx
 PACKAGE = Path(atomicx.__file__).parent
 PURE = os.environ.get("ATOMICX_PURE") == "1"
 
-# What stands for the C module in a copy of the package, since the real one always loads.
+# Replaces the C module in a copy of the package, since the real one always loads.
 WORKING = "from atomicx._reference import *\n"
 BROKEN = "raise ImportError('undefined symbol: PyNoSuchThing')\n"
 CRASHING = "raise RuntimeError('no memory for the module')\n"
@@ -22,7 +22,7 @@ WANTING = "import no_such_dependency\n"
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A folder with a copy of the package that has no C module."""
+    """Return a folder with a copy of the package that has no C module."""
     shutil.copytree(PACKAGE, tmp_path / "atomicx", ignore=shutil.ignore_patterns("_core.*", "__pycache__"))
     return tmp_path
 
@@ -46,7 +46,7 @@ def run(folder: Path, code: str, pure: str | None, *options: str) -> subprocess.
 
 
 def backend_of(folder: Path, core: str | None, pure: str | None) -> str:
-    """What atomicx.backend is, where importing it is silent, even with warnings as errors."""
+    """Return atomicx.backend, asserting that the import is silent even with warnings as errors."""
     if core is not None:
         (folder / "atomicx" / "_core.py").write_text(core)
     code = "import atomicx; print(atomicx.backend, repr(atomicx.AtomicInt(5)))"
@@ -58,7 +58,7 @@ def backend_of(folder: Path, core: str | None, pure: str | None) -> str:
 
 
 def failure_of(folder: Path, core: str | None, pure: str | None) -> str:
-    """The last line of the traceback."""
+    """Return the last line of the traceback."""
     if core is not None:
         (folder / "atomicx" / "_core.py").write_text(core)
     done = run(folder, "import atomicx", pure)
@@ -81,7 +81,7 @@ def test_the_c_module_where_there_is_one(copy: Path, pure: str | None) -> None:
 
 @pytest.mark.parametrize("core", [None, WORKING, BROKEN, CRASHING])
 def test_the_twin_on_demand(copy: Path, core: str | None) -> None:
-    """The C module is not even looked at."""
+    """The import does not even look for the C module."""
     assert backend_of(copy, core, "1") == "python"
 
 
@@ -183,7 +183,7 @@ def test_another_value_is_refused(copy: Path, pure: str) -> None:
 
 
 def imported(folder: Path, pure: str) -> set[str]:
-    """The modules that `import atomicx` adds, where nothing else was imported before."""
+    """Return the modules that `import atomicx` adds, if nothing else was imported before."""
     code = "import sys; before = {*sys.modules}; import atomicx; print(*{*sys.modules} - before)"
     done = run(folder, code, pure, "-S")
     assert done.returncode == 0, done.stderr
@@ -203,7 +203,7 @@ def test_the_front_imports_nothing_else(copy: Path) -> None:
 
 
 def standing_imports(folder: Path) -> set[str]:
-    """What `import os` adds, which site has imported long before, but for -S."""
+    """Return what `import os` adds. Without -S, site would already have imported it."""
     done = run(
         folder, "import sys; before = {*sys.modules}; import os; print(*{*sys.modules} - before)", None, "-S"
     )
@@ -212,7 +212,7 @@ def standing_imports(folder: Path) -> set[str]:
 
 
 def test_the_twin_imports_little(copy: Path) -> None:
-    # What math, operator, struct and types are made of differs from version to version.
+    # The modules behind math, operator, struct and types differ from version to version.
     light = {"__future__", "math", "math.integer", "operator", "struct", "types"}
     light |= {"_math_integer", "_operator", "_struct", "_types"}
     light |= {"bisect", "_bisect", "contextvars", "_contextvars"}

@@ -19,7 +19,7 @@ def test_message_of_what_is_not_a_truth_value(backend: ModuleType, value: Any) -
 
 
 def test_another_bool_is_told_by_its_module(backend: ModuleType) -> None:
-    """As numpy.bool: that "bool" is not accepted would tell nothing."""
+    """Named like numpy.bool: a message that "bool" is not accepted would not help."""
     other = type("bool", (), {"__module__": "numpy"})()
     with pytest.raises(TypeError, match=r"^AtomicBool takes True or False, not 'numpy\.bool'$"):
         backend.AtomicBool(other)

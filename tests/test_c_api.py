@@ -1,4 +1,4 @@
-"""The C API: what an extension does to cells is what Python does, and what it may not do is refused."""
+"""The C API: an extension's operations on cells are those of Python, and forbidden ones are refused."""
 
 import gc
 import importlib
@@ -136,7 +136,7 @@ def test_which_objects_are_taken(api: Any, kind: str) -> None:
 
 @NEEDS_C
 def test_a_wrong_object_is_refused_before_anything_happens(api: Any) -> None:
-    """By every function that takes one, and by each place of one that takes several."""
+    """Each function refuses it, in each of its parameters that take a cell."""
     cell, counter = atomicx.AtomicInt(3), atomicx.Counter(3)
     for function, arguments in [
         (api.int_store, (counter, 1)),
@@ -155,13 +155,13 @@ def test_a_wrong_object_is_refused_before_anything_happens(api: Any) -> None:
 
 @NEEDS_C
 def test_detached_calls_are_offered_where_the_cells_need_no_gil(api: Any) -> None:
-    # A free-threaded build has such cells even where the GIL was switched on.
+    # A free-threaded build has such cells even if the GIL was switched on.
     free_threaded = sysconfig.get_config_var("Py_GIL_DISABLED")
     assert api.flags() == (DETACHED if free_threaded else 0)
 
 
 class Cells:
-    """What a race of C loops works on."""
+    """The cells that C loops race on."""
 
     def __init__(self, api: Any, how: str) -> None:
         self.api = api
@@ -195,7 +195,7 @@ def test_the_race_would_show_a_split(api: Any) -> None:
 @pytest.mark.skipif(GIL, reason="with the GIL the operations need it")
 @pytest.mark.parametrize("how", ["detached", "stateless"])
 def test_threads_that_count_without_a_thread_state(api: Any, how: str) -> None:
-    """Beside one that has a thread state."""
+    """A thread without a thread state runs next to one that has one."""
 
     def one_of_each(cells: Cells) -> None:
         attached = Cells(api, "attached")
@@ -210,7 +210,7 @@ def test_threads_that_count_without_a_thread_state(api: Any, how: str) -> None:
 
 @NEEDS_C
 def test_references_stay_flat(api: Any) -> None:
-    """Those that an object of ours has, and those to what outlives every call."""
+    """References to one of our objects, and to what outlives every call."""
     cell, counter, wrong = atomicx.AtomicInt(), atomicx.Counter(), object()
     lasting = [atomicx.AtomicInt, atomicx.Counter, object, api.owner(), cell, counter, wrong, None]
 
@@ -259,7 +259,7 @@ def test_an_extension_owns_one_reference_and_gives_it_back() -> None:
 
 
 def doctored(folder: Path, old: str, new: str) -> Path:
-    """A folder with the header, changed."""
+    """Return a folder with a changed copy of the header."""
     text = HEADER.read_text(encoding="ascii")
     assert text.count(old) == 1
     (folder / "atomicx.h").write_text(text.replace(old, new), encoding="ascii")
@@ -272,7 +272,7 @@ def members_of_the_table() -> list[str]:
     return [re.sub(r"\s+", " ", member).strip() for member in code.split(";") if member.strip()]
 
 
-# Of the first version. It may be added to; a change here breaks every extension that was ever built.
+# The first version's table. It may be extended; a change here breaks every extension that was ever built.
 FIRST_MEMBERS = [
     "uint32_t abi_version",
     "uint32_t flags",
@@ -327,7 +327,7 @@ REFUSED = {
 
 @pytest.fixture(scope="module", params=REFUSED)
 def refused(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """An extension that was built with another header, and what its import has to say."""
+    """Build an extension with another header, and return what its import says."""
     old, new, message = REFUSED[request.param]
     folder = tmp_path_factory.mktemp(request.param)
     return build_in(folder, "c_api", doctored(folder, old, new)), message
@@ -367,7 +367,7 @@ def test_an_older_header_works(tmp_path: Path) -> None:
 
 
 def import_error(folder: Path, pure: str | None, before: str = "") -> str:
-    """The last line that an extension's import says, where atomicx is the one in the folder."""
+    """Return the last line that an extension's import prints, if atomicx is the one in the folder."""
     code = f"{before}from support.native import load, build; load('c_api', build('c_api'))"
     environment = {name: value for name, value in os.environ.items() if name != "ATOMICX_PURE"}
     environment |= {"PYTHONPATH": os.pathsep.join([str(folder), str(Path(__file__).parent)])}
@@ -389,7 +389,7 @@ def import_error(folder: Path, pure: str | None, before: str = "") -> str:
 def without_the_module(tmp_path: Path) -> Path:
     package = Path(atomicx.__file__).parent
     shutil.copytree(package, tmp_path / "atomicx", ignore=shutil.ignore_patterns("_core.*", "__pycache__"))
-    build("c_api")  # which the child then finds
+    build("c_api")  # the child finds it then
     return tmp_path
 
 
@@ -411,7 +411,7 @@ def test_a_c_module_that_fails_is_the_reason(without_the_module: Path) -> None:
 
 
 def test_the_twin_stays_the_reason(without_the_module: Path) -> None:
-    """Also where the C module is there, and nobody asks for the twin any more."""
+    """Even if the C module is there, and the twin is no longer requested."""
     (without_the_module / "atomicx" / "_core.py").write_text("")
     code = "import os, atomicx; del os.environ['ATOMICX_PURE']; "
     said = import_error(without_the_module, "1", before=code)
@@ -419,7 +419,7 @@ def test_the_twin_stays_the_reason(without_the_module: Path) -> None:
 
 
 def test_without_atomicx_the_import_fails(tmp_path: Path) -> None:
-    """And also where an older one is installed, or the other package of this name."""
+    """And even if an older atomicx is installed, or the other package of this name."""
     (tmp_path / "atomicx").mkdir()
     (tmp_path / "atomicx" / "__init__.py").write_text("def get_include(): return ''\n")
     build("c_api")

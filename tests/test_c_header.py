@@ -1,6 +1,6 @@
-"""The header of the C API compiles without a warning as C and C++, in every standard that it promises.
+"""The header of the C API compiles without a warning as C and C++, in every standard that it supports.
 
-.ci/compile.sh does the same for the headers of every interpreter, by more compilers.
+.ci/compile.sh does the same for the headers of every interpreter, with more compilers.
 """
 
 import shutil
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.one_run
 
 EVERY_WARNING = ["-Wall", "-Wextra", "-Wshadow", "-Werror", "-fsyntax-only"]
 LIMITED = "-DPy_LIMITED_API=0x030A0000"
-# Uses every function of the header, as both languages can.
+# Uses every function of the header, in code that both languages accept.
 USER = """
 #include "atomicx.h"
 
@@ -62,7 +62,7 @@ def compile_user(
 ) -> subprocess.CompletedProcess[str]:
     source = folder / "user"
     source.write_text(user)
-    # The interpreter's own headers may warn in an old standard; ours may not.
+    # The interpreter's own headers may warn in an old standard; ours must not.
     includes = [f"-I{atomicx.get_include()}", "-isystem", sysconfig.get_path("include")]
     command = [compiler(language), "-x", language, *EVERY_WARNING, *includes, *options, str(source)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
@@ -82,7 +82,7 @@ def test_it_compiles(tmp_path: Path, language: str, standard: str, limited: tupl
 
 @pytest.mark.parametrize("language", ["c", "c++"])
 def test_a_cell_of_the_other_type_is_an_error(tmp_path: Path, language: str) -> None:
-    """The two cells are types of their own, so that the compiler tells them apart."""
+    """The two cells are distinct types, so that the compiler can tell them apart."""
     wrong = USER.replace("->int_add(cell, 1)", "->counter_add(cell, 1)")
     assert wrong != USER
     done = compile_user(tmp_path, language, user=wrong)

@@ -1,4 +1,4 @@
-"""What all types have in common: identity, subclasses, weak references, and what they refuse."""
+"""What all types have in common: identity, subclasses, weak references, and refused operations."""
 
 import copy
 import gc
@@ -27,7 +27,7 @@ from model.check import check_operation
 from model.edges import edge_arguments
 
 every_type = pytest.mark.parametrize("model", (*CELLS, *SHARED_CELLS), ids=str)
-# Those that are made of a value; how the others are made is for tests/shared.
+# The types that are made from a value; tests/shared covers how the others are made.
 every_local_type = pytest.mark.parametrize("model", CELLS, ids=str)
 
 # A value that a cell of the type can hold and that is not its zero.
@@ -271,7 +271,7 @@ def test_cycle_through_a_subclass(backend: ModuleType, model: Model) -> None:
     assert reference() is None
 
 
-# What has no copy
+# Copies are refused
 
 
 @every_type
@@ -291,7 +291,7 @@ def test_no_copy(backend: ModuleType, model: Model, duplicate: Callable[[Any], A
 
 
 class Shelf:
-    """Where pickle finds a subclass by its name, so that nothing but the cell itself can refuse."""
+    """Lets pickle find a subclass by its name, so that only the cell itself can refuse."""
 
 
 @every_local_type
@@ -314,7 +314,7 @@ def test_subclasses_have_no_copy_either(
 
 
 class Nameless(type):
-    """Its classes have a number for a name."""
+    """Its classes have a number instead of a name."""
 
     __name__ = property(lambda cls: 5)  # type: ignore[assignment]
 
@@ -332,7 +332,7 @@ def test_a_flag_of_a_type_whose_name_is_no_str(backend: ModuleType) -> None:
         backend.AtomicBool().store(Nameless("Mine", (), {})())
 
 
-# What f-strings show
+# Formatting, as in f-strings
 
 SHOWN = [("AtomicInt", 1234567), ("AtomicFloat", 1234.5), ("AtomicBool", True), ("Counter", 1234567)]
 
@@ -359,7 +359,7 @@ def test_the_value_is_read_once(backend: ModuleType) -> None:
 
 
 def test_a_reference_shows_itself(backend: ModuleType) -> None:
-    """To show the object would hide that there is a cell."""
+    """Showing the object would hide that there is a cell."""
     assert str(backend.AtomicRef(5)) == f"{backend.AtomicRef(5)}" == "AtomicRef(5)"
 
 

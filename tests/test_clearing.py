@@ -1,5 +1,5 @@
-"""The end of cells: one that the collector has cleared can still be found, and loads: it holds None, not
-nothing; and a long chain of cells, one in the other, is released without a deep recursion.
+"""The end of cells. A cell that the collector has cleared can still be found and loaded: it holds None, not
+nothing. A long chain of cells, one inside the other, is released without deep recursion.
 """
 
 import gc
@@ -8,7 +8,7 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
-# A twin that was cleared has lost its attributes, as any object of a Python class.
+# A twin that was cleared has lost its attributes, like any object of a Python class.
 CLEARED_TWIN = AttributeError
 CHAIN = 100_000
 STACK_BYTES = 1024 * 1024
@@ -22,7 +22,7 @@ class Late:
         self.loaded = loaded
 
     def __del__(self) -> None:
-        # It must not refer to the cell, which would live on; the collector's own list finds it.
+        # It must not refer to the cell, which would then stay alive; the collector's own list finds it.
         for thing in gc.get_objects():
             if type(thing) is self.base:
                 with suppress(CLEARED_TWIN):
@@ -50,12 +50,12 @@ def test_a_cleared_cell_still_loads(backend: ModuleType) -> None:
     del cell
     gc.collect()
     gc.collect()
-    # Where the collector hides what it is clearing there is nothing to be found.
+    # If the collector hides what it is clearing, nothing is found.
     assert all(thing is None or isinstance(thing, Late) for thing in loaded)
 
 
 def test_a_long_chain_of_cells_is_released(backend: ModuleType) -> None:
-    """A recursion of this depth would overflow the small stack of the thread, and end the process."""
+    """Recursion of this depth would overflow the small stack of the thread, and end the process."""
 
     def release() -> None:
         chain = None

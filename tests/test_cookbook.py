@@ -1,7 +1,7 @@
-"""The recipes in docs/cookbook.md hold wherever one thread interrupts another.
+"""The recipes in docs/cookbook.md hold, wherever one thread interrupts another.
 
-With their atomic operation taken apart they do not, so these tests would see it.
-tests/test_documentation.py runs them as they stand there.
+With their atomic operation split in two they do not, so these tests can fail. tests/test_documentation.py
+runs the recipes unchanged.
 """
 
 import concurrent.futures.thread  # noqa: F401  (its locks are made at the import, not within an exploration)
@@ -26,15 +26,15 @@ RUN = re.compile(r"^(?:with ThreadPoolExecutor|thread = )", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Recipe:
-    """A block, by the operation that makes it right; two threads that use it; and what must come of them."""
+    """A block, by the operation that makes it right; two threads that use it; the required outcome."""
 
     operation: str
     apart: str
-    """The same in two steps."""
+    """The same operation in two steps."""
     a: Part
     holds: Callable[[Names, Any, Any], bool]
     b: Part | None = None
-    """The other thread's part, if it is not the same."""
+    """The other thread's part, if it differs."""
     given: Callable[[Names], object] = lambda names: None
     preemptions: int = 1
 
@@ -47,12 +47,12 @@ class Recipe:
 
 
 def work(names: Names) -> Callable[[], None]:
-    """What a request does while it is in flight: it looks how many are."""
+    """Return what a request does while it is in flight: it reads how many are."""
     return lambda: names.setdefault("seen", []).append(names["in_flight"].load())
 
 
 class SplitAdmission:
-    """admit() in two steps: it looks, and then it counts."""
+    """admit() in two steps: it checks, and then it counts."""
 
     def __init__(self, cell: Any, limit: int) -> None:
         self.cell = cell
@@ -124,7 +124,7 @@ RECIPES = [
     Recipe(
         "self.due_ns.compare_and_set(due_ns, start_ns + self.interval_ns)",
         "self.due_ns.store(start_ns + self.interval_ns) is None",
-        given=lambda names: names["limiter"].due_ns.store(1_090_000_000),  # one of the burst is left
+        given=lambda names: names["limiter"].due_ns.store(1_090_000_000),  # one request of the burst is left
         a=lambda names: names["limiter"].admit(),
         holds=lambda names, a, b: a != b,
     ),

@@ -1,7 +1,7 @@
 """The C core as shipped, without Python: every schedule of small programs, races, litmus tests, orders.
 
 See tests/core/README.md. Here the quick bounds run; `python tests/core/run.py explore --deep` goes further.
-Without a C compiler these tests fail, but for ATOMICX_PURE=1: who wants the twin alone needs none.
+Without a C compiler these tests fail, except with ATOMICX_PURE=1, since the twin alone needs no compiler.
 """
 
 import os
@@ -61,7 +61,7 @@ def test_each_algorithm_has_programs_and_controls(explorer: Path) -> None:
 
 
 def test_a_failure_is_told_with_its_schedule(explorer: Path, tmp_path: Path) -> None:
-    """The explorer on a core with one look at the slot, where it takes two."""
+    """Run the explorer on a core that looks at the slot once, where the real one looks twice."""
     broken = tmp_path / "core"
     shutil.copytree(run.CORE, broken)
     header = broken / "ax_ref.h"
@@ -125,15 +125,15 @@ WEAKER = re.compile(
 
 
 def code(path: Path) -> str:
-    """The text of a C file without its comments."""
+    """Return the text of a C file without its comments."""
     return re.sub(r"/\*.*?\*/|//[^\n]*", " ", path.read_text(), flags=re.DOTALL)
 
 
 def test_no_order_is_weaker_than_sequentially_consistent() -> None:
-    """So there is no weaker order whose argument would need a litmus test of its own.
+    """So no weaker order needs an argument and a litmus test of its own.
 
     The exception is CPython's: reading the fields of an object that may be gone, as CPython itself does on
-    free-threaded 3.13. Those reads are guesses: second-look-ordered.litmus has one.
+    free-threaded 3.13. Those reads are guesses, and second-look-ordered.litmus covers one.
     """
     found = {
         path: WEAKER.findall(code(path)) for folder in (run.CORE, BINDING) for path in folder.glob("*.[ch]")
@@ -150,7 +150,7 @@ def test_no_order_is_weaker_than_sequentially_consistent() -> None:
 
 
 def test_only_the_backends_touch_atomic_memory() -> None:
-    """Everywhere else a plain access would be a race; three functions write what nobody can see yet."""
+    """Everywhere else a plain access would be a race; three functions write what no other can see yet."""
     plain = re.compile(r"(?:->|\.)(?:bits|address)\b[^;]*;")
     found = {
         path.name: plain.findall(code(path))

@@ -1,4 +1,4 @@
-"""Counter beyond its table: drains, the end of the numbers, and what it refuses."""
+"""Counter beyond its table: drains, the limit of its values, and what it refuses."""
 
 from types import ModuleType
 from typing import Any
@@ -36,7 +36,7 @@ def test_message_of_a_total_that_does_not_fit(backend: ModuleType) -> None:
 
 
 def test_a_drain_makes_room_again(backend: ModuleType) -> None:
-    """However often the counter was full: what was drained does not count against the end."""
+    """However often the counter was full: drained counts do not use up the limit."""
     counter = backend.Counter(INT64_MAX)
     for _ in range(5):
         assert counter.drain() == INT64_MAX

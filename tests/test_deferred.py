@@ -1,4 +1,4 @@
-"""enable_deferred_refcount(): the same object back, and nothing broken, whatever it is given."""
+"""enable_deferred_refcount(): it returns the same object and breaks nothing, whatever it is given."""
 
 import gc
 import sys
@@ -44,8 +44,8 @@ def test_it_is_freed_by_the_collector_at_the_latest(backend: ModuleType, model: 
 
 
 def test_what_the_collector_untracks_is_freed_all_the_same(backend: ModuleType) -> None:
-    """Only the collector frees an object with a deferred count, if it still tracks the object by then. It
-    untracks tuples in which it tracks nothing, so those must not have one."""
+    """Only the collector frees an object with a deferred count, and only if it still tracks the object by
+    then. It untracks tuples that hold nothing tracked, so those must not get a deferred count."""
     freed = []
 
     class Last(int):  # without slots or a dict the collector does not track it

@@ -1,4 +1,4 @@
-"""Hypothesis drives a cell and its model through the same operations, and they never part."""
+"""Hypothesis drives a cell and its model through the same operations, and they must always agree."""
 
 import re
 from types import ModuleType
@@ -27,7 +27,7 @@ def rule_of(model: Model, operation: Operation) -> Any:
 
 
 def machine_of(backend: ModuleType, model: Model) -> type[RuleBasedStateMachine]:
-    """A machine with one rule a row of the table."""
+    """Return a state machine with one rule per row of the table."""
 
     def start(machine: Any) -> None:
         machine.cell = model.make(backend, model.initial)

@@ -1,5 +1,5 @@
 """The documents tell the truth: their code runs and prints what they say, their commands and links exist, and
-the API's tables are the API."""
+the tables of the API match the API."""
 
 import inspect
 import re
@@ -15,7 +15,7 @@ from support.extras import needs
 
 TOP = Path(__file__).parent.parent
 HABITS = [TOP / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")]
-# These have no text of their own: the site's start, which is the README, and the changes.
+# These have no text of their own: the start page of the site, which is the README, and the changes.
 OF_THE_SITE = {"index.md", "changes.md"}
 PAGES = [path for path in sorted((TOP / "docs").glob("*.md")) if path.name not in OF_THE_SITE]
 DOCUMENTS = [TOP / "README.md", *HABITS, *PAGES]
@@ -30,12 +30,12 @@ OPERATION = re.compile(r"`(\w+)\((.*?)\)`")
 NAMED = re.compile(r"`(Atomic(?:Int|Float|Bool|Ref)|Shared(?:Int|Float)|Counter|Histogram|Family)\.(\w+)")
 
 TEXTS = {path.relative_to(TOP).as_posix(): path.read_text(encoding="utf-8") for path in DOCUMENTS}
-# Here a block of Python continues those before it, and is run after them.
+# In these files a block of Python continues those before it, and is run after them.
 CONTINUED = {"docs/verify-your-own.md"}
 
 
 def program(name: str, found: re.Match[str]) -> str:
-    """What a block is run as."""
+    """Return the program that a block is run as."""
     language, block = found.groups()
     if name not in CONTINUED or language != "python":
         return str(block)
@@ -48,14 +48,14 @@ BLOCKS = [
     for name, text in TEXTS.items()
     for found in FENCE.finditer(text)
 ]
-# A block in these languages is a part of this file.
+# A block in one of these languages is an excerpt of this file.
 EXCERPTS = {
     "c": "examples/c_extension/linescan.c",
     "cython": "tests/native/c_api_cython.pyx",
     "toml": "examples/c_extension/pyproject.toml",
 }
 TYPES = ["AtomicInt", "AtomicFloat", "AtomicBool", "AtomicRef", "Counter", "Histogram", "Family"]
-# These have the operations of others, and some of their own.
+# These have the operations of other types, and some of their own.
 SHARED = {"SharedInt": "AtomicInt", "SharedFloat": "AtomicFloat"}
 MADE_BY_SEGMENTS = ["SharedCounter", "SharedFamily", "SharedGauge", "SharedHistogram"]
 
@@ -67,7 +67,7 @@ def python(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def check_python(block: str) -> None:
-    """The block runs alone, quietly, and each of its prints says what it prints."""
+    """The block runs alone and silently, and each of its print calls prints what its comment says."""
     expected = PRINTS.findall(block)
     assert len(expected) == block.count("print("), "a print without what it prints"
     done = python("-W", "error", "-c", block)
@@ -84,10 +84,10 @@ def make_targets() -> set[str]:
 
 
 def check_command(command: str) -> None:
-    """The command is one that the checks run whole, or its own help knows it."""
+    """The command is run by the checks as a whole, or its own help knows it."""
     if command.startswith("python3 -m venv .venv && "):
-        # The README's first two are run by .ci/verify.sh and .ci/matrix.sh; those that start a server, by
-        # tests/examples.
+        # .ci/verify.sh and .ci/matrix.sh run the README's first two; tests/examples runs those that start a
+        # server.
         assert command in TEXTS["README.md"]
         return
     program, *arguments = command.split()
@@ -101,7 +101,7 @@ def check_command(command: str) -> None:
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_every_block_is_seen(name: str) -> None:
-    """Each fence begins or ends a block that is found: none is indented, quoted, or has options."""
+    """Each fence begins or ends a block that FENCE finds: none is indented, quoted, or has options."""
     found = sum(name == str(block.id).split(":")[0] for block in BLOCKS)
     assert len(ANY_FENCE.findall(TEXTS[name])) == 2 * found
 
@@ -126,7 +126,7 @@ def test_block(language: str, block: str) -> None:
         for command in block.splitlines():
             check_command(command)
     elif language in EXCERPTS:
-        # The tests of the example build that file and run it.
+        # The tests of the example build and run that file.
         assert block in (TOP / EXCERPTS[language]).read_text(encoding="utf-8")
 
 
@@ -148,7 +148,7 @@ def test_links_and_targets_exist(name: str) -> None:
 
 
 def operations_in_table(type_name: str) -> dict[str, str]:
-    """What docs/api.md says: each operation's name and parameters."""
+    """Return what docs/api.md says: each operation's name and parameters."""
     sections = dict(SECTION.findall(TEXTS["docs/api.md"]))
     rows = ROW.findall(sections[type_name])
     return {name: parameters for row in rows for name, parameters in OPERATION.findall(row)}
@@ -179,7 +179,7 @@ def test_a_shared_type_has_its_own_operations_and_those_of_the_local_one(type_na
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_operations_that_are_named_exist(name: str) -> None:
-    """Where a document writes `Type.operation`, there is one. What others have is written with their name."""
+    """Each `Type.operation` in a document exists. What others have is written with their library's name."""
     named = set(NAMED.findall(TEXTS[name]))
     assert {(one, member) for one, member in named if not hasattr(getattr(atomicx, one), member)} == set()
 

@@ -1,4 +1,4 @@
-"""Family: which child a key stands for, when one is made, and what is refused."""
+"""Family: which child a key stands for, when a child is made, and what is refused."""
 
 import copy
 import enum
@@ -20,7 +20,7 @@ LARGE = 10**30
 
 
 class Text(str):
-    """A str that says something else of itself."""
+    """A str whose __str__ says something else."""
 
     def __str__(self) -> str:
         return "another text"
@@ -148,7 +148,7 @@ def test_labels_of_every_length(backend: ModuleType) -> None:
 
 
 def test_children_whose_hashes_are_equal(backend: ModuleType) -> None:
-    """So many children that any bits of their hashes in which they are looked up are equal for some."""
+    """Enough children that some agree in any bits of their hashes that a lookup uses."""
     family = backend.Family(backend.Counter, "one", "other", "last")
     numbers = range(17)
     for number, key in enumerate(
@@ -185,7 +185,7 @@ def test_items_come_in_the_order_of_making(backend: ModuleType) -> None:
     ids=repr,
 )
 def test_values_of_other_types(backend: ModuleType, key: Any) -> None:
-    """Also where a child is there whose value is equal to it: 5.0 is equal to 5."""
+    """Even if there is a child whose value is equal to it: 5.0 equals 5."""
     number = len(key) if isinstance(key, tuple) else 1
     family = backend.Family(backend.Counter, *"ab"[:number])
     for existing in (("5",), (5,)) if number == 1 else (("GET", 200), ("GET", "200")):
@@ -239,7 +239,7 @@ def test_a_factory_that_raises_leaves_no_trace(backend: ModuleType) -> None:
 
 
 def test_a_factory_that_uses_the_family(backend: ModuleType) -> None:
-    """A child that was entered while the factory ran is the child."""
+    """A child that was entered while the factory ran is kept."""
 
     def make() -> Any:
         if not made:
@@ -324,7 +324,7 @@ def test_removed(backend: ModuleType) -> None:
     child = family["GET", 200]
     family["GET", 404].inc()
     assert family.remove("GET", "200") is None
-    child.inc()  # who has it can still use it
+    child.inc()  # whoever has it can still use it
     assert labels_of(family) == [("GET", "404")]
     for _ in range(2):
         with pytest.raises(KeyError) as raised:
@@ -384,7 +384,7 @@ def test_a_child_that_dies_uses_the_family(backend: ModuleType) -> None:
 
 
 def test_many_spellings(backend: ModuleType) -> None:
-    """More than are kept: all work, and all go with the child."""
+    """More spellings than are kept: all work, and all go with the child."""
     names = [f"l{number}" for number in range(7)]
     family = backend.Family(backend.Counter, *names)
     spellings = [
@@ -422,7 +422,7 @@ def test_against_a_model(backend: ModuleType, steps: list[tuple[str, Any]]) -> N
         assert dict(family.items()) == {(label,): child for label, child in model.items()}
 
 
-# What a family is given
+# What a family accepts
 
 
 @pytest.mark.parametrize(
@@ -499,7 +499,7 @@ def test_a_factory_of_its_own(backend: ModuleType) -> None:
 
 
 class Maker(tuple):  # type: ignore[type-arg]
-    """Holds a family, and cannot be cleared: so only the family itself can be."""
+    """Holds a family, and cannot be cleared, so only the family itself can be."""
 
     __slots__ = ()
 
@@ -519,7 +519,7 @@ def test_a_cycle_through_the_factory_alone_is_broken(backend: ModuleType) -> Non
 
 
 def test_asking_for_what_is_there_makes_nothing(backend: ModuleType) -> None:
-    """Iteration would ask for the children of 0, 1 and so on, and so make them."""
+    """Iteration would ask for the children of 0, 1 and so on, and so create them."""
     family = backend.Family(backend.Counter, "code")
     for use in (lambda: iter(family), lambda: list(family)):
         with pytest.raises(TypeError):

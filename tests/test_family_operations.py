@@ -1,4 +1,4 @@
-"""Family: the operations that it hands on to its children, what happens past the limit, and assignment."""
+"""Family: operations forwarded to its children, what happens beyond the limit, and assignment."""
 
 import gc
 import sys
@@ -13,7 +13,7 @@ GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
 class Gauge:
-    """A child of a user's own class."""
+    """A child of a user-defined class."""
 
     def __init__(self) -> None:
         self.calls: list[Any] = []
@@ -55,7 +55,7 @@ class Real:
 
 
 def run_time(text: str) -> str:
-    """The same text, not interned, and without a hash yet."""
+    """Return the same text, not interned, and not hashed yet."""
     return "".join([text[:1], text[1:]])
 
 
@@ -139,7 +139,7 @@ def test_the_child_of_any_spelling_is_changed(backend: ModuleType) -> None:
 def test_what_the_child_refuses(
     backend: ModuleType, child: str, name: str, amount: tuple[Any, ...], error: type[Exception]
 ) -> None:
-    """With the child's own error; and what was not there may be there now, at zero."""
+    """With the child's own error; a child that was missing may exist now, at zero."""
     family = family_of(backend, child)
     for _ in range(2):
         with pytest.raises(error) as raised:
@@ -195,7 +195,7 @@ def test_values_that_are_refused(backend: ModuleType, values: tuple[Any, ...]) -
 
 @pytest.mark.parametrize("text", ["\ud800", "a\udfff", "\U0001f600\udcff", "\u20ac\udbff"], ids=ascii)
 def test_what_utf_8_cannot_encode(backend: ModuleType, text: str) -> None:
-    """It would spoil every scrape. Also past the limit, where no child would be made."""
+    """It would spoil every scrape. The same beyond the limit, where no child would be made."""
     message = f"a label value must be encodable in UTF-8, got {text!r}"
 
     def all_refuse(family: Any) -> None:
@@ -295,7 +295,7 @@ def test_an_amount_that_changes_the_family_while_it_is_converted(backend: Module
 
 
 def test_a_subclass_with_a_getitem_of_its_own(backend: ModuleType) -> None:
-    """As with dict.get(): the other operations do not go through it."""
+    """As with dict.get(), the other operations do not call it."""
 
     class Lower(backend.Family):  # type: ignore[misc, name-defined]
         def __getitem__(self, key: str) -> Any:
@@ -359,7 +359,7 @@ def test_guards_and_timers(backend: ModuleType) -> None:
             use()
 
 
-# By name; asking
+# Labels by name; asking for a child
 
 
 def test_labels_by_name(backend: ModuleType) -> None:
@@ -405,7 +405,7 @@ def test_membership_and_length(backend: ModuleType) -> None:
     assert 1 in single and "1" in single and (True,) in single and 2 not in single
 
 
-# Past the limit
+# Beyond the limit
 
 
 def test_overflow_child(backend: ModuleType) -> None:
@@ -460,7 +460,7 @@ def test_the_factory_runs_once_for_the_overflow_child(backend: ModuleType) -> No
 
 
 def test_a_factory_that_fills_a_family_with_overflow(backend: ModuleType) -> None:
-    """What it made for the labels becomes the overflow child."""
+    """What the factory made for the labels becomes the overflow child."""
 
     def fill() -> Any:
         if not filled:
@@ -548,7 +548,7 @@ class Remover:
 def test_in_place_addition_to_a_child_that_is_removed_meanwhile(
     backend: ModuleType, options: dict[str, Any]
 ) -> None:
-    """What raises has changed nothing, so this must not raise: the addition has happened."""
+    """What raises must have changed nothing. The addition has happened, so this must not raise."""
     family = family_of(backend, "AtomicInt", "a", **options)
 
     def replace(label: str) -> None:
@@ -589,7 +589,7 @@ def test_what_may_be_assigned(backend: ModuleType) -> None:
         assert str(raised.value).startswith(message), raised.value
         assert str(raised.value).endswith(f" object to ('{key}',)"), raised.value
     family.remove("x")
-    family["x"] = child  # it was handed out for these labels
+    family["x"] = child  # it was returned for these labels
     with pytest.raises(TypeError):
         family["y"] = child
     with pytest.raises(TypeError):
@@ -607,7 +607,7 @@ def test_what_may_be_assigned(backend: ModuleType) -> None:
 
 
 def test_a_child_that_died_is_not_taken_for_another(backend: ModuleType) -> None:
-    """Its memory may be that of one of the next."""
+    """Its memory may be reused for one of the next."""
 
     def assign_strangers() -> None:
         strangers = [backend.Counter() for _ in range(500)]

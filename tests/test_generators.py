@@ -26,7 +26,7 @@ class Tracked:
 
 
 class Timed:
-    """A histogram observes when a generator leaves its timer."""
+    """A histogram gets an observation when a generator leaves its timer."""
 
     def __init__(self, backend: ModuleType) -> None:
         self.histogram = backend.Histogram([1e9])
@@ -122,7 +122,7 @@ def test_yield_from_a_decorated_generator(watch: Any) -> None:
 
 
 def test_a_generator_that_another_thread_finishes(watch: Any) -> None:
-    """Each call has a timer of its own, so it can be left anywhere, whoever else is inside."""
+    """Each call has its own timer, so it can be left anywhere, regardless of who else is inside."""
     made, other = watch.decorate(echo)([], 3), watch.decorate(echo)([], 3)
     next(made), next(other)
     watch.check(2)
@@ -253,7 +253,7 @@ def test_an_async_generator_that_is_closed(watch: Any) -> None:
 
 
 def test_an_async_generator_that_is_left_to_the_event_loop(watch: Any) -> None:
-    """It finishes what was collected, and at the end what was not, and has nothing to complain about."""
+    """It finishes collected generators, and at the end the others, and has nothing to complain about."""
     log: list[Any] = []
     complaints: list[Any] = []
 
@@ -293,7 +293,7 @@ def test_an_async_generator_without_an_event_loop(watch: Any) -> None:
 
 
 def test_an_async_generator_that_ignores_its_end(watch: Any) -> None:
-    """As without the decorator: it is told so, and goes on."""
+    """As without the decorator: it gets GeneratorExit, and goes on."""
 
     async def stubborn() -> AsyncGenerator[int, None]:
         try:
@@ -330,7 +330,7 @@ def test_an_async_generator_that_is_cancelled(watch: Any) -> None:
 
 
 def test_a_thrown_exception_is_not_kept(watch: Any) -> None:
-    """No cycle through the frame: what was thrown is freed at once when it was dealt with."""
+    """There is no cycle through the frame: a thrown exception is freed as soon as it has been handled."""
 
     class Thrown(LookupError):
         pass

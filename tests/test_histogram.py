@@ -1,4 +1,4 @@
-"""Histogram: which bucket a value is in, what a snapshot and a drain are, and what is refused."""
+"""Histogram: which bucket a value falls into, what a snapshot and a drain are, and what is refused."""
 
 import copy
 import gc
@@ -33,7 +33,7 @@ def test_a_new_histogram_is_empty(backend: ModuleType) -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 7, 8, 9, 31, 32, 33])
 def test_every_bucket_has_its_values(backend: ModuleType, count: int) -> None:
-    """A bound belongs to the bucket below it, and what is next to it on either side where it should."""
+    """A bound belongs to the bucket below it, and its neighbours on either side where they should."""
     bounds = [float(3 * number) for number in range(count)]
     for index, bound in enumerate(bounds):
         for value, bucket in (
@@ -71,7 +71,7 @@ def test_the_sum_is_that_of_the_values(backend: ModuleType) -> None:
 
 
 def test_an_infinity_goes_with_its_drain(backend: ModuleType) -> None:
-    """A sum that was infinite, or no number, must not poison the next one."""
+    """A sum that was infinite or NaN must not poison the next one."""
     histogram = backend.Histogram(BOUNDS)
     histogram.observe(math.inf)
     histogram.observe(-math.inf)
@@ -251,7 +251,7 @@ def snapshot_of(bounds: list[float], counts: list[int]) -> atomicx.HistogramSnap
     return atomicx.HistogramSnapshot(tuple(counts), 0.0, tuple(bounds))
 
 
-# What Prometheus 2 and 3 compute from the same cumulative buckets, by the rules of its bucketQuantile().
+# What Prometheus 2 and 3 compute from the same cumulative buckets, by the rules of bucketQuantile().
 @pytest.mark.parametrize(
     ("bounds", "counts", "q", "expected"),
     [
@@ -272,7 +272,7 @@ def snapshot_of(bounds: list[float], counts: list[int]) -> atomicx.HistogramSnap
         ([1.0, 2.0], [0, 1, 0], 0.0, math.nan),  # 0 of 0 observations, in Go
         ([0.0, 2.0], [0, 1, 0], 0.0, 0.0),
         ([1.0, 2.0], [0, 0, 0], 0.5, math.nan),  # nothing was observed
-        ([1.0, 2.0], [10**13, 1, 10**13], 0.500000000000025, 2.0),  # 1 in 10**13 is no difference
+        ([1.0, 2.0], [10**13, 1, 10**13], 0.500000000000025, 2.0),  # 1 in 10**13 makes no difference
     ],
 )
 def test_quantile(bounds: list[float], counts: list[int], q: float, expected: float) -> None:
@@ -362,7 +362,7 @@ def test_against_a_model(backend: ModuleType, bounds: list[float], steps: list[A
                 counts, total = [0] * (len(bounds) + 1), 0.0
 
 
-# As other cells
+# Like other cells
 
 
 def test_identity_and_lifetime(backend: ModuleType) -> None:

@@ -1,4 +1,4 @@
-"""An installation beside the unrelated PyPI package is noticed, and so is one that it broke."""
+"""`info` notices an installation next to the unrelated PyPI package, and one that the package broke."""
 
 import os
 import shutil
@@ -12,13 +12,13 @@ import atomicx
 
 PACKAGE = Path(atomicx.__file__).parent
 REMEDY = "warning: run: pip uninstall -y atomicx atomicx-cells; pip install atomicx-cells"
-# The files of the other package, as its wheel for Linux has them.
+# The files of the other package, as in its wheel for Linux.
 THEIR_FRONT = "class Atomic: ...\n"
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder, as site-packages is one, with a copy of the package."""
+    """Return a folder like site-packages, with a copy of the package."""
     shutil.copytree(PACKAGE, tmp_path / "atomicx", ignore=shutil.ignore_patterns("__pycache__"))
     return tmp_path
 
@@ -45,7 +45,7 @@ def install_theirs(folder: Path, *, front: bool) -> None:
 
 
 def info(folder: Path) -> tuple[int, list[str], list[str]]:
-    """The status of the command `info`, its line about the installation, and what it warns of."""
+    """Return the exit status of the command `info`, its line about the installation, and its warnings."""
     done = run(folder, "-W", "ignore", "-m", "atomicx", "info")
     told = [line for line in done.stdout.splitlines() if line.startswith("installation: ")]
     return done.returncode, told, done.stderr.splitlines()
@@ -58,7 +58,7 @@ def test_alone(folder: Path) -> None:
 
 
 def test_theirs_was_there_before(folder: Path) -> None:
-    """Ours works, until theirs is uninstalled: a warning at the user's import."""
+    """Ours works until theirs is uninstalled, so there is a warning at the user's import."""
     install_theirs(folder, front=False)
     (folder / "user.py").write_text("\nimport atomicx\nprint(repr(atomicx.AtomicInt(5)))\n")
     done = run(folder, "user.py")
@@ -79,7 +79,7 @@ def test_theirs_was_there_before(folder: Path) -> None:
 
 
 def test_theirs_came_after(folder: Path) -> None:
-    """`import atomicx` gives theirs, and no code of ours runs; but the command does."""
+    """`import atomicx` gives theirs, and none of our code runs; but the command does."""
     install_theirs(folder, front=True)
     both = "warning: the unrelated PyPI package atomicx 0.0.15 is installed beside atomicx-cells"
     replaced = "`import atomicx` gives the unrelated package, whose files replaced those of atomicx-cells"
@@ -90,7 +90,7 @@ def test_theirs_came_after(folder: Path) -> None:
 
 
 def test_theirs_was_uninstalled(folder: Path) -> None:
-    """It took the front with it."""
+    """Uninstalling took our front with it."""
     (folder / "atomicx" / "__init__.py").unlink()
     done = run(folder, "-m", "atomicx", "verify")
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""AtomicInt beyond its table: what it says, what update() calls, and what operators leave alone."""
+"""AtomicInt beyond its table: its repr and messages, what update() calls, and what operators leave alone."""
 
 import operator
 from types import ModuleType
@@ -38,7 +38,7 @@ def test_message_of_a_modulus(backend: ModuleType) -> None:
 @pytest.mark.parametrize("in_place", IN_PLACE)
 @pytest.mark.parametrize("operand", [1.0, "1", None, Reflected()], ids=repr)
 def test_in_place_operator_never_rebinds_the_name(backend: ModuleType, in_place: Any, operand: Any) -> None:
-    """The cell refuses by itself: the operand's reflected operator is not asked."""
+    """The cell itself refuses: the operand's reflected operator is not called."""
     cell = backend.AtomicInt(5)
     with pytest.raises(TypeError, match="cannot be interpreted as an integer"):
         in_place(cell, operand)
@@ -124,7 +124,7 @@ def test_update_starts_over_when_converting_its_result_changed_the_cell(backend:
             cell.store(next(changes, self.value))
             return self.value + 1
 
-    # The third time the conversion stores what the cell holds, and nothing stands in the way.
+    # The third time the conversion stores what the cell already holds, so nothing prevents the swap.
     assert cell.update(Result) == 21
     assert cell.load() == 21
 

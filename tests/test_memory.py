@@ -1,4 +1,4 @@
-"""What the C module's cells allocate: sys.getsizeof() tells all of it, and all of it is given back."""
+"""What the C module's cells allocate: sys.getsizeof() reports all of it, and all of it is given back."""
 
 import gc
 import os
@@ -28,7 +28,7 @@ def tracing() -> Iterator[None]:
 
 
 def traced_after(function: Callable[..., Any], lines: int) -> int:
-    """How many bytes are there still that were allocated so many lines after the first one of function."""
+    """Return how many of the bytes allocated `lines` lines after the function's first line still exist."""
     gc.collect()
     found = tracemalloc.take_snapshot().statistics("lineno")
     here = [line for line in found if line.traceback[0].filename == __file__]
@@ -56,7 +56,7 @@ def count(counter: Any) -> None:
 
 
 def stripes_made() -> int:
-    """In bytes: of an addition, only stripes last."""
+    """Return the size in bytes: of an addition's allocations only stripes remain."""
     return traced_after(count, 2)
 
 
@@ -106,7 +106,7 @@ def crowded_timer() -> Any:
 
 
 def test_places_of_a_timer() -> None:
-    """Entries that overlap take memory of their own, which goes with the timer."""
+    """Overlapping entries take memory of their own, which is freed with the timer."""
     timer = crowded_timer()
     gc.collect()
     assert traced_after(crowded_timer, 4) > 0

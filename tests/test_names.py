@@ -1,4 +1,4 @@
-"""One name has one meaning: the glossary's names are defined once, in the whole tree."""
+"""One name has one meaning: each name in the glossary is defined once in the whole tree."""
 
 import ast
 import re
@@ -13,13 +13,13 @@ pytestmark = pytest.mark.one_run
 TOP = Path(__file__).parents[1]
 FOLDERS = ("src", "tests", "benchmarks", "tools", "examples")
 GLOSSARY = TOP / "docs" / "glossary.md"
-# Last, in each row of its tables.
+# The last cell of each row in its tables.
 IN_THE_CODE = re.compile(r"^\|.*\|.*\|(.*)\|$", re.MULTILINE)
 CLASS_NAME = re.compile(r"`([A-Z]\w*[a-z]\w*)`")
 
 
 def defined(source: str) -> Iterator[str]:
-    """Classes and type aliases at the top of a file; protocols and stubs repeat what is defined elsewhere."""
+    """Yield a file's top-level classes and type aliases, except protocols and stubs."""
     for node in ast.parse(source).body:
         if isinstance(node, ast.ClassDef):
             yield node.name

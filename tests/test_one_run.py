@@ -17,7 +17,7 @@ pytestmark = pytest.mark.one_run
 TESTS = Path(__file__).parent
 MARK = "pytestmark = pytest.mark.one_run"
 MARKED = [path for path in sorted(TESTS.rglob("test_*.py")) if f"\n{MARK}\n" in path.read_text()]
-# Of the package itself, whichever backend runs; and the rest of its names are of the backend, or that.
+# These belong to the package itself, whichever backend runs; all others come from the backend, or may.
 OF_THE_PACKAGE = {"__all__", "__file__", "__version__", "get_include", "verify"}
 
 TWO_TESTS = """
@@ -33,7 +33,7 @@ def test_of_one_run({fixture}):
 
 
 def run(folder: Path, pure: str, *options: str, fixture: str = "") -> subprocess.CompletedProcess[str]:
-    """pytest with this project's conftest and markers, over two tests."""
+    """Run pytest with this project's conftest and markers, over two tests."""
     shutil.copy(TESTS / "conftest.py", folder)
     shutil.copy(TESTS.parent / "pyproject.toml", folder)
     (folder / "test_two.py").write_text(TWO_TESTS.format(fixture=fixture))
@@ -68,7 +68,7 @@ def test_a_test_of_a_backend_may_not_have_it(tmp_path: Path) -> None:
 
 
 def cells_of(source: str) -> Iterator[str]:
-    """What a test file takes from the package that could be of the backend."""
+    """Return what a test file takes from the package that could come from the backend."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.module in ("atomicx", "atomicx.shared"):
             yield from (alias.name for alias in node.names if alias.name not in OF_THE_PACKAGE)

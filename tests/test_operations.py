@@ -53,7 +53,7 @@ def test_every_method_has_its_row(backend: ModuleType, model: Model) -> None:
 
 @pytest.mark.parametrize("model", ALL, ids=name_of)
 def test_every_operator_has_its_row(backend: ModuleType, model: Model) -> None:
-    """The operators and conversions are those of the table, and no others."""
+    """The operators and conversions are exactly those of the table."""
     cell_type = getattr(backend, model.name)
     defined = {
         name for base in cell_type.__mro__ for name, member in vars(base).items() if member is not None
@@ -70,7 +70,7 @@ def test_edge_values(backend: ModuleType, model: Model, operation: Operation) ->
 
 @pytest.mark.parametrize("operation", COUNTER.operations, ids=name_of)
 def test_edge_values_after_a_drain(backend: ModuleType, operation: Operation) -> None:
-    """A counter that has counted as far as it can, and was drained, counts like a new one."""
+    """A counter that was filled to its limit, and drained, counts like a new one."""
     for state in COUNTER.edge_states:
         for args in edge_arguments(operation):
             counter = backend.Counter(2**63 - 1)
@@ -87,10 +87,10 @@ def count_of(argument: Any) -> int:
 
 
 def contended_counters(backend: ModuleType) -> list[Any]:
-    """Drained counters for which two threads have fought.
+    """Return drained counters that two threads have contended for.
 
-    Without the GIL the C module's counter takes to its stripes when threads meet in it. They do not meet in
-    every counter: hence several.
+    Without the GIL the C module's counter starts to use its stripes when threads meet in it. They do not meet
+    in every counter, hence several.
     """
     # The twin has no stages to go through, and is slow.
     number, times = (4, 100_000) if backend.__name__ == "atomicx._core" else (1, 1_000)
@@ -117,8 +117,8 @@ def contended_counters(backend: ModuleType) -> list[Any]:
 def test_edge_values_after_contention(backend: ModuleType, operation: Operation, largest: int) -> None:
     """A counter that was contended counts like a new one.
 
-    Small counts leave it in the stage that contention brought it to; the others take it on to the last one,
-    and from which state they do so is another for each counter.
+    Small counts leave it in the stage that contention brought it to; the others take it on to the last stage,
+    from a different state for each counter.
     """
     for position, counter in enumerate(contended_counters(backend)):
         for state in COUNTER.edge_states[position:] + COUNTER.edge_states[:position]:
@@ -131,7 +131,7 @@ def test_edge_values_after_contention(backend: ModuleType, operation: Operation,
 
 @pytest.mark.parametrize("model", CELLS, ids=name_of)
 def test_construction(backend: ModuleType, model: Model) -> None:
-    """A new cell holds what `__init__` stores, or there is no cell."""
+    """A new cell holds what `__init__` stores, or no cell is made."""
     cell_type = getattr(backend, model.name)
     init = model["__init__"]
     construct = Operation("construct", init.step, (), cell_type.__init__, init.parameters)
@@ -185,7 +185,7 @@ def plain_arguments(operation: Operation) -> Iterator[tuple[Any, ...]]:
 def meddle(
     operation: Operation, position: int, plain: tuple[Any, ...], cell: Any, change: Any
 ) -> tuple[Any, ...]:
-    """The plain arguments, one of them an object that runs `change` when it is converted."""
+    """Return the plain arguments, one of them replaced by an object whose conversion runs `change`."""
     meddling = MEDDLING[parameters_of(operation)[position].kind](cell, change, plain[position])
     return (*plain[:position], meddling, *plain[position + 1 :])
 
@@ -194,7 +194,7 @@ def meddle(
 def test_conversion_that_changes_the_cell(
     backend: ModuleType, model: Model, operation: Operation, position: int
 ) -> None:
-    """The operation comes after the conversion, whole: it finds what the conversion left."""
+    """The operation comes after the conversion, as a whole: it finds what the conversion left."""
     for before, after in product(model.edge_states[:3], model.edge_states):
         for plain in plain_arguments(operation):
             cell = model.make(backend, before)
@@ -210,7 +210,7 @@ def test_conversion_that_changes_the_cell(
 def test_conversion_that_runs_the_same_operation(
     backend: ModuleType, model: Model, operation: Operation, position: int
 ) -> None:
-    """The operation inside the conversion is whole before the one outside begins."""
+    """The operation inside the conversion is complete before the one outside begins."""
     for before in model.edge_states:
         for plain in plain_arguments(operation):
             try:
@@ -218,7 +218,7 @@ def test_conversion_that_runs_the_same_operation(
             except (OverflowError, ValueError):
                 continue
             if between != between:
-                continue  # A computed NaN: its bits are not the model's to know.
+                continue  # A computed NaN: the model cannot know its bits.
             cell = model.make(backend, before)
 
             def change(cell: Any, before: Any = before, plain: tuple[Any, ...] = plain) -> None:
@@ -232,7 +232,7 @@ def test_conversion_that_runs_the_same_operation(
 def test_conversion_that_changes_the_cell_and_raises(
     backend: ModuleType, model: Model, operation: Operation, position: int
 ) -> None:
-    """Only the change that the conversion made is left behind."""
+    """Only the conversion's own change remains."""
     refusal = Refusal("after the change")
     for after in model.edge_states:
         for plain in plain_arguments(operation):
@@ -277,7 +277,7 @@ def test_arguments_are_positional(backend: ModuleType, model: Model, operation: 
 
 @pytest.mark.parametrize("model", MODELS_TRIED, ids=name_of)
 def test_arguments_by_name(backend: ModuleType, model: Model) -> None:
-    """They mean what they mean by position, in any order."""
+    """They mean the same as by position, in any order."""
     for operation in model.operations:
         names = [parameter.name for parameter in parameters_of(operation)]
         keywords = [parameter.name for parameter in parameters_of(operation) if parameter.keyword]
@@ -314,7 +314,7 @@ def test_number_of_values(backend: ModuleType, model: Model, operation: Operatio
 @pytest.mark.twin
 @pytest.mark.parametrize(("model", "operation"), [*METHODS, *VARIADIC], ids=name_of)
 def test_the_signature_is_that_of_the_table(model: Model, operation: Operation) -> None:
-    """Of the twin, as the C module's is the same: tests/test_parity.py."""
+    """Checked for the twin; tests/test_parity.py shows that the C module's is the same."""
     method = getattr(getattr(importlib.import_module("atomicx._reference"), model.name), operation.name)
     _, *found = inspect.signature(method).parameters.values()
     expected = parameters_of(operation)

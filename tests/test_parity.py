@@ -1,4 +1,4 @@
-"""The C module and the pure-Python twin, member by member. That they do the same is for the other tests."""
+"""The C module and the pure-Python twin, member by member. Other tests show that they behave alike."""
 
 import copy
 import importlib
@@ -23,15 +23,15 @@ pytestmark = pytest.mark.skipif(
 )
 
 TYPES = ["AtomicBool", "AtomicFloat", "AtomicInt", "AtomicRef", "Counter", "Family", "Histogram"]
-# Of these the twin has no instances.
+# The twin has no instances of these.
 SHARED = ["SharedFloat", "SharedInt"]
-# What a type must be given, where it must be given something.
+# The required arguments of those types that have any.
 ARGUMENTS: dict[str, tuple[Any, ...]] = {"Family": (int, "label"), "Histogram": ([1.0],)}
-MADE_BY_SEGMENTS = ["SharedCounter", "SharedFamily", "SharedGauge", "SharedHistogram"]  # and by no user
-HELPERS = ["Guard", "Timer", "Admission"]  # that no user makes
+MADE_BY_SEGMENTS = ["SharedCounter", "SharedFamily", "SharedGauge", "SharedHistogram"]  # and not by users
+HELPERS = ["Guard", "Timer", "Admission"]  # not made by users
 ALL_TYPES = [*TYPES, *SHARED, *MADE_BY_SEGMENTS]
 WITH_HELPERS = [*ALL_TYPES, *HELPERS, "SegmentBase"]
-# How a class statement differs from a type made in C; and what the twin's cells keep.
+# The differences between a class statement and a type made in C, and what the twin's cells keep.
 MADE_BY_CLASS = {
     "__slots__",
     "__weakref__",
@@ -50,13 +50,13 @@ def core() -> ModuleType:
 
 def members(cls: type) -> set[str]:
     names = set(dir(cls)) - set(dir(object)) - MADE_BY_CLASS
-    # What is None there keeps Python's classes from being iterated by way of __getitem__.
+    # Members that are None there keep Python's classes from being iterated through __getitem__.
     names = {name for name in names if getattr(cls, name, ...) is not None}
     return {name for name in names if not re.match("_[A-Z][a-z]+__", name)}
 
 
 def parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """Without annotations: a text signature has none."""
+    """Return the parameters without annotations, which a text signature does not have."""
     found = inspect.signature(function).parameters.values()
     return [parameter.replace(annotation=inspect.Parameter.empty) for parameter in found]
 
@@ -66,7 +66,7 @@ def test_both_have_the_same_names(core: ModuleType) -> None:
     assert names - {"build", "c_api", "compiler"} == set(twin.__all__)
     assert isinstance(core.compiler, str)
     assert core.compiler
-    # What a bug report tells: the C module works with every patch release of the version it was built for.
+    # For bug reports: the C module works with every patch release of the version it was built for.
     assert re.fullmatch(
         rf"(not )?optimized, assertions (on|off), for CPython 3\.{sys.version_info.minor}\..*", core.build
     )
@@ -74,7 +74,7 @@ def test_both_have_the_same_names(core: ModuleType) -> None:
 
 @pytest.mark.parametrize("name", WITH_HELPERS)
 def test_members(core: ModuleType, name: str) -> None:
-    # From 3.12 on a type of C shows that it exports its memory.
+    # From 3.12 on a type made in C shows that it exports its memory.
     memory = {"__buffer__", "__release_buffer__"}
     assert members(getattr(core, name)) - memory == members(getattr(twin, name))
 

@@ -1,4 +1,4 @@
-"""The contracts of the C core hold together, and a fault is planted for each. `make proofs` proves them."""
+"""The contracts of the C core are consistent, and a fault is planted for each. `make proofs` proves them."""
 
 from pathlib import Path
 

@@ -76,7 +76,7 @@ def test_stack_of_immutable_nodes(backend: ModuleType) -> None:
     assert taken == [2, 1, 0]
 
 
-# Who is kept alive, and for how long
+# Which objects are kept alive, and for how long
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_the_cell_keeps_its_object_and_dies_with_it(backend: ModuleType) -> None
 
 
 def test_the_destructor_of_a_replaced_object_finds_the_new_one(backend: ModuleType) -> None:
-    """It is released after the swap, never inside it."""
+    """The object is released after the swap, never inside it."""
     cell = backend.AtomicRef()
     found = []
 
@@ -202,7 +202,7 @@ def test_repr_of_an_object_that_changes_the_cell(backend: ModuleType) -> None:
     assert repr(cell) == "AtomicRef(None)"
 
 
-# The type's parameter
+# The type parameter
 
 
 def test_generic_alias(backend: ModuleType) -> None:

@@ -1,4 +1,4 @@
-"""The version stands in one place, and what tells it elsewhere agrees."""
+"""The version is written in one place, and everything else that states it agrees."""
 
 import re
 from importlib.metadata import version

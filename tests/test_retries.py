@@ -25,8 +25,8 @@ def fresh_list(seed: int) -> list[int]:
 
 
 def growth(run: Callable[[int], None]) -> int:
-    """By how many blocks the memory grew over RUNS; of some tries the least, since the interpreter
-    caches. One that shows no leak is enough."""
+    """Return by how many blocks memory grew over RUNS runs: the least of several tries, since the interpreter
+    caches. One try without a leak is enough."""
     grown = []
     for _ in range(TRIES):
         gc.collect()
@@ -58,7 +58,7 @@ def test_an_update_that_starts_over_leaks_nothing(
             nonlocal attempts
             attempts += 1
             if attempts == 1:
-                cell.store(fresh(RUNS + seed))  # a value that is not there
+                cell.store(fresh(RUNS + seed))  # a value that the cell does not hold
             return fresh(seed)
 
         update(function)

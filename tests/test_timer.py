@@ -1,7 +1,7 @@
-"""Histogram.time(): each exit observes how long its own entry was ago, whoever entered and left in between.
+"""Histogram.time(): each exit observes the time since its own entry, whoever entered and left in between.
 
-No test waits for a time to pass, or asserts that little passed: the clock is read before, inside and after,
-and what was observed lies between."""
+No test waits for a time to pass, or asserts that little time passed: the clock is read before, inside and
+after, and what was observed lies between."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-EVER = 1e9  # seconds: everything is below
+EVER = 1e9  # seconds: every observation is below
 
 
 def new(backend: ModuleType) -> Any:
@@ -60,8 +60,8 @@ def test_a_block_that_raises_is_observed(backend: ModuleType, error: BaseExcepti
 
 
 class Recorded:
-    """Which entry each exit ended, told by its start: entries and exits are milliseconds apart, in virtual
-    order, since each is bracketed by readings of the clock."""
+    """Finds out which entry each exit ended, by its start: entries and exits are milliseconds apart in
+    virtual order, since each is bracketed by readings of the clock."""
 
     def __init__(self, histogram: Any) -> None:
         self.histogram = histogram
@@ -75,7 +75,7 @@ class Recorded:
         return bracket
 
     def leave(self, entry: tuple[float, float]) -> None:
-        """The exit must observe the time since this entry."""
+        """Leave; the exit must observe the time since this entry."""
         busy()
         before = time.perf_counter()
         self.timer.__exit__(None, None, None)
@@ -147,7 +147,7 @@ def test_tasks_take_turns_with_one_timer(backend: ModuleType) -> None:
 
 
 def test_a_task_does_not_end_the_entry_of_who_made_it(backend: ModuleType) -> None:
-    """Its context begins as a copy, with the entries of the one that made it."""
+    """The task's context begins as a copy, with the entries of the one that made it."""
     timer = Recorded(new(backend))
 
     async def child() -> None:
@@ -181,7 +181,7 @@ def test_a_task_that_outlives_the_entries_it_began_with(backend: ModuleType) -> 
 
 
 def test_an_entry_that_a_context_began_with_is_not_its_own(backend: ModuleType) -> None:
-    """The timer keeps none then; but one that it kept now could not be told from the inherited one."""
+    """The timer keeps none now; an entry that it kept would be mistaken for the inherited one."""
     timer = Recorded(new(backend))
     one, other = contextvars.copy_context(), contextvars.copy_context()
     first = one.run(timer.enter)
@@ -194,14 +194,14 @@ def test_an_entry_that_a_context_began_with_is_not_its_own(backend: ModuleType) 
 
 
 def test_an_entry_may_be_left_in_another_context(backend: ModuleType) -> None:
-    """As fixtures and exit stacks do, whose ends run elsewhere, if it is the only one at the time."""
+    """As with fixtures and exit stacks, whose exits run elsewhere, if it is the only entry at the time."""
     timer = Recorded(new(backend))
     entry = contextvars.copy_context().run(timer.enter)
     contextvars.copy_context().run(timer.leave, entry)
 
 
 def test_an_exit_takes_no_entry_of_another_context(backend: ModuleType) -> None:
-    """Neither the one that was there first, nor one that came later; and it changes nothing."""
+    """Neither the entry that was there first, nor a later one; and the attempt changes nothing."""
     timer = Recorded(new(backend))
     one, other, third = (contextvars.copy_context() for _ in range(3))
     first = one.run(timer.enter)
@@ -215,7 +215,7 @@ def test_an_exit_takes_no_entry_of_another_context(backend: ModuleType) -> None:
 
 
 def test_a_generator_that_another_thread_finishes(backend: ModuleType) -> None:
-    """Its exit takes the entry of no other thread."""
+    """Its exit does not take another thread's entry."""
     timer = Recorded(new(backend))
     entered, leave = threading.Event(), threading.Event()
     failures: list[BaseException] = []
@@ -291,7 +291,7 @@ def test_many_entries_at_once(backend: ModuleType) -> None:
 
 
 def test_overlapping_entries_of_two_timers_keep_nothing(backend: ModuleType) -> None:
-    """Blocks that overlap and do not nest, in one context: what was left is gone, however long it goes on."""
+    """Blocks that overlap without nesting, in one context: left entries are gone, however long it goes on."""
     one, other = new(backend).time(), new(backend).time()
     entered = one.__enter__, other.__enter__
     left = one.__exit__, other.__exit__

@@ -1,5 +1,5 @@
 """The pure-Python twin alone: interrupted between any two bytecodes, interleaved with another thread, and its
-memory. Its operations are ordinary Python code, so all this can be tried in order, and not left to chance."""
+memory. Its operations are ordinary Python code, so all this can be tried in order, not left to chance."""
 
 import contextlib
 import faulthandler
@@ -47,7 +47,7 @@ INT_OPERATIONS: dict[str, Callable[[Any], Any]] = {
 
 @pytest.fixture(autouse=True)
 def watchdog(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
-    """A chain that lost its newest version sends operations round for ever: end the run, and say where."""
+    """End the run, and say where, if an operation loops, as on a chain that lost its newest version."""
     with capfd.disabled():
         stderr = os.dup(2)
     faulthandler.dump_traceback_later(WATCHDOG_SECONDS, exit=True, file=stderr)
@@ -61,9 +61,9 @@ def is_twins(frame: FrameType) -> bool:
 
 
 def interrupted(operation: Callable[[], Any], at: int, interruption: Callable[[], Any]) -> tuple[Any, bool]:
-    """Run the operation, with the interruption before one of the twin's bytecodes, as a signal handler might.
+    """Run the operation, interrupted before one of the twin's bytecodes, as a signal handler might.
 
-    Returns the operation's result, and whether it had so many bytecodes.
+    Return the operation's result, and whether it had that many bytecodes.
     """
     countdown = itertools.count(at, -1)
     reached = False
@@ -82,7 +82,7 @@ def interrupted(operation: Callable[[], Any], at: int, interruption: Callable[[]
         return trace
 
     before = sys.gettrace()
-    # 3.12 looks whether any frame asks for bytecodes when the tracer is set.
+    # 3.12 checks whether any frame asks for bytecodes at the moment when the tracer is set.
     sys._getframe().f_trace_opcodes = True
     sys.settrace(trace)
     try:
@@ -100,7 +100,7 @@ def in_sequence(*operations: Callable[[Any], Any]) -> tuple[Any, ...]:
 @pytest.mark.parametrize("inner", ["load", "store", "fetch_add", "compare_and_set"])
 @pytest.mark.parametrize("outer", INT_OPERATIONS)
 def test_interrupted_before_any_bytecode(outer: str, inner: str) -> None:
-    """The interrupted operation happens as if it had come before the other, or after it."""
+    """The interrupted operation behaves as if it had come before the other, or after it."""
     one, other = INT_OPERATIONS[outer], INT_OPERATIONS[inner]
     first, second, value = in_sequence(one, other)
     then_second, then_first, then_value = in_sequence(other, one)
@@ -117,7 +117,7 @@ def test_interrupted_before_any_bytecode(outer: str, inner: str) -> None:
         seen.add((result, *inner_results, cell.load()))
         check_tidy(cell)
     assert at > 20, "the interruptions were not seen"
-    # As the first bytecode is still before the operation, and the last one after it, both must be seen.
+    # The first bytecode still comes before the operation, and the last one after it, so both must be seen.
     assert seen == allowed
 
 
@@ -134,7 +134,7 @@ def versions_alive() -> int:
 
 
 def test_an_interrupted_operation_keeps_few_versions() -> None:
-    """However much is done meanwhile: a thread may pause in the middle of an operation for long."""
+    """However much is done meanwhile: a thread may pause for long in the middle of an operation."""
     cell = twin.AtomicInt()
     outside = versions_alive()
     most = 0
@@ -155,13 +155,13 @@ def test_an_interrupted_operation_keeps_few_versions() -> None:
 
 
 class Item:
-    """Something to hold, and to look at weakly."""
+    """An object to hold and to watch with a weak reference."""
 
 
 @pytest.mark.parametrize("inner", ["store", "exchange", "compare_and_set"])
 @pytest.mark.parametrize("outer", ["store", "exchange", "compare_and_set", "load"])
 def test_replaced_objects_go_at_once(outer: str, inner: str) -> None:
-    """When the operations have returned, without one more that would tidy up."""
+    """When the operations have returned, the objects are gone: no further operation has to clean up."""
 
     def perform(name: str, cell: Any, old: Any, new: Any) -> None:
         if name == "load":
@@ -193,7 +193,7 @@ def test_replaced_objects_go_at_once(outer: str, inner: str) -> None:
 
 
 class Turns:
-    """Two threads, of which one runs at a time; they change over at chosen lines of chain.py."""
+    """Two threads, one of which runs at a time; they switch at chosen lines of chain.py."""
 
     def __init__(self, schedule: tuple[int, ...], actors: list[Callable[[], Any]]) -> None:
         self.left = list(schedule)
@@ -204,7 +204,7 @@ class Turns:
         self.switches = 0
 
     def line(self, number: int) -> None:
-        """A line of chain.py is about to run."""
+        """Called before a line of chain.py runs."""
         if not self.left or not self.running[1 - number]:
             return
         if self.left[0] > 0:
@@ -247,8 +247,8 @@ def add_times(cell: Any, times: int) -> list[int]:
 
 
 def test_interleaved_by_lines() -> None:
-    """One thread adds once and the other twice; they change over before any line of the first, then before
-    any line of the second, and perhaps once more. No line of chain.py has two accesses to what they share."""
+    """One thread adds once and the other twice; they switch before any line of the first, then before any
+    line of the second, and perhaps once more. No line of chain.py has two accesses to their shared state."""
     complete = 0
     for lengths in itertools.product(range(24), range(54), (5, 99)):
         cell = twin.AtomicInt()
@@ -262,7 +262,7 @@ def test_interleaved_by_lines() -> None:
 
 
 def test_no_line_of_the_chain_has_two_shared_accesses() -> None:
-    """What the test above relies on."""
+    """The test above relies on this."""
     accesses = ("._Cell__head", "._Cell__table", ".value", ".get(", ".setdefault(", ".pop(", "[", "list(")
     for function in (chain.current, chain.swap, chain.supersede, chain.find_head, chain.forget_superseded):
         lines = inspect.getsource(function).splitlines()[1:]

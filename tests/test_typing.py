@@ -1,6 +1,6 @@
-"""The type checkers agree: the package is clean, the stubs are those of the C module, and tests/typing holds.
+"""The type checkers agree: the package is clean, the stubs match the C module, and tests/typing holds.
 
-They come with the extra `typing`; where one is not installed, its test is skipped, by name.
+They come with the extra `typing`; if one is not installed, its test is skipped by name.
 """
 
 import importlib.util
@@ -54,7 +54,7 @@ def test_pyright(project: str) -> None:
 
 
 def plant(folder: Path) -> Path:
-    """A copy of the typing tests with the stubs, and mistakes: a wrong type, and needless ignores."""
+    """Return a copy of the typing tests with the stubs, and mistakes: a wrong type, and needless ignores."""
     for name in ("src/atomicx", "tests/typing"):
         shutil.copytree(
             ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.so", "verify")

@@ -1,4 +1,4 @@
-"""The project's own measurements: what is judged, quoted and drawn, from results that are made up here."""
+"""The project's own measurements: how results are judged, quoted and drawn. The results are made up here."""
 
 import argparse
 import copy
@@ -40,7 +40,7 @@ PURE = atomicx.backend == "python"
 
 
 def counted(compiler="gcc 12.2", version="3.13.0", **own):
-    """A result of `count`: every hot path takes 100 instructions, 10 of them its own, but for those named."""
+    """Make a result of `count`: every hot path but those named takes 100 instructions, 10 of its own."""
     figures = dict.fromkeys(instructions.HOT, 10.0) | {f"{name}()": value for name, value in own.items()}
     cases = [
         {"name": name, "instructions": 90 + value, "floor": "nothing()", "own": value}
@@ -102,7 +102,7 @@ def test_a_hot_path_that_is_missing_fails():
 
 def test_the_difference_of_two_lengths():
     ran = [("a", 100), ("b", 10), ("a", 100)]
-    # Before the mark, a short loop, a long one: for each run.
+    # Per run: before the mark, a short loop, a long one.
     totals = [999, 1100, 3100, 50, 60, 160, 7, 1100, 3000, 123]
     assert instructions.per_operation(ran, totals) == {"a": 19.0, "b": 10.0}
     with pytest.raises(instructions.Uncounted, match="3 runs, but only 8 parts"):
@@ -120,7 +120,7 @@ def test_the_total_of_a_part(tmp_path):
 
 @pytest.fixture
 def count(monkeypatch, tmp_path, capsys):
-    """Runs `count` over made-up counts, in a folder of its own; returns the status and what it printed."""
+    """Run `count` over made-up counts in a folder of its own; return the status and what it printed."""
     figures = {case.name: 100.0 for case in operations.own_cases()}
     figures |= {case.floor: 90.0 for case in operations.own_cases() if case.floor}
     monkeypatch.setattr(instructions, "counts", lambda: figures)
@@ -141,7 +141,7 @@ def test_count_and_check(count, tmp_path):
     assert status == 1 and "grown: AtomicInt.inc()" in text
     assert count(False)[0] == 0
     assert count(True)[0] == 0
-    # A committed file that claims less than is true.
+    # A committed file that claims fewer instructions than there are.
     (path,) = tmp_path.glob("instructions-*.json")
     path.write_text(path.read_text().replace('"own": 11.0', '"own": 9.0'))
     assert count(True)[0] == 1
@@ -186,7 +186,7 @@ def test_results_are_written_with_a_case_a_line(tmp_path):
 
 
 def result(gil=True, **figures):
-    """A results file in which every case takes 10 ns, but for those named."""
+    """Make a results file in which every case takes 10 ns, except for those named."""
     names = [case.name for case in operations.own_cases()]
     names += [NOTHING, "fresh int()", alternatives.LOCKED, "theirs()"]
     cases = [
@@ -263,7 +263,7 @@ def test_fetch_add_beside_a_bare_loop():
 
 
 def with_what_is_new(measured):
-    """A results file, and what is measured by now: the next run has it."""
+    """Return the results with the cases added since then, which the next measurement will have."""
     known = {case["name"] for case in measured["cases"]}
     new = [case for case in (*operations.own_cases(), *families.family_cases()) if case.name not in known]
     footprint_keys = re.findall(r'"([a-z_]+)": ', footprint.FAMILY)
@@ -278,14 +278,14 @@ def with_what_is_new(measured):
 
 
 def test_the_names_in_the_targets_exist():
-    """A target of a case that nobody measures would be `not measured` for ever."""
+    """A target for a case that is never measured would stay `not measured` for ever."""
     (measured,) = [each for each in results.read(results.TIMES) if each["interpreter"]["name"] == "3.13t"]
     known = with_what_is_new(measured)
     assert [each.what for each in targets.TARGETS if each.figure(known) is None] == []
 
 
 def test_the_names_in_the_short_tables_exist():
-    """A row that nobody measures would be left out for ever."""
+    """A row that is never measured would be left out for ever."""
     (measured,) = [each for each in results.read(results.TIMES) if each["interpreter"]["name"] == "3.13t"]
     names = {case["name"] for case in with_what_is_new(measured)["cases"]}
     assert {*tables.USUAL, *(f"{label}, 2 threads, one object" for label in tables.SCALED)} <= names
@@ -426,7 +426,7 @@ def test_a_loop_in_c_makes_the_calls():
 def test_all_cases_are_named_apart_and_have_their_floors(monkeypatch):
     monkeypatch.setattr(table, "peer_cases", lambda: ([], {"peer": "not installed"}))
     monkeypatch.setattr(outsider, "FOLDER", TOP / "no such folder")
-    # Built without the GIL, where nothing but names and whether it compiles is of interest.
+    # Built without the GIL. Only the names matter here, and whether it compiles.
     monkeypatch.setattr(striped, "STRIPED", dataclasses.replace(striped.STRIPED, compile_flags="-O0"))
     cases, absent = table.cases()
     names = [case.name for case in cases]
@@ -436,7 +436,7 @@ def test_all_cases_are_named_apart_and_have_their_floors(monkeypatch):
     assert absent == {"peer": "not installed", outsider.SUBJECT: "not installed"}
 
 
-# The outsider
+# The unrelated library that serves as an outside comparison
 
 
 def test_the_outsider_is_measured_in_a_process_of_its_own(tmp_path):
@@ -467,7 +467,7 @@ def test_the_outsider_is_never_this_package(tmp_path, capfd):
     assert "Error" in capfd.readouterr().err
 
 
-# prometheus_client in its ways
+# The ways of using prometheus_client
 
 
 def test_each_way_has_its_opener():

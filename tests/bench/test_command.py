@@ -37,7 +37,7 @@ WHOLE = {"floor": 10.0, "ours": 11.0, "lock": 220.0, "theirs": 22.0, "pair": 44.
 
 @pytest.fixture
 def bench(monkeypatch, capsys):
-    """Runs `bench` in this process over few cases; returns the exit status, and what it printed."""
+    """Run `bench` in this process over a few cases; return the exit status and what it printed."""
 
     def run(*arguments, cases=tuple(CASES)):
         monkeypatch.setattr(cli, "share", lambda: (list(cases), {"somebody": "not installed"}))
@@ -58,13 +58,13 @@ def test_ratios():
     known = by_name(measured(**WHOLE))
     ours = known["inc()"]
     assert (ours["floor"], ours["of_floor"]) == ("nothing()", 1.1)
-    # The fastest that does the same, not the first.
+    # The fastest case that does the same, not the first one.
     assert (ours["alternative"], ours["of_alternative"]) == ("theirs()", 0.5)
     assert ours["throughput"] is None
     assert known["theirs()"]["alternative"] is None
-    # Two operations in 44 ns, where one alone takes 11.
+    # Two operations take 44 ns, where one alone takes 11.
     assert known[PAIR.name]["throughput"] == 0.5
-    # There is no floor with two threads here, and the one with one thread is no floor of it.
+    # There is no floor with two threads here, and the floor with one thread does not apply to it.
     assert (known[PAIR.name]["floor"], known[PAIR.name]["of_floor"]) == (None, None)
     json.dumps(known)
 
@@ -137,7 +137,7 @@ def test_ctrl_c_prints_what_there_is(monkeypatch, bench, tmp_path):
 def test_ctrl_c_for_real():
     command = [sys.executable, "-m", "atomicx", "bench", "--seconds", "600"]
     previous = signal.getsignal(signal.SIGINT)
-    # A child inherits that a signal is ignored, as it is in a shell's background jobs.
+    # A child inherits that a signal is ignored, as SIGINT is in a shell's background jobs.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -151,7 +151,7 @@ def test_ctrl_c_for_real():
     assert "Stopped by Ctrl-C" in text and "Traceback" not in errors
 
 
-# The parameter's default raises the signal while the loop is compiled, where Ctrl-C seldom comes by itself.
+# The parameter's default raises the signal while the loop is compiled, which Ctrl-C rarely hits by itself.
 INTERRUPTED_COMPILATION = """
 import sys
 from atomicx.bench.harness import Case, compiled
@@ -164,7 +164,7 @@ except KeyboardInterrupt:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process there does not end by a signal")
 def test_ctrl_c_during_a_compilation_is_caught_like_any_other(tmp_path):
-    # As a module, as the command is run: only then does the interpreter end by a signal that it noted.
+    # Run as a module, as the command is: only then does the interpreter end by a signal that it has noted.
     (tmp_path / "interrupted.py").write_text(INTERRUPTED_COMPILATION)
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -236,7 +236,7 @@ def test_bars_start_at_zero_and_are_proportional():
 def test_a_bar_that_is_cut_says_so():
     values = [1.0, 1.0, 1.0, 1000.0]
     text = chart.draw("a < b", "ns", [chart.Bar("&", value, "#123456") for value in values])
-    assert len(lengths(text)) == 5  # the long one in two pieces
+    assert len(lengths(text)) == 5  # the long one is in two pieces
     assert "cut" in text and "1,000.0" in text and "a &lt; b" in text
 
 
@@ -252,7 +252,7 @@ def test_labels_are_unique_and_floors_exist():
 
 
 def test_every_operation_of_every_type_is_measured():
-    """All but those that are named because they cost what another one costs."""
+    """All cases except those that are named because they cost the same as another one."""
     labels = " ".join(each.label for each in own_cases())
     for name in ("AtomicInt", "AtomicFloat", "AtomicBool", "AtomicRef", "Counter"):
         operations = {each for each in dir(getattr(atomicx, name)) if not each.startswith("_")}
@@ -261,7 +261,7 @@ def test_every_operation_of_every_type_is_measured():
 
 
 def test_a_new_operation_is_measured_by_its_row():
-    """Were there no other cases, each row would give one, which runs."""
+    """Even if there were no other cases, each row would give one, and it runs."""
     found = [*of_the_table([])]
     assert "AtomicInt.try_add(1, 2)" in {each.label for each in found}
     for each in found:

@@ -1,4 +1,4 @@
-"""The harness of the measurements: what it runs and how often, not how long that takes."""
+"""The measurement harness: what it runs and how often, not how long that takes."""
 
 import gc
 import os
@@ -94,16 +94,16 @@ def test_equivalents_share_a_job_and_the_circumstances():
 
 @pytest.fixture
 def clock(monkeypatch):
-    """A clock that goes on by a microsecond each time it is asked."""
+    """A clock that advances by a microsecond each time it is read."""
     now = iter(range(0, 10**12, 1000))
     monkeypatch.setattr(harness, "perf_counter_ns", lambda: next(now))
 
 
 def test_calibration(clock):
-    """A loop takes a microsecond by this clock, however long it is."""
+    """By this clock a loop takes a microsecond, however long it is."""
     recorded, made = case()
     sampler = LocalSampler(recorded, 1e-6)
-    assert sampler._repeats == 2  # the first doubling took what was wanted
+    assert sampler._repeats == 2  # the first doubling took long enough
     assert made[0].calls == 20
     before = made[0].calls
     assert sampler.sample_ns() == 1000 / (2 * 10)
@@ -112,7 +112,7 @@ def test_calibration(clock):
 
 def test_calibration_goes_by_the_time_that_a_loop_takes(monkeypatch):
     recorded, made = case()
-    # A call takes a microsecond by this clock.
+    # By this clock a call takes a microsecond.
     monkeypatch.setattr(harness, "perf_counter_ns", lambda: made[0].calls * 1000)
     sampler = LocalSampler(recorded, 0.01)
     assert sampler._repeats == 1000
@@ -139,7 +139,7 @@ def test_threads_share_one_object_or_make_their_own():
     first, *own = made
     assert first.threads == {threading.get_ident()}
     assert [each.calls for each in own] == [private._repeats * 10] * 2
-    # Each is used by the thread that made it, which is never this one.
+    # Each is used by the thread that made it, which is never this thread.
     assert all(len(each.threads) == 1 and threading.get_ident() not in each.threads for each in own)
 
 
@@ -173,7 +173,7 @@ def test_pinned_threads_leave_this_one_alone():
 
 
 class Scripted:
-    """A sampler that returns what it is told to."""
+    """A sampler that returns the values it is given."""
 
     def __init__(self, of, samples):
         self.case = of

@@ -1,4 +1,4 @@
-"""The services under load: how counts and what was sent are compared, on numbers that are made up here."""
+"""The services under load: how their counts are compared with what was sent, on made-up numbers."""
 
 import argparse
 
@@ -27,7 +27,7 @@ def test_what_wrk_left_unanswered_is_allowed_for(counted, unseen):
     [
         {"200": 59, "503": 40},  # an answer that was not counted
         {"200": 60, "503": 39},
-        {"200": 59, "503": 41},  # the sum is right, and the statuses are not
+        {"200": 59, "503": 41},  # the sum is right, but the statuses are not
         {"200": 63, "503": 42},  # more than there were connections
         {"200": 100},
         {},
@@ -88,7 +88,7 @@ def test_without_wrk_nothing_is_started(monkeypatch, tmp_path, capsys):
 
 
 class Idle:
-    """In the place of a service."""
+    """Stands in for a service."""
 
     def __enter__(self):
         return self

@@ -1,8 +1,8 @@
 /* ax_atomic_explorer.h: the contract of ax_atomic.h for the explorer: each operation is one schedule point,
- * and then happens as a whole. Included by ax_atomic.h alone.
+ * and then happens as a whole. Included only by ax_atomic.h.
  *
- * Pointers are told by their value: programs take their memory from static arenas, so that a block has the
- * same address in every execution. */
+ * Pointers are identified by their value: programs take their memory from static arenas, so that a block has
+ * the same address in every execution. */
 #ifndef AX_ATOMIC_EXPLORER_H
 #define AX_ATOMIC_EXPLORER_H
 

@@ -1,11 +1,12 @@
-/* backend.c: the contract of ax_atomic.h, checked of the backend that this is compiled with.
+/* backend.c: checks the contract of ax_atomic.h for the backend that this file is compiled with.
  *
  *   backend           what each function returns and leaves behind, and under threads: no word is torn, no
  *                     change is lost. Status 0 if all holds
  *   backend --split   threads add by a load and a store, which has to lose something here: status 1, and it
  *                     says so
  *
- * Orders are for hammer.c. Values differ in both halves, since a processor of 32 bits has them one by one. */
+ * hammer.c checks the orders. Values differ in both halves, since a 32-bit processor handles each half
+ * separately. */
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
 #include <sched.h>
@@ -59,16 +60,16 @@ static void check_pointers(void)
 }
 
 static struct {
-    ax_word halves;  /* both always equal */
+    ax_word halves;  /* the halves are always equal */
     ax_word sum;     /* of additions by compare-and-swap */
     ax_word added;   /* of additions by fetch_add */
-    ax_word tickets; /* the number last taken out by exchange, put back with 1 more */
+    ax_word tickets; /* the number last taken out by exchange, put back plus 1 */
     ax_word split;   /* of additions by a load and a store */
-    ax_word bits;    /* one a thread, set by fetch_or, cleared by compare-and-swap */
+    ax_word bits;    /* one per thread, set by fetch_or, cleared by compare-and-swap */
     pthread_barrier_t barrier;
 } shared;
 
-/* A number in both halves. */
+/* Returns a word with the number in both halves. */
 static uint64_t twice(uint64_t number)
 {
     return number << 32 | number;

@@ -2,9 +2,9 @@
  *
  *   explore [--deep] [--only TEXT] [--self-test] [--fail-fast] [--list]
  *
- * --deep takes the long scripts too; --only those whose "subject: name" contains the text. --self-test runs
- * the small scripts with the cache of states and without it, and compares the sets of final states.
- * Status 0: every script ran completely and passed, and every control failed. */
+ * --deep adds the long scripts; --only selects those whose "subject: name" contains the text. --self-test
+ * runs the small scripts with and without the cache of states, and compares the sets of final states. Status
+ * 0: every script ran completely and passed, and every control failed. */
 #define _POSIX_C_SOURCE 200809L
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,7 +55,7 @@ static void failed(const Subject *subject, const Script *script, const char *why
     }
 }
 
-/* Fails unless a control failed, and anything else passed completely. */
+/* Fails unless the script passed completely or, if it is a control, failed as it must. */
 static void judge(const Subject *subject, const Script *script, const ExplorerResult *result)
 {
     if (script->fails != NULL) {

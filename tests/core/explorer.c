@@ -14,19 +14,19 @@ enum { STACK_SIZE = 64 * 1024, NAMES = 64 };
 typedef struct {
     ucontext_t start;
     jmp_buf top;   /* where a fiber waits for its next execution */
-    jmp_buf point; /* where it stands in this one */
+    jmp_buf point; /* where it stopped in this execution */
     char *stack;
     bool done;
     int calls;             /* how many it has begun */
-    int call;              /* the one it is in, or -1 */
-    int stepping;          /* the one that its last step belonged to, or -1 */
+    int call;              /* the call it is in, or -1 */
+    int stepping;          /* the call that its last step belonged to, or -1 */
     bool starting;         /* that call has not taken its first step */
-    uint64_t observed;     /* hash of all that it was told */
+    uint64_t observed;     /* hash of all values it was given */
     const char *operation; /* what it is about to do, and to which word */
     const void *word;
 } Fiber;
 
-/* Who may go on at one point of an execution, in the order in which it is tried. */
+/* The threads that may go on at one point of an execution, in the order in which they are tried. */
 typedef struct {
     int threads[EXPLORER_THREADS];
     int count;
@@ -45,12 +45,12 @@ static struct {
     jmp_buf scheduler;
     jmp_buf failing;
     int running;     /* the thread whose turn it is, or -1 outside explored threads */
-    uint64_t memory; /* hash of what the shared words changed by */
+    uint64_t memory; /* hash of the changes to the shared words */
     Choice path[EXPLORER_STEPS + 1];
-    int replayed; /* the length of the path that is given */
+    int replayed; /* the length of the given path */
     int depth;
     int preemptions;
-    uint32_t returned; /* the set of calls that did */
+    uint32_t returned; /* the set of calls that have returned */
     uint32_t preceding[EXPLORER_THREADS * EXPLORER_CALLS];
     Set seen, outcomes;
     bool tracing;
@@ -64,7 +64,7 @@ static struct {
 
 static uint64_t mix(uint64_t a, uint64_t b)
 {
-    /* The finalizer of splitmix64, over both. */
+    /* The finalizer of splitmix64, over both values. */
     uint64_t z =
         (a ^ (b + UINT64_C(0x9e3779b97f4a7c15) + (a << 6) + (a >> 2))) + UINT64_C(0x9e3779b97f4a7c15);
     z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -72,7 +72,7 @@ static uint64_t mix(uint64_t a, uint64_t b)
     return z ^ (z >> 31);
 }
 
-/* True if key was not in the set. */
+/* Returns true if the key was not in the set. */
 static bool set_add(Set *set, uint64_t key)
 {
     if (set->used * 2 >= set->size) {
@@ -109,7 +109,7 @@ static void set_clear(Set *set)
     *set = (Set){.size = 0};
 }
 
-/* Fibers. They are started once, and switched by longjmp, which takes no system call. */
+/* Fibers. They are started once and switched by longjmp, which makes no system call. */
 
 static void fiber_main(int thread)
 {
@@ -147,7 +147,7 @@ static void fiber_resume(int thread, jmp_buf place)
     x.running = -1;
 }
 
-/* What programs call. */
+/* The functions that programs call. */
 
 int explorer_thread(void)
 {
@@ -375,7 +375,7 @@ static Ending execute(void)
         last = next;
         x.depth++;
         step(next);
-        /* The last choice of a replay is a new one: where it leads has not been looked up. */
+        /* The last choice of a replay is new: where it leads has not been looked up yet. */
         if (x.program->cache && x.depth >= x.replayed && !set_add(&x.seen, state_key(next))) {
             return CUT_OFF;
         }
@@ -403,7 +403,7 @@ static bool path_advance(void)
     return false;
 }
 
-/* Runs the path that failed once more, and writes down each step. */
+/* Runs the failed path once more, and writes down each step. */
 static void failure_report(void)
 {
     ExplorerResult *result = x.result;

@@ -1,12 +1,12 @@
 /* hammer.c: the core as shipped under real threads, for ThreadSanitizer.
  *
- *   hammer            every algorithm; status 0 if every count is right and no race was reported
+ *   hammer            runs every algorithm; status 0 if every count is right and no race was reported
  *   hammer --planted  an object published without an order: ThreadSanitizer must report a data race
  *
- * What is looked for are plain accesses that no atomic operation orders: what an object or a stripe block
- * holds, written before it is published and read by those who find it. On x86-64 such a bug does not show
- * in any result, but ThreadSanitizer knows which orders the code asked for. Counts are checked too, though
- * for that the explorer is the better tool.
+ * It looks for plain accesses that no atomic operation orders: the contents of an object or a stripe block,
+ * written before it is published and read by the threads that find it. On x86-64 such a bug does not show in
+ * any result, but ThreadSanitizer knows which orders the code asked for. Counts are checked too, though the
+ * explorer is the better tool for that.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
@@ -20,13 +20,13 @@
 
 enum { BLOCKS = 16, ROUNDS = 2000, ADDITIONS = 20 };
 
-/* Objects, as the explorer's: type-stable blocks, used again at once. Here each also holds plain memory,
- * written by its maker before it enters a slot. */
+/* Objects like the explorer's: type-stable blocks that are reused at once. Here each also holds plain memory,
+ * which its maker writes before it enters a slot. */
 typedef struct {
     ax_word count;
     ax_word taken;       /* 1 while a maker or an object has the block */
     ax_word shared;      /* the mark of ax_object_share */
-    uint64_t payload[4]; /* written by the maker alone; read by whoever has a reference */
+    uint64_t payload[4]; /* written only by the maker; read by any thread that has a reference */
 } ax_object;
 
 static ax_object objects[BLOCKS];
@@ -144,7 +144,7 @@ static int64_t drain(void)
 static void hammer_counter(uint64_t thread)
 {
     for (int i = 0; i < ADDITIONS; i++) {
-        /* Additions meet too seldom on few cores: from the middle on, go the way of those that met. */
+        /* On few cores additions rarely meet: from the middle on, go the way of contended additions. */
         if (i == ADDITIONS / 2) {
             require(ax_counter_add_striped(&shared.counter, 1, thread, &stripe_system) == AX_ADDED,
                     "refused");
@@ -180,7 +180,7 @@ static void hammer_buckets(uint64_t thread)
     for (int i = 0; i < ADDITIONS; i++) {
         double value = 0.5 + (double)(i % BUCKETS);
         size_t bucket = ax_buckets_find(shared.buckets, value);
-        /* Observations meet too seldom on few cores: see hammer_counter. */
+        /* On few cores observations rarely meet: see hammer_counter. */
         ax_observation left =
             i == ADDITIONS / 2 ? AX_UNCOUNTED : ax_buckets_try_observe(shared.buckets, bucket, value);
         if (left != AX_OBSERVED) {
@@ -198,7 +198,7 @@ static void hammer_ref(uint64_t thread)
     object_read(found);
     ax_object *desired = object_make(thread);
     if (ax_ref_compare_and_set(&shared.slot, found, desired)) {
-        ax_object_release(found); /* the slot's */
+        ax_object_release(found); /* the slot's reference */
     } else {
         ax_object_release(desired);
     }
@@ -215,8 +215,8 @@ static void hammer_ref(uint64_t thread)
     ax_object_release(found);
 }
 
-/* Each operation of the backend that publishes, with one that finds: what was written before the one must be
- * there after the other. Nothing else orders the two. */
+/* Pairs each operation of the backend that publishes with each one that finds: after the second, everything
+ * that was written before the first must be visible. Nothing else orders the two. */
 static struct {
     ax_word flag;
     ax_pointer pointer;
@@ -316,7 +316,7 @@ static void hammer_handoff(uint64_t thread, int kind, int round)
 {
     pthread_barrier_wait(&shared.barrier);
     if (thread == 0) {
-        /* ThreadSanitizer orders who leaves a barrier late after who comes back to it soon. */
+        /* To ThreadSanitizer, a late leaver of a barrier comes after an early returner: wait for them. */
         while (ax_word_load(&handoff.ready) != THREADS - 1) {
             sched_yield();
         }
@@ -368,7 +368,7 @@ static void *hammer(void *argument)
     return NULL;
 }
 
-/* The planted bug: what ax_ref would be if its swap were relaxed. */
+/* The planted bug: ax_ref as it would be with a relaxed swap. */
 static void *publish_unordered(void *argument)
 {
     static ax_object *published;

@@ -53,7 +53,7 @@ const ax_stripe_system memory_system = {allocate, release, stripe_count};
 
 void memory_reset(int blocks, size_t stripes)
 {
-    memset(memory, 0, sizeof memory); /* what an execution leaves must not tell on the next */
+    memset(memory, 0, sizeof memory); /* leftovers of one execution must not influence the next */
     memset(in_use, 0, sizeof in_use);
     usable = blocks;
     stripes_wanted = stripes;

@@ -1,5 +1,5 @@
-/* memory.h: the system of the striped algorithms, for the explorer: blocks that a script may have used up,
- * and freed blocks that are given out again. */
+/* memory.h: the memory system of the striped algorithms, for the explorer. A script can limit how many blocks
+ * there are, and freed blocks are given out again. */
 #ifndef MEMORY_H
 #define MEMORY_H
 
@@ -7,7 +7,7 @@
 
 extern const ax_stripe_system memory_system;
 
-/* All blocks are free and zero, so many of them may be used, and so many stripes are wanted. */
+/* Frees and zeroes all blocks; sets how many of them may be used, and how many stripes are wanted. */
 void memory_reset(int blocks, size_t stripes);
 int memory_in_use(void); /* how many blocks */
 

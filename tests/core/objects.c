@@ -63,7 +63,7 @@ void ax_object_share(ax_object *object)
     put(&object->shared, 1);
 }
 
-/* As PyUnstable_TryIncRef: fails on an object of count zero, and on one that was never marked. */
+/* Like PyUnstable_TryIncRef: fails on an object with count zero, and on one that was never marked. */
 bool ax_object_try_acquire(ax_object *object)
 {
     explorer_point("read the count of", &object->count);

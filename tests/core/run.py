@@ -2,14 +2,14 @@
 
     python tests/core/run.py explore [--deep] [--only TEXT] [--self-test]
     python tests/core/run.py threads          the core under ThreadSanitizer, and its planted race
-    python tests/core/run.py table            the table against a list, under AddressSanitizer
+    python tests/core/run.py table            the table compared with a list, under AddressSanitizer
     python tests/core/run.py sections         the table in churn, and in processes that fork
-    python tests/core/run.py herd [OUTPUT]    the litmus tests under RC11, by herd7; or judges its output
+    python tests/core/run.py herd [OUTPUT]    the litmus tests under RC11, by herd7; or judge its output
     python tests/core/run.py machine [--flags FLAGS] [--under COMMAND]
                                               the backend and the core under threads, compiled by
                                               $CC with FLAGS, run by COMMAND: an emulator
 
-Each ends with status 0 if it passed. `--core FOLDER` takes the sources of the core from somewhere else.
+Each ends with status 0 if it passed. `--core FOLDER` takes the sources of the core from another folder.
 """
 
 import argparse
@@ -27,7 +27,7 @@ CORE = HERE.parent.parent / "csrc" / "core"
 LITMUS = HERE / "litmus"
 
 WARNINGS = "-Wall -Wextra -Wshadow -Wstrict-prototypes -Wno-missing-field-initializers"
-# Fibers jump between stacks, which the checks of _FORTIFY_SOURCE take for an error.
+# Fibers jump between stacks, which the checks of _FORTIFY_SOURCE mistake for an error.
 EXPLORER_FLAGS = (
     '-O1 -g -U_FORTIFY_SOURCE -DAX_CHECKED=1 -DAX_ATOMIC_BACKEND="ax_atomic_explorer.h" -DAX_SECTION_SLOTS=2'
 )
@@ -50,7 +50,7 @@ class CheckFailed(Exception):
 
 
 def compiler() -> list[str]:
-    """The C compiler: $CC, or the system's. Raises RuntimeError if there is none."""
+    """Return the C compiler: $CC, or the system's. Raises RuntimeError if there is none."""
     for name in (os.environ.get("CC", ""), "cc", "gcc", "clang"):
         command = shlex.split(name)
         if command and shutil.which(command[0]):
@@ -89,7 +89,7 @@ def output_of(*command: str | Path) -> tuple[int, str]:
 
 
 def threads(core: Path, folder: Path) -> str:
-    """Runs the core under ThreadSanitizer. It must be silent there, and see the planted race."""
+    """Run the core under ThreadSanitizer. It must be silent there, and see the planted race."""
     hammer = build_threads(core, folder, "hammer", HAMMER_FLAGS)
     _, planted = output_of(hammer, "--planted")
     if RACE not in planted:
@@ -106,7 +106,7 @@ def threads(core: Path, folder: Path) -> str:
 
 
 def table(core: Path, folder: Path) -> str:
-    """Runs the table against a list, with the GIL's promise and without."""
+    """Compare the table with a list, with the GIL's promise and without it."""
     lines = ""
     for serialized in (0, 1):
         flags = f"{TABLE_FLAGS} -DAX_SERIALIZED={serialized}"
@@ -120,7 +120,7 @@ def table(core: Path, folder: Path) -> str:
 
 
 def sections(core: Path, folder: Path) -> str:
-    """Runs the table in churn, and in processes that fork, where it must fail without its handler."""
+    """Run the table under churn, and in processes that fork. There it must fail without its fork handler."""
     lines = ""
     program = build_threads(core, folder, "table_threads", MACHINE_FLAGS)
     for mode in ("--churn", "--fork"):
@@ -135,7 +135,7 @@ def sections(core: Path, folder: Path) -> str:
 
 
 def machine(core: Path, folder: Path, flags: str, under: str) -> str:
-    """Runs the backend and the core under threads, maybe another machine's; first split additions."""
+    """Run the backend and the core under threads, maybe for another machine; first split additions."""
     flags = f"{MACHINE_FLAGS} {flags}"
     backend = compile_c(core, folder / "backend", [HERE / "backend.c"], flags)
     hammer = build_threads(core, folder, "hammer", flags)
@@ -163,7 +163,7 @@ def run_herd() -> str:
 
 
 def judge_herd(output: str) -> str:
-    """What is ordered never happens, and the same with a weaker order sometimes does."""
+    """Check that each ordered outcome never happens, and that the same with a weaker order sometimes does."""
     observed = dict(re.findall(r"^Observation (\S+) (\w+)", output, re.MULTILINE))
     expected = {
         path.stem: "Never" if path.stem.endswith("-ordered") else "Sometimes"

@@ -1,9 +1,9 @@
 /* subject_buckets.c: scripts for ax_buckets.h and ax_buckets.c.
  *
- * There are two buckets. All that goes in the lower one is LOW, and in the upper one HIGH, so that a sum
- * tells how many values are in it. After each step the true counts and the true sum are computed from the
- * cells, and remembered in ghost memory for each call under way: the least and the greatest of each count
- * since the call started, and by how much the call itself changed what. From that,
+ * There are two buckets. Every value in the lower one is LOW, and every value in the upper one HIGH, so that
+ * a sum tells how many values are in it. After each step the true counts and the true sum are computed from
+ * the cells. For each call in progress, ghost memory keeps the least and the greatest of each count since the
+ * call started, and by how much the call itself changed each cell. From that,
  *
  *   - an observation adds 1 to the count of its bucket, once, and then its value to the sum, once;
  *   - a snapshot returns for each bucket a count between the least and the greatest of its time, and, as long
@@ -19,7 +19,7 @@
 #include "memory.h"
 #include "subject.h"
 
-/* FAILING_DRAIN has no memory for its answers from number a on; the others are broken on purpose. */
+/* From number a on FAILING_DRAIN has no memory for its answers; the others are broken on purpose. */
 enum { OBSERVE = FIRST_KIND, DRAIN, FAILING_DRAIN, SPLIT_OBSERVE, LEADING_OBSERVE, DOUBLE_DRAIN };
 
 static const char *const kinds[] = {"end",           "snapshot",      "observe",         "drain",
@@ -69,7 +69,7 @@ static State state_now(void)
     return state;
 }
 
-/* As the binding observes. */
+/* Observes as the binding does. */
 static void observe(int64_t value)
 {
     size_t bucket = ax_buckets_find(buckets, (double)value);
@@ -91,7 +91,7 @@ static State snapshot(void)
 
 typedef struct {
     State state;
-    int64_t prepared, most; /* how many counts were, and may be */
+    int64_t prepared, most; /* how many counts were prepared, and may be */
 } Answer;
 
 static bool prepare(void *answer, size_t bucket, uint64_t count)
@@ -158,7 +158,7 @@ static void broken(const Call *call)
     }
 }
 
-/* What two drains would both report, if to drain were to read and then to set what was drained. */
+/* What two drains would both report, if a drain were a read followed by a write of the drained count. */
 static State drain_twice(void)
 {
     State state = snapshot();

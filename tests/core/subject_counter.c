@@ -1,15 +1,15 @@
 /* subject_counter.c: scripts for ax_counter.h and ax_counter.c.
  *
- * A striped sum is not linearizable, so it is not asked to be. After each step the true total is computed
- * from the cells, and remembered in ghost memory for each call under way: its least and its greatest value
- * since the call started, and by how much the call itself changed it. From that,
+ * A striped sum is not linearizable, and is not checked for that. After each step the true total is computed
+ * from the cells. For each call in progress, ghost memory keeps the least and the greatest total since the
+ * call started, and by how much the call itself changed it. From that,
  *
- *   - no step makes the total smaller but a drain's, and none greater but an addition's: nothing wraps;
- *   - an addition that succeeded added exactly its count, once; one that overflowed nothing, and at some
- *     moment of the call there was no room for it;
- *   - a load returned a value between the least and the greatest total of its time. Without drains that is
- *     between the totals at its start and at its end;
- *   - a drain took away what it returned: each count is in one drain, or in the total at the end.
+ *   - only a drain's step makes the total smaller, and only an addition's makes it greater: nothing wraps;
+ *   - an addition that succeeded added exactly its count, once; one that overflowed added nothing, and
+ *     at some moment of the call there was no room for it;
+ *   - a load returned a value between the least and the greatest total during the call. Without drains that
+ *     is between the totals at its start and at its end;
+ *   - a drain took away exactly what it returned: each count is in one drain, or in the total at the end.
  */
 #include "ax_counter.h"
 
@@ -35,7 +35,7 @@ static struct {
     int64_t least[CALLS], greatest[CALLS], change[CALLS];
 } ghost;
 
-/* As the binding adds. Returns 0, or OVERFLOWED. */
+/* Adds as the binding does. Returns 0, or OVERFLOWED. */
 static int64_t add(int64_t count, uint64_t thread)
 {
     ax_addition addition = ax_counter_try_add(&counter, (uint64_t)count);
@@ -66,7 +66,7 @@ static void name_words(void)
     explorer_name(&counter.last, "last");
 }
 
-/* What the caller would hand out. */
+/* Prepares what the caller would hand out. */
 static bool keep_count(void *answer, int64_t drained)
 {
     *(int64_t *)answer = drained;
@@ -98,7 +98,7 @@ static void reset(const Script *script)
         (void)drain();
     }
     if (script->stage == LAST) {
-        /* More than any stripe takes. */
+        /* More than any stripe accepts. */
         (void)ax_counter_add_striped(&counter, AX_STRIPE_LIMIT + 1, 0, &memory_system);
         (void)drain();
         if (counter.last.bits == 0) {
@@ -120,7 +120,7 @@ static void reset(const Script *script)
     }
 }
 
-/* Broken on purpose: a load and a store, where a compare-and-swap belongs. */
+/* Broken on purpose: a load and a store instead of a compare-and-swap. */
 static int64_t broken(const Call *call)
 {
     if (call->kind == SPLIT_ADD) {

@@ -1,16 +1,16 @@
-/* subject_entries.c: owners that enter and leave, and leaves on behalf of nobody, for ax_entries.h.
+/* subject_entries.c: scripts for ax_entries.h: owners that enter and leave, and leaves without an owner.
  *
  * A call names its owner in a, and an entry its start in b; later entries have greater starts. Owner 0 has no
- * entries. A leave that takes nothing is allowed at any time for who has none, since it may be told of
- * entries that are just being left; alone it must be exact, which the scripts with one thread ask for. */
+ * entries. A leave by an owner without entries may take nothing at any time, since it may see entries that
+ * are just being left; alone it must be exact, which the scripts with one thread check. */
 #include "ax_entries.h"
 #include "memory.h"
 #include "subject.h"
 
 #include <string.h>
 
-/* LEAVE_RASHLY and LEAVE_FIRST are broken on purpose; REFUSED and FULL are what
- * a leave that took nothing, and an enter without memory, become. */
+/* LEAVE_RASHLY and LEAVE_FIRST are broken on purpose; a leave that took nothing becomes REFUSED, and an enter
+ * without memory becomes FULL. */
 enum { ENTER = FIRST_KIND, LEAVE, LEAVE_RASHLY, LEAVE_FIRST, REFUSED, FULL };
 
 static const char *const kinds[] = {"end",          "count",       "enter",         "leave",
@@ -30,7 +30,7 @@ static void reset(const Script *script)
     explorer_name(&entries.more, "further places");
 }
 
-/* The state is a byte an entry: its owner in the high half, its start in the low one; sorted by start. */
+/* The state has a byte per entry: its owner in the high half, its start in the low one; sorted by start. */
 enum { ENTRIES = 8 };
 
 static int64_t put(int64_t state, int64_t owner, int64_t start)
@@ -49,7 +49,7 @@ static int64_t without(int64_t state, int place)
     return below | (state >> 8 * (place + 1)) << 8 * place;
 }
 
-/* The newest entry of owner, or the only one there is: its place, or -1. */
+/* The place of the owner's newest entry, or of the only one there is; or -1. */
 static int find(int64_t state, int64_t owner)
 {
     int found = -1, number = 0;
@@ -73,7 +73,7 @@ static bool take(ax_place *place, uint64_t *start)
     return true;
 }
 
-/* Takes what is in the first place: whoever's it is, or that of its owner alone. */
+/* Takes the entry in the first place: anyone's (LEAVE_RASHLY), or only the owner's own (LEAVE_FIRST). */
 static bool leave_wrongly(const Call *call, uint64_t *start)
 {
     if (call->kind == LEAVE_FIRST && ax_word_load(&entries.first.owner) != (uint64_t)call->a) {
@@ -82,7 +82,7 @@ static bool leave_wrongly(const Call *call, uint64_t *start)
     return take(&entries.first, start);
 }
 
-/* What becomes of a call that did nothing. */
+/* What a call that did nothing turns into. */
 static int refused_kind(int kind)
 {
     bool alone = playing->threads[1][0].kind == END;

@@ -86,7 +86,7 @@ static bool is_nan(int64_t bits)
     return (bits & INT64_MAX) > INFINITE;
 }
 
-/* Where max or min takes the operand: it is a number, and the value is none or lies on the other side. */
+/* Returns the operand if max or min takes it: it is a number, and the value is NaN or on the other side. */
 static int64_t chosen(int64_t value, int64_t operand, bool beyond)
 {
     return !is_nan(operand) && (is_nan(value) || beyond) ? operand : value;

@@ -81,7 +81,7 @@ static Outcome broken(const Call *call)
     return outcome;
 }
 
-/* What the caller would hand out: it must be what happened in the end, however many attempts it took. */
+/* What the caller would hand out. It must be what happened in the end, however many attempts it took. */
 typedef struct {
     int64_t previous, result;
     bool no_memory;

@@ -1,9 +1,9 @@
 /* subject_ref.c: scripts for ax_ref.h over the object model of objects.h.
  *
- * Objects are known by their identity, a number from 1. Objects 1 to KEPT live as long as the script: it
- * keeps a reference of its own to each, so that they can be expected by a swap. Others are made by the
- * call that stores them. Besides the slot there is another one, which takes its objects from the same memory:
- * what was only ever in there must never come out of the slot.
+ * Objects are known by their identity, a number from 1. Objects 1 to KEPT live as long as the script, which
+ * keeps its own reference to each, so that a swap can expect them. Others are made by the call that stores
+ * them. There is a second slot, which takes its objects from the same memory: an object that was only ever
+ * stored in the second slot must never come out of the first.
  */
 #include "objects.h"
 
@@ -67,7 +67,7 @@ static void reset(const Script *script)
     ax_ref_init(&elsewhere, object_make(90));
 }
 
-/* Returns an object with a reference, as ax_ref_load, but does not look at the slot again. */
+/* Like ax_ref_load, returns an object with a reference, but does not look at the slot again. */
 static ax_object *load_with_one_look(void)
 {
     for (;;) {
@@ -78,7 +78,7 @@ static ax_object *load_with_one_look(void)
     }
 }
 
-/* Gives the call's answer, then releases what it got. */
+/* Records the call's answer, then releases the object that it got. */
 static void found(int id, bool ok, ax_object *object)
 {
     subject_end(id, (Outcome){.ok = ok, .value = object_identity(object)});
@@ -92,7 +92,7 @@ static void perform_update(const Call *call)
         ax_object *expected = ax_ref_load(&slot);
         ax_object *desired = object_of(call->a);
         if (ax_ref_compare_and_set(&slot, expected, desired)) {
-            ax_object_release(expected); /* the slot's; the one of the load is released below */
+            ax_object_release(expected); /* the slot's; the load's reference is released below */
             found(id, true, expected);
             return;
         }
@@ -212,7 +212,7 @@ static Outcome model(int64_t *state, const Call *call)
     return outcome;
 }
 
-/* Nothing holds a reference any more but the slots and the script: the counts must say just that. */
+/* At the end only the slots and the script hold references: the counts must say exactly that. */
 static void finish(const Script *script)
 {
     ax_object *held = slot.address, *other = elsewhere.address;

@@ -1,12 +1,12 @@
 /* subject_table.c: scripts for ax_table.h and ax_section.h.
  *
- * A state is which value each of the keys 1 to KEYS has, a byte each: 0 is none. Values are objects of
- * objects.h, made by the call that inserts them, and used again as soon as they are freed. Nodes and entries
- * are blocks of an arena, which are given out again at once too, and filled with rubbish in between. So what
- * is freed too early is seen: a value is read, or counted, that is gone; or rubbish is copied into a new
+ * A state says which value each of the keys 1 to KEYS has, in one byte per key: 0 means none. Values are
+ * objects of objects.h, made by the call that inserts them, and reused as soon as they are freed. Nodes and
+ * entries are blocks of an arena, which are given out again at once too, and filled with garbage in between.
+ * So freeing too early is detected: a value that is gone is read or counted, or garbage is copied into a new
  * root.
  *
- * At the end nothing may be left over: no reference, no block, no section.
+ * At the end nothing may be left: no reference, no block, no section.
  */
 #include "objects.h"
 
@@ -36,7 +36,7 @@ static const char *const kinds[] = {
 
 enum { KEYS = 5, BLOCKS = 28, BLOCK_SIZE = 320, RUBBISH = 0xDD };
 
-/* Keys 1, 2, 4 and 5 meet in the first node, 1 and 2 in the second one too. */
+/* Keys 1, 2, 4 and 5 meet in the first node; 1 and 2 meet in the second one too. */
 static const uint64_t hashes[KEYS + 1] = {0, 0x01, 0x11, 0x02, 0x05, 0x0D};
 static int64_t keys[KEYS + 1]; /* each holds its own number; they live as long as the script */
 
@@ -56,7 +56,7 @@ static size_t block_of(const void *address)
     return (size_t)((const unsigned char *)address - memory[0]) / BLOCK_SIZE;
 }
 
-/* Who found a block in use, by its address, and by who allocated it after what. */
+/* Identifies a block found in use: its address, which thread allocated it, and after which steps. */
 static uint64_t identify(const void *address)
 {
     bool inside =
@@ -182,7 +182,7 @@ static void reset(const Script *script)
     }
 }
 
-/* As its users search: and whoever leaves last clears up. */
+/* Searches as its users do: the last one to leave cleans up. */
 static void perform_find(const Call *call, bool in_section)
 {
     int id = subject_begin(call);
@@ -271,7 +271,7 @@ static int64_t count_in(int64_t state)
     return count;
 }
 
-/* The overflow child is key 3 in all scripts: the only one that is exempt. */
+/* In all scripts the overflow child is key 3, the only exempt one. */
 static Outcome model_insert(int64_t *state, const Call *call)
 {
     int64_t limit = call->kind == INSERT_WITHIN_1 ? 1 : call->kind == INSERT_WITHIN_2 ? 2 : KEYS;
@@ -312,7 +312,7 @@ static Outcome sequential(int64_t *state, const Call *call)
     return outcome;
 }
 
-/* What is in the table at the end; then it is freed, and nothing may be left. */
+/* Checks what is in the table at the end; then frees it, after which nothing may be left. */
 static int64_t take_all(void)
 {
     ax_table_item items[KEYS];

@@ -1,8 +1,9 @@
-/* table.c: ax_table.h against a plain list, in one thread, with real memory.
+/* table.c: compares ax_table.h with a plain list, in one thread, with real memory.
  *
- *   table [SEED]   random operations over hashes of every kind, allocations that fail included. Status 0 if
- * every result is right, and all memory and all references are given back. To be run under AddressSanitizer,
- * with AX_SERIALIZED and without.
+ *   table [SEED]   random operations over all kinds of hashes, with failing allocations
+ *
+ * Status 0 if every result is right, and all memory and all references are given back. Run it under
+ * AddressSanitizer, with and without AX_SERIALIZED.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,10 +25,10 @@ typedef struct {
 static unsigned long long seed;
 static Object keys[KEYS], values[KEYS]; /* key i is in the table with value i, if there[i] */
 static bool there[KEYS];
-static int blocks, failing; /* allocations: live ones; after how many the next one fails, if positive */
+static int blocks, failing; /* live allocations; after how many the next one fails, if positive */
 static size_t bytes;        /* of the live ones */
 static int insertions;
-static int exempt; /* the key that is never counted for the limit */
+static int exempt; /* the key that never counts toward the limit */
 static uint64_t state;
 
 static uint64_t random_bits(void)
@@ -176,7 +177,7 @@ static void take_out(ax_table *table, int i)
     }
 }
 
-/* Hashes of which some, or all, are equal in their low bits, or wholly. */
+/* Hashes: some of them, or all, are equal in their low bits or entirely. */
 static uint64_t hash_of(int kind, uint64_t i)
 {
     switch (kind) {
@@ -209,7 +210,7 @@ static void drop(ax_table *table, int i)
     }
 }
 
-/* Two keys whose hashes share their low bits have nodes of their own, which go when one of the two goes. */
+/* Two keys whose hashes share their low bits get nodes of their own, which go when either key goes. */
 static void shrink(void)
 {
     static const uint64_t hashes[] = {0, 1, UINT64_C(1) << 20};

@@ -1,12 +1,16 @@
 /* table_threads.c: ax_table.h under real threads, with real memory, in processes that fork.
  *
- *   table_threads            threads search, insert, remove, clear and take snapshots; for ThreadSanitizer,
- * which sees an entry or a node that is read after it was freed, or while it is written table_threads --churn
- * many keys come and go, while one thread searches, and another one stays in one section: what it found stays
- * whole, and memory a small multiple of what is in the table table_threads --fork     the process forks while
- * threads are in their sections; each child uses the table, and what it removes there is given back at once
- *   table_threads --fork-unforgotten    the same without ax_sections_forget: sections of threads that do not
- * exist hold up the memory of some children, as they must, or --fork shows nothing. Status 1
+ *   table_threads                     threads search, insert, remove, clear and take snapshots; for
+ *                                     ThreadSanitizer, which sees an entry or a node that is read after it
+ *                                     was freed, or while it is written
+ *   table_threads --churn             many keys come and go, while one thread searches, and another one stays
+ *                                     in one section: what it found stays whole, and the memory in use stays
+ *                                     a small multiple of what the table holds
+ *   table_threads --fork              the process forks while threads are in their sections; each child uses
+ *                                     the table, and what it removes there is given back at once
+ *   table_threads --fork-unforgotten  the same without ax_sections_forget: the sections of threads that do
+ *                                     not exist must hold up the memory of some children, or --fork shows
+ *                                     nothing. Status 1
  *
  * Status 0 if every result is right, every reference is given back, and no memory is left over. */
 #define _POSIX_C_SOURCE 200809L
@@ -25,7 +29,7 @@ enum { KEYS = 40, ROUNDS = 20000, FORKS = 200, CHURN = 200000, ALIVE = 100, MULT
 typedef struct {
     ax_word references;
     uint64_t number;
-    uint64_t payload[4]; /* plain: written before the object is in the table, read by whoever finds it */
+    uint64_t payload[4]; /* plain: written before the object is in the table, read by any finder */
 } Object;
 
 static ax_table table;
@@ -146,7 +150,7 @@ static size_t snapshot(uint64_t thread)
     return count;
 }
 
-/* Nobody uses the table any more: whoever left the last section has freed what that held up. */
+/* The table has no users any more: the last thread to leave a section has freed what that section held up. */
 static void check_end(void)
 {
     require(!ax_table_has_retired(&table), "something is held up by nobody");
@@ -192,7 +196,7 @@ static void *hammer(void *argument)
     return NULL;
 }
 
-/* Finds a key that is there at the start, and reads it until all is over. */
+/* Finds a key that is there at the start, and reads it until the end. */
 static void stay_in_section(uint64_t thread)
 {
     uint64_t number = 0;
@@ -210,7 +214,7 @@ static void stay_in_section(uint64_t thread)
     ax_table_collect(&table, &model);
 }
 
-/* Thread 0 lets keys come and go, ALIVE at a time. */
+/* Thread 0 adds and removes keys, ALIVE of them at a time. */
 static void *churn(void *argument)
 {
     uint64_t thread = (uint64_t)(uintptr_t)argument;
@@ -252,7 +256,7 @@ static void *use_until_finished(void *argument)
     return NULL;
 }
 
-/* In a child: every operation ends, and what is removed is given back at once. Status 0, or what is wrong. */
+/* In a child: every operation ends, and removed memory is freed at once. Status 0, or what is wrong. */
 static int use_in_child(void)
 {
     uint64_t number = 1000;

@@ -1,4 +1,4 @@
-/* threads.h: how the programs with real threads start them, and end where something does not hold. */
+/* threads.h: how the programs with real threads start them, and stop when a check fails. */
 #ifndef THREADS_H
 #define THREADS_H
 

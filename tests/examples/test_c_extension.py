@@ -1,4 +1,4 @@
-"""examples/c_extension, built as its users build it: what it counts in C is what Python sees."""
+"""examples/c_extension, built as its users build it: its counts in C are what Python sees."""
 
 import gc
 import os
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def build(example: Path, folder: Path) -> Path:
-    """The path of the extension that the example's own setup.py makes of a copy."""
+    """Build a copy with the example's own setup.py; return the path of the extension."""
     source = shutil.copytree(example, folder / "source")
     command = [sys.executable, "setup.py", "--quiet", "build_ext", "--build-lib", str(folder)]
     done = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False, timeout=600)
@@ -99,7 +99,7 @@ def test_threads_share_a_scanner(linescan: Any) -> None:
 def test_others_see_it_at_work(linescan: Any) -> None:
     """The loop lets other threads run, and publishes as it goes."""
     scanner = linescan.Scanner()
-    # Far more than another thread needs to look once, and ended early where it has.
+    # Far more than another thread needs to look once; it ends early once the thread has looked.
     data = LINES * 40
     rounds = atomicx.AtomicInt()
     seen = atomicx.AtomicBool()
@@ -161,7 +161,7 @@ sys.modules["left_behind"] = scanner
 @pytest.mark.skipif(INTERPRETERS is None, reason="this Python has no module that makes interpreters")
 def test_it_runs_in_interpreters(linescan: Any, path: Path) -> None:
     scanner = linescan.Scanner()
-    # With a GIL of their own where that exists.
+    # With its own GIL where that exists.
     interpreters = [create(own_gil=sys.version_info >= (3, 12)) for _ in range(2)]
     try:
         for interpreter in interpreters:

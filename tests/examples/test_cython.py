@@ -1,4 +1,4 @@
-"""The C API from Cython, by the declarations that are installed with the package."""
+"""The C API from Cython, using the declarations that are installed with the package."""
 
 import importlib.util
 import os

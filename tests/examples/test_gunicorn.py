@@ -23,8 +23,8 @@ from support.marks import NEEDS_C
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "gunicorn_shared"
 WORKERS = 3  # as its configuration says
 CLIENTS = 4
-REQUESTS = 300  # of each client
-SECONDS = 60  # for the server to come up, or to agree
+REQUESTS = 300  # per client
+SECONDS = 60  # for the server to come up, or for the totals to agree
 
 REQUIRED = os.environ.get("ATOMICX_REQUIRE_EXAMPLES") == "1"
 pytestmark = [
@@ -38,7 +38,7 @@ pytestmark = [
 
 @dataclass
 class Client:
-    """What somebody sent to the server, and what came back."""
+    """What was sent to the server, and what came back."""
 
     url: str
     answered: int = 0
@@ -74,12 +74,12 @@ class Server:
 
     def workers(self) -> list[int]:
         command = ["ps", "-o", "pid=", "--ppid", str(self.process.pid)]
-        # Its status is 1 where there is none.
+        # The status is 1 where there is none.
         listed = subprocess.run(command, capture_output=True, check=False).stdout
         return [int(pid) for pid in listed.split()]
 
     def all_workers(self) -> list[int]:
-        """As soon as there are as many as there should be."""
+        """Return the workers as soon as there are as many as there should be."""
         until = time.monotonic() + SECONDS
         while len(workers := self.workers()) != WORKERS:
             assert time.monotonic() < until, workers
@@ -87,10 +87,10 @@ class Server:
         return workers
 
     def totals_when(self, holds: Callable[[dict[str, float]], bool]) -> dict[str, float]:
-        """The totals, as soon as they are as they must come to be."""
+        """Return the totals as soon as they are what they must become."""
         until = time.monotonic() + SECONDS
         while True:
-            with suppress(OSError, HTTPException):  # a worker that is about to be gone
+            with suppress(OSError, HTTPException):  # a worker that is about to exit
                 if holds(totals := Client(self.url).totals()):
                     return totals
             assert time.monotonic() < until
@@ -121,7 +121,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def load(server: Server, paths: list[tuple[str, int]], meanwhile: Callable[[], None]) -> Client:
-    """Clients send at once, each one request after the other; returns all that they sent."""
+    """Start all clients at once, each with one request after the other; return everything they sent."""
     clients = [Client(server.url) for _ in paths]
     threads = [
         threading.Thread(target=client.send, args=path) for client, path in zip(clients, paths, strict=True)
@@ -154,7 +154,7 @@ def test_totals_agree(server: Server) -> None:
 
 
 def test_totals_agree_when_workers_are_killed(server: Server) -> None:
-    """What the dead had not answered may have been counted, and nothing else is in doubt."""
+    """Only the requests that dead workers had not answered are in doubt; they may have been counted."""
     first = server.all_workers()
 
     def kill_all() -> None:

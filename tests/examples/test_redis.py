@@ -1,6 +1,6 @@
 """examples/redis_flush with a real server and a real client: no count is lost or doubled, whatever breaks.
 
-Beside it the ways that come to mind first, which must lose or double.
+The obvious alternatives are tested too: they must lose or double counts.
 """
 
 import importlib.util
@@ -92,13 +92,13 @@ def totals(server: Server, key: str = "totals") -> dict[str, float]:
 
 
 def until_it_succeeds(flush: Callable[[], None]) -> None:
-    """Again after each failure, of which there are only so many."""
+    """Flush again after each failure; the number of failures is limited."""
     while True:
         with suppress(redis.ConnectionError):
             return flush()
 
 
-# Each way takes a cell that counts and a client, and returns what is called again and again.
+# A way takes a cell that counts and a client, and returns a function that is called repeatedly.
 Way = Callable[[Any, Any], Callable[[], None]]
 
 
@@ -133,7 +133,7 @@ def keep_and_send_again(cell: Any, client: Any) -> Callable[[], None]:
 
 
 def growing_batches(cell: Any, client: Any) -> Callable[[], None]:
-    """The example, but what was counted meanwhile joins a batch that was sent."""
+    """Like the example, but what was counted meanwhile joins a batch that was already sent."""
     flusher_ = flusher.Flusher(client, "totals", {"events": cell})
     take = flusher_._take
 
@@ -148,7 +148,7 @@ def growing_batches(cell: Any, client: Any) -> Callable[[], None]:
 
 
 def unordered_numbers(cell: Any, client: Any) -> Callable[[], None]:
-    """The example, but the server refuses the last number alone, not those before it."""
+    """Like the example, but the server refuses only the last number, not those before it."""
     flusher_ = flusher.Flusher(client, "totals", {"events": cell})
     assert ">= number" in flusher.APPLY
     flusher_._apply = client.register_script(flusher.APPLY.replace(">= number", "== number"))
@@ -158,7 +158,7 @@ def unordered_numbers(cell: Any, client: Any) -> Callable[[], None]:
 def counted_and_found(
     way: Way, cell: Any, client: Any, proxy: Proxy, fates: Sequence[str]
 ) -> tuple[int, float]:
-    """What was counted, and what is on the server when all is sent."""
+    """Return what was counted, and what is on the server when everything is sent."""
     flush = way(cell, client)
     cell.inc()
     flush()  # so that the script is there
@@ -221,7 +221,7 @@ def test_other_ways_lose_or_double(
 
 
 def test_the_client_itself_doubles_what_is_sent_without_a_number(proxy: Proxy) -> None:
-    """The control: as it comes, it sends again what it had no reply to, and nobody is told."""
+    """The control: by default the client sends again what got no reply, and reports nothing."""
     with redis.Redis(port=proxy.port, socket_timeout=SECONDS) as client:
         counted, found = counted_and_found(drain_then_send, Counter(), client, proxy, [UNANSWERED])
     assert found == counted + COUNTED

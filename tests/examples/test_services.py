@@ -1,4 +1,4 @@
-"""examples/services under wrk: what they count agrees with what was sent, by status."""
+"""examples/services under wrk: their counts agree with what was sent, by status."""
 
 import importlib.util
 import os
@@ -15,11 +15,11 @@ from benchmarks import services
 from benchmarks.services import Service, Totals
 
 README = Path(__file__).parent.parent.parent / "README.md"
-WORK_SECONDS = 0.2  # so long that even a slow machine gets more requests than may be worked on
+WORK_SECONDS = 0.2  # long enough that even a slow machine gets more requests than may be worked on
 LIMIT = 8  # as metrics.py says
 CONNECTIONS = 4 * LIMIT
 NOWHERE_CONNECTIONS = 2
-MOST_SECONDS = 60  # of wrk, which is stopped as soon as there was enough
+MOST_SECONDS = 60  # for wrk, which is stopped as soon as there were enough requests
 
 SERVERS = {"WSGI": "gunicorn", "ASGI": "uvicorn"}
 REQUIRED = os.environ.get("ATOMICX_REQUIRE_EXAMPLES") == "1"
@@ -53,7 +53,7 @@ def status_of(service: Service, path: str) -> int:
 
 def check_buckets(totals: Totals) -> None:
     services.check_latencies(totals)
-    # What was served took as long as the work, at least.
+    # Each served request took at least as long as the work.
     quick = [bound for bound in totals.buckets["200"] if float(bound) < WORK_SECONDS]
     assert len(quick) > 5
     assert [totals.buckets["200"][bound] for bound in quick] == [0] * len(quick)
@@ -61,7 +61,7 @@ def check_buckets(totals: Totals) -> None:
 
 @NEEDS_WRK
 def test_counts_agree_with_what_wrk_sent(service: Service) -> None:
-    """Two of them at once: one with more connections than may be worked on, one that finds nothing."""
+    """Two runs of wrk at once: one with too many connections, one whose path does not exist."""
     loads = {"/": CONNECTIONS, "/nowhere": NOWHERE_CONNECTIONS}
     with ExitStack() as running:
         processes = {
@@ -94,14 +94,14 @@ def test_counts_agree_with_what_wrk_sent(service: Service) -> None:
 
 @NEEDS_WRK
 def test_a_load_that_is_measured(service: Service) -> None:
-    """As `python -m benchmarks services` does it, below the limit."""
+    """Below the limit, as `python -m benchmarks services` does it."""
     record = services.load(service, "a service", connections=2, seconds=1)
     assert (record.served, record.shed) == (record.completed + record.cut_off, 0)
     assert sum(record.latencies["200"].values()) == record.served
 
 
 def test_each_request_is_counted_once(service: Service) -> None:
-    """One after the other, so there is nothing to allow for."""
+    """The requests come one after the other, so the counts are exact."""
     before = service.at_rest()
     paths = {"/": 200, "/error": 500, "/nowhere": 404, "/elsewhere": 404}
     for path, status in paths.items():
@@ -113,7 +113,7 @@ def test_each_request_is_counted_once(service: Service) -> None:
 
 
 def test_what_metrics_says_is_read() -> None:
-    """Buckets are cumulative there, and each family has a time of creation beside its samples."""
+    """Buckets are cumulative there, and each family has a creation time in addition to its samples."""
     text = """# TYPE http_requests_total counter
 http_requests_total{route="/",status="200"} 5.0
 # TYPE http_requests_created gauge
@@ -142,7 +142,7 @@ http_working_limit 8.0
 
 
 def test_the_readme_starts_them() -> None:
-    """Its commands install the extra and start what is tested here."""
+    """Its commands install the extra and start the services that are tested here."""
     started = re.findall(r'^.*"\.\[examples\]" && \.venv/bin/python (.*)$', README.read_text(), re.MULTILINE)
     ours = [command for command in started if "examples/services" in command]
     assert ours == list(services.COMMANDS.values())

@@ -1,4 +1,4 @@
-"""What the tests of several files in here ask for."""
+"""Fixtures for the tests of several files in this folder."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,8 +8,8 @@ import pytest
 
 @pytest.fixture
 def sdk() -> Iterator[Any]:
-    """OpenTelemetry's SDK, with a reader of each temporality."""
-    from integrations.otel import Sdk  # only here: it is not there in every test run
+    """Return OpenTelemetry's SDK, with a reader for each temporality."""
+    from integrations.otel import Sdk  # imported here, since not every test run has it
 
     sdk = Sdk()
     yield sdk

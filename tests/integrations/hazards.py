@@ -1,10 +1,10 @@
-"""Where a lock would deadlock, or a count be lost: a program a hazard, on each of the subjects.
+"""Situations where a lock would deadlock or a count would be lost: one program per hazard, for each subject.
 
     python hazards.py HAZARD SUBJECT OPERATION PATIENCE
 
-Prints DONE if all that was counted is in a scrape at the end, LOST if not, QUIET if the hazard never came up,
-and HUNG if nothing moved for PATIENCE seconds: then, on standard error, also where; SIGKILL is its end. In
-multiprocess mode if PROMETHEUS_MULTIPROC_DIR is set. This is no test module.
+Prints DONE if everything that was counted is in a scrape at the end, LOST if not, QUIET if the hazard never
+came up, and HUNG if nothing moved for PATIENCE seconds: then standard error says where, and SIGKILL ends the
+process. Runs in multiprocess mode if PROMETHEUS_MULTIPROC_DIR is set. This is not a test module.
 """
 
 import faulthandler
@@ -33,7 +33,7 @@ POLL_SECONDS = 0.001
 
 
 class Count:
-    """Counts, and notes that it did: the list is what the totals are compared with, and a sign of life."""
+    """Counts, and lists each count: the list is compared with the totals, and is a sign of life."""
 
     def __init__(self, subject: HazardSubject, operation: str, patience: int) -> None:
         self.subject = subject
@@ -42,14 +42,14 @@ class Count:
         self.patience = patience
         self.beats: list[None] = []
         self.met: list[None] = []  # how often the hazard came up
-        self.in_doubt = 0  # beats that may have been or not, since a worker was killed in their middle
+        self.in_doubt = 0  # beats that may or may not have counted, since a worker was killed in their middle
 
     def __call__(self) -> None:
         self.beat()
         self.beats.append(None)
 
     def meet(self, *_: object) -> None:
-        """Count where it is dangerous."""
+        """Count in the dangerous situation."""
         self.met.append(None)
         self()
 
@@ -66,14 +66,14 @@ def end(verdict: str) -> None:
 
 
 def hung() -> None:
-    """Ends the process with its children, which may hang where no alarm is set yet."""
+    """End the process and its children, which may hang where no alarm is set yet."""
     faulthandler.dump_traceback()
     print("HUNG", flush=True)
     os.killpg(0, signal.SIGKILL)
 
 
 def watch(count: Count) -> None:
-    """Ends the process if nothing moves for so long."""
+    """End the process if nothing has moved for PATIENCE seconds."""
     before, now = None, (0, 0)
     while now != before:
         time.sleep(count.patience)
@@ -103,8 +103,8 @@ def in_a_signal_handler(count: Count) -> None:
 
 
 def collect_soon(step: int) -> None:
-    """After some allocations, not always as many: so it comes up everywhere."""
-    # The second number, without the GIL: however many objects there are.
+    """Collect after a varying number of allocations, so that collections happen everywhere."""
+    # Without the GIL the second number makes it independent of how many objects there are.
     gc.set_threshold(1 + step % 10, 0)
 
 
@@ -138,12 +138,12 @@ def in_a_finalizer(count: Count) -> None:
 
 
 def in_forked_children(count: Count) -> None:
-    """The parent's threads count non-stop, and each child counts a little more."""
+    """Have the parent's threads count non-stop, while each child counts a little more."""
     gc.disable()  # it would copy everything, in each child
     stopped = False
     beats = [0] * THREADS  # nothing that grows: a fork copies it
 
-    # An argument: without the GIL a variable of the function around has a lock, which a child may find taken.
+    # An argument: without the GIL a variable of the outer function has a lock, which a child may find taken.
     def work(place: int, beat: Callable[[], None] = count.beat) -> None:
         while not stopped:
             beat()
@@ -173,7 +173,7 @@ def in_forked_children(count: Count) -> None:
 
 
 def count_in_a_child(count: Count) -> None:
-    """Ends the child: with status 0 if it counted, exactly where nobody else counts."""
+    """End the child, with status 0 if it counted, and counted exactly where nothing else counts."""
     signal.alarm(count.patience)
     status = 1
     try:
@@ -189,7 +189,7 @@ def count_in_a_child(count: Count) -> None:
 
 
 def in_killed_workers(count: Count) -> None:
-    """Each is killed while its threads count, who say after each beat how many there were."""
+    """Kill each worker while its threads count. After each beat a thread stores how many it has done."""
     said = memoryview(mmap.mmap(-1, 8 * THREADS)).cast("q")
 
     def work(place: int) -> None:
@@ -228,7 +228,7 @@ HAZARDS = {
 def main(hazard: str, subject: str, operation: str, patience: str) -> None:
     warnings.filterwarnings(
         "ignore", ".*multi-threaded", DeprecationWarning
-    )  # there is always one who watches
+    )  # a watcher thread is always running
     os.setpgid(0, 0)
     count = Count(SUBJECTS[subject](), operation, int(patience))
     threading.Thread(target=watch, args=(count,), daemon=True).start()

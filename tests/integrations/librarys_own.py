@@ -1,7 +1,8 @@
-"""prometheus_client's own tests with install() in effect: what passes without it has to pass with it.
+"""prometheus_client's own tests with install() in effect: tests that pass without it have to pass with it.
 
-python librarys_own.py FOLDER runs the tests of an unpacked source distribution, each in a pytest of its own:
-as they are and installed, in memory and in multiprocess mode. As a pytest plugin this module does the latter.
+python librarys_own.py FOLDER runs the tests of an unpacked source distribution, each set in its own pytest:
+with and without install(), in memory and in multiprocess mode. Loaded as a pytest plugin, this module calls
+install().
 """
 
 import os
@@ -15,12 +16,12 @@ from typing import Any
 
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 INSTALL = "ATOMICX_INSTALL"
-# They serve a page by other frameworks, which would have to be there; their metrics are those of the others.
+# They serve a page with other frameworks, which would have to be installed; the metrics are the same.
 FRAMEWORKS = ["test_aiohttp.py", "test_asgi.py", "test_django.py", "test_twisted.py"]
-# It asks what the system's TLS answers, which is not the same each time.
+# It depends on the answers of the system's TLS, which vary.
 TLS = "not TestWsgiTLS"
-# Fewer would say that hardly anything was run. In multiprocess mode more fail, as the library comes: values
-# of one name go on from one test to the next.
+# Fewer passing tests would mean that hardly anything was run. In multiprocess mode more fail even without
+# install(): values of the same name carry over from one test to the next.
 AT_LEAST = 150
 SECONDS = 300
 
@@ -39,7 +40,7 @@ def pytest_configure() -> None:
     library_class: Any = values.MultiProcessValue
 
     def installed_class(process_identifier: Callable[[], object] = os.getpid) -> Any:
-        """As an application would that wants such a class: sets the library's, then installs ours."""
+        """Do as an application that wants such a class: set the library's, then install ours."""
         before = values.ValueClass
         values.ValueClass = library_class(process_identifier)
         try:
@@ -48,7 +49,7 @@ def pytest_configure() -> None:
         finally:
             values.ValueClass = before
 
-    # The tests set the class of values themselves. What they set is ours then.
+    # The tests set the class of values themselves. With install() that class is ours.
     library: Any = values
     library.MultiProcessValue = installed_class
     library.MutexValue = AtomicValue
@@ -65,7 +66,7 @@ def pytest_unconfigure() -> None:
 
 
 class Run:
-    """One run of the tests. They wait more than they compute, so the runs go on beside each other."""
+    """Start one run of the tests. They wait more than they compute, so several runs overlap."""
 
     def __init__(self, folder: Path, *, installed: bool, multiprocess: bool) -> None:
         self._own = tempfile.TemporaryDirectory()
@@ -91,7 +92,7 @@ class Run:
             )
 
     def passed(self) -> set[str]:
-        """The names of the tests that passed."""
+        """Return the names of the tests that passed."""
         with self._own:
             status = self._process.wait(SECONDS)
             text = self._output.read_text()

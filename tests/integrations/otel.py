@@ -1,4 +1,4 @@
-"""What the tests of atomicx.opentelemetry have in common: the real SDK, and what its readers collect."""
+"""Shared by the tests of atomicx.opentelemetry: the real SDK, and what its readers collect."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ Points = dict[tuple[str, frozenset[tuple[str, Any]]], Any]
 
 
 class Sdk:
-    """A provider with a reader of each temporality."""
+    """A provider with a reader for each temporality."""
 
     def __init__(self, *views: View) -> None:
         self.cumulative = InMemoryMetricReader()
@@ -81,7 +81,7 @@ def nothing_is_exported(sdk: Sdk) -> bool:
 
 
 class Meter:
-    """Keeps the callbacks, for a test to call as it likes."""
+    """Keeps the callbacks, so that a test can call them at will."""
 
     def __init__(self) -> None:
         self.callbacks: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""prometheus_client in a process of its own: to change it, or to hang."""
+"""prometheus_client in a process of its own, where a test may change it or let it hang."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ SECONDS = 1200
 
 
 def run(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Runs Python; in multiprocess mode if there is a folder for its files."""
+    """Run Python; in multiprocess mode if there is a folder for its files."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS), str(PACKAGE)])}
     environment.pop(MULTIPROCESS, None)
     if folder is not None:

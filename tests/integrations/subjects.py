@@ -1,4 +1,4 @@
-"""What is put in danger: metrics of prometheus_client, as they are or after install(), and our own cells."""
+"""The subjects of the hazards: metrics of prometheus_client, with or without install(), and our own cells."""
 
 import os
 import tempfile
@@ -10,7 +10,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from atomicx import AtomicInt, Counter, Family, Histogram
 from atomicx.prometheus import Collector, install
 
-# What each operation adds to the samples of a scrape.
+# How much each operation adds to the samples of a scrape.
 SAMPLES = {
     "inc": {"events_total": 1.0},
     "observe": {'size_bucket{le="1.0"}': 1.0, 'size_bucket{le="+Inf"}': 1.0, "size_sum": 0.75},
@@ -22,7 +22,7 @@ SAMPLES["everything"] = SAMPLES["inc"] | SAMPLES["observe"] | SAMPLES["request"]
 
 
 class HazardSubject:
-    """Metrics, and operations on them: methods, since a closure's variables have locks without the GIL."""
+    """Metrics, and operations on them: methods, since without the GIL closure variables have locks."""
 
     events: Any
     size: Any
@@ -30,12 +30,12 @@ class HazardSubject:
     latency: Any
     requests: Any
     made: Any
-    # Whether one scrape has the counts of all processes.
+    # Whether one scrape includes the counts of all processes.
     shared = False
 
     def __init__(self) -> None:
         self.serial = AtomicInt()
-        self.registry = client.CollectorRegistry()  # the library's own reads files of the system, too
+        self.registry = client.CollectorRegistry()  # the default one also reads files of the system
 
     def inc(self) -> None:
         self.events.inc()
@@ -55,7 +55,7 @@ class HazardSubject:
         self.request()
 
     def scrape(self) -> dict[str, float]:
-        """All samples by name and labels; those of what was made, together."""
+        """Return all samples by name and labels, with those of `made` added up."""
         registry = self.registry
         if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
             registry = client.CollectorRegistry()
@@ -96,7 +96,7 @@ class Installed(Stock):
 
     def request(self) -> None:
         with self.in_flight.track_inprogress(), self.latency.time():
-            self.get.inc()  # labels() has a lock of the library's own
+            self.get.inc()  # labels() has a lock of the library
 
 
 class Cells(HazardSubject):
@@ -125,7 +125,7 @@ class Shared(HazardSubject):
         super().__init__()
         from atomicx.shared import Segment  # refused where there is no C module
 
-        with tempfile.TemporaryDirectory() as folder:  # what is mapped stays
+        with tempfile.TemporaryDirectory() as folder:  # the mapping outlives the file
             segment = Segment.create(os.path.join(folder, "segment"), 10)
             self.events = segment.int("shared_total")
             self.seconds = segment.float("seconds")

@@ -1,5 +1,5 @@
-"""Where a lock would deadlock, or a count be lost: cells in a Collector and installed values, which must do
-neither, beside prometheus_client's own, which must.
+"""Situations where a lock would deadlock or a count would be lost. Cells in a Collector and installed values
+must do neither; prometheus_client's own values must.
 
 Each runs in a process of its own: see hazards.py.
 """
@@ -20,12 +20,12 @@ needs("prometheus_client", "prometheus")
 from integrations import hazards  # noqa: E402
 from integrations.process import TESTS, run  # noqa: E402
 
-# How long nothing may move before it is a hang; what is expected to hang need not be waited for as long.
+# How long nothing may move before it counts as a hang; an expected hang can be called sooner.
 PATIENCE, IMPATIENCE = 60, 2
 ATTEMPTS = 5
-# What one process counts in its own memory goes with it.
+# Counts that a process keeps in its own memory are lost with it.
 IN_ONE_PROCESS = [name for name in hazards.HAZARDS if name != "in_killed_workers"]
-# Without the GIL, a family makes a child under a mutex: a forked process may find it locked, as documented.
+# Without the GIL a family makes a child under a mutex, which a forked process may find locked, as documented.
 IN_ONE_THREAD = [name for name in IN_ONE_PROCESS if name != "in_forked_children"]
 
 needs_c = pytest.mark.skipif(atomicx.backend != "c", reason="cells that processes share need the C module")
@@ -41,7 +41,7 @@ def outcome(
     program = str(TESTS / "integrations" / "hazards.py")
     done = run(program, hazard, subject, operation, str(patience), folder=folder)
     assert done.returncode == (-signal.SIGKILL if done.stdout == "HUNG\n" else 0), done.stderr
-    print(done.stderr)  # how far it was off, or where it hung
+    print(done.stderr)  # how far the count was off, or where it hung
     return done.stdout.strip()
 
 
@@ -75,8 +75,9 @@ def test_installed_values_in_files_are_immune(hazard: str, tmp_path: Path) -> No
     assert outcome(hazard, "installed", "everything", folder=tmp_path) == "DONE"
 
 
-# The controls: the same operations of the library as it comes. Its values in memory hold their lock for too
-# short a time to be met there. Those in files do not, nor does any of its families while it makes a child.
+# The controls: the same operations of the unchanged library. Its values in memory hold their lock too briefly
+# for the hazard to hit it. Its values in files hold theirs long enough, and so do its families while making a
+# child.
 
 
 def must_not_survive(hazard: str, operation: str, folder: Path | None) -> None:
@@ -93,7 +94,7 @@ def must_not_survive(hazard: str, operation: str, folder: Path | None) -> None:
 
 HANGING_IN_FILES = ["in_a_signal_handler", "in_forked_children"]
 if sys.version_info >= (3, 12):
-    # Before, the collector ran only where something was allocated, which they do not under their lock.
+    # In earlier versions the collector ran only at allocations, and they make none under their lock.
     HANGING_IN_FILES += ["in_a_collectors_callback", "in_a_finalizer"]
 
 
@@ -109,5 +110,5 @@ def test_the_librarys_own_families_are_not(hazard: str) -> None:
 
 
 def test_the_librarys_own_values_in_memory_go_with_a_killed_worker() -> None:
-    """Those in files stay, as ours do."""
+    """The library's values in files survive, as ours do."""
     assert outcome("in_killed_workers", "stock", "inc") == "LOST"

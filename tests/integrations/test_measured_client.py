@@ -36,7 +36,7 @@ def test_the_client_is_measured_in_a_process_of_its_own(way, tmp_path, monkeypat
 
 @pytest.mark.parametrize("values", ["stock", "installed"])
 def test_the_values_are_the_ones_that_are_asked_for(values):
-    """What the process makes, asked of the same function here, in a process of its own."""
+    """The same function, called here in a process of its own, says what the process makes."""
     program = (
         "import sys; sys.path.insert(0, sys.argv[1]); import apart_process;"
         " made = apart_process.client(sys.argv[2])('Counter')();"

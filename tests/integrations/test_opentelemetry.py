@@ -109,7 +109,7 @@ def test_gauges(backend: ModuleType, sdk: Sdk) -> None:
     for reader in (sdk.cumulative, sdk.delta, sdk.delta):
         found = collected(reader)
         assert found == expected
-        # What the encoders tell apart: an int, which has to have 64 bits, and a float.
+        # The encoders distinguish an int, which has to fit into 64 bits, from a float.
         assert {type(found[key]) for key in expected} == {int, float}
         assert [type(found[point(name)]) for name in ("ready", "size", "huge")] == [int, int, float]
     assert {type(metric.data).__name__ for metric in metrics_in(sdk.delta.get_metrics_data())} == {"Gauge"}
@@ -155,7 +155,7 @@ def test_shared_cells(sdk: Sdk) -> None:
     assert collected(sdk.delta) == {point("counted"): 2, point("level"): 0.0}
 
 
-# A child that is made anew is the same series
+# A child that is made again is the same series
 
 
 def test_a_total_never_goes_back(backend: ModuleType, sdk: Sdk) -> None:
@@ -200,7 +200,7 @@ def test_what_goes_up_and_down_begins_anew(backend: ModuleType, sdk: Sdk) -> Non
 
 
 def test_two_collections_at_once_add_an_old_child_once(backend: ModuleType) -> None:
-    """One has listed the old child, when the other comes and sees the new one."""
+    """One collection has listed the old child when the other comes and sees the new one."""
     meter: Any = Meter()
 
     def observed() -> Any:
@@ -316,7 +316,7 @@ def test_a_name_is_exported_once(backend: ModuleType, sdk: Sdk) -> None:
 
 @pytest.mark.parametrize("kind", ["counter", "up_down_counter", "gauge"])
 def test_an_instrument_of_the_sdks_is_nobodys_second(backend: ModuleType, sdk: Sdk, kind: str) -> None:
-    """The SDK would return the first, and never call the second's callback."""
+    """The SDK would return the first instrument, and never call the second one's callback."""
     getattr(sdk.meter, f"create_observable_{kind}")("x", None, "s", "Help.")
     with pytest.raises(ValueError, match="of this meter already"):
         getattr(sdk.metrics, kind)("x", "Help.", backend.AtomicInt(), unit="s")
@@ -333,7 +333,7 @@ def test_a_histogram_is_exported_whole_or_not_at_all(backend: ModuleType, sdk: S
     assert nothing_is_exported(sdk)
 
 
-# Segments: whatever has items() with names and cells
+# Segments: anything whose items() gives names and cells
 
 
 def test_segment(backend: ModuleType, sdk: Sdk) -> None:
@@ -402,7 +402,7 @@ def test_a_segment_of_all_kinds(sdk: Sdk) -> None:
     }
 
 
-# Undone
+# Unregistering
 
 
 def test_unregister(backend: ModuleType, sdk: Sdk) -> None:
@@ -424,7 +424,7 @@ def test_unregister(backend: ModuleType, sdk: Sdk) -> None:
 
 
 def test_close(backend: ModuleType, sdk: Sdk) -> None:
-    """An application factory may run again, and again."""
+    """An application factory may run several times."""
     for number in (1, 2, 3):
         application = Collector(sdk.meter)
         application.counter("x", "Help.", backend.Counter(number))

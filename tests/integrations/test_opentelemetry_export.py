@@ -1,4 +1,4 @@
-"""atomicx.opentelemetry: collections under counting threads, providers that come later, the OTLP exporter."""
+"""atomicx.opentelemetry: collections under counting threads, late providers, and the OTLP exporter."""
 
 import math
 import subprocess
@@ -30,7 +30,7 @@ PATIENCE = 60
 
 
 def test_collections_while_threads_count(backend: ModuleType, sdk: Sdk) -> None:
-    """No total goes back, no delta is below zero, the deltas add up to the totals, and those are exact."""
+    """No total decreases, no delta is negative, the deltas add up to the totals, and the totals are exact."""
     requests = sdk.metrics.counter("requests", "All.", backend.Family(backend.Counter, "worker"))
     times = sdk.metrics.histogram("time", "Each.", backend.Histogram([1.0, 2.0]))
     in_flight = sdk.metrics.up_down_counter("in_flight", "Now.", backend.AtomicInt())
@@ -49,7 +49,7 @@ def test_collections_while_threads_count(backend: ModuleType, sdk: Sdk) -> None:
     failures: list[str] = []
 
     def add_delta() -> None:
-        with lock:  # so that no thread ends between a collection and its addition
+        with lock:  # no thread may end between a collection and its addition
             for key, value in collected(sdk.delta).items():
                 if value < 0 and key[0] != "in_flight":
                     failures.append(f"{key} has the delta {value}")
@@ -153,14 +153,14 @@ def test_the_import_says_what_to_install() -> None:
 
 
 class FoldingExporter(HistogramFolding, OTLPMetricExporter):
-    """As the documents say."""
+    """Matches the documents."""
 
 
 @pytest.mark.parametrize("temporality", [CUMULATIVE, DELTA], ids=["cumulative", "delta"])
 def test_the_otlp_exporter(
     backend: ModuleType, temporality: AggregationTemporality, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The SDK's own exporter, told as operators tell it, and what a receiver decodes."""
+    """The SDK's own exporter, configured as operators do it, and what a receiver decodes."""
     received: list[Any] = []
 
     class Receiver(BaseHTTPRequestHandler):

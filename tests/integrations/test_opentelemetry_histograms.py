@@ -1,4 +1,4 @@
-"""atomicx.opentelemetry: a histogram as three counters, and as one histogram again."""
+"""atomicx.opentelemetry: a histogram as three counters, and folded back into one histogram."""
 
 from types import ModuleType
 from typing import Any
@@ -53,7 +53,7 @@ def test_a_histogram_is_three_counters(backend: ModuleType, sdk: Sdk) -> None:
 
 
 def test_a_folded_histogram_is_the_sdks(backend: ModuleType) -> None:
-    """Beside one of the SDK's own that was told the same, but for the least and the greatest value."""
+    """It equals one of the SDK's own that observed the same, except for the least and the greatest value."""
     bounds = [0.5, 1, 2.5]
     sdk = Sdk(View(instrument_name="theirs", aggregation=ExplicitBucketHistogramAggregation(bounds)))
     theirs = sdk.meter.create_histogram("theirs", "s", "Time.")
@@ -116,7 +116,7 @@ def test_a_histogram_with_a_negative_bound_has_no_sum(backend: ModuleType, sdk: 
 
 
 def test_a_collection_has_one_snapshot(backend: ModuleType, sdk: Sdk) -> None:
-    """What is observed while it runs is in all of its counters, or in none."""
+    """What is observed during a collection is in all of its counters, or in none."""
 
     class Busy:
         bounds = (1.0,)
@@ -134,7 +134,7 @@ def test_a_collection_has_one_snapshot(backend: ModuleType, sdk: Sdk) -> None:
             found[point("busy.sum")],
             found[point("busy.bucket", le="1.0")],
         } == {number}
-    # Also where a reader asks for one of them only, it is not an old one.
+    # Even where a reader asks for only one of them, it is not an old value.
     meter: Any = Meter()
     Collector(meter).histogram("busy", "Never the same twice.", Busy())
     assert [meter.observe("busy.sum")[frozenset()] for _ in range(3)] == [4, 5, 6]
@@ -172,7 +172,7 @@ def test_what_a_view_has_changed_is_not_folded(
 
 @pytest.mark.skipif(not hasattr(export, "CardinalityLimits"), reason="this release of the SDK has no limit")
 def test_what_the_sdk_has_merged_is_not_folded(backend: ModuleType) -> None:
-    sets = 5  # of attributes: two children of two buckets, and one of a third
+    sets = 5  # of attributes: two children with two buckets, and one of a third
     reader = export.InMemoryMetricReader(cardinality_limits={ObservableCounter: sets})
     provider = MeterProvider([reader], shutdown_on_exit=False)
     family = Collector(provider.get_meter("tests")).histogram(
@@ -187,7 +187,7 @@ def test_what_the_sdk_has_merged_is_not_folded(backend: ModuleType) -> None:
 
 
 def test_counters_of_others_are_not_folded(sdk: Sdk) -> None:
-    """Names like ours, with other bounds, with counts that do not add up, or that are no counters."""
+    """Names like ours, but with other bounds, with counts that do not add up, or that are not counters."""
 
     def create(name: str, *observations: Observation, kind: str = "counter") -> None:
         getattr(sdk.meter, f"create_observable_{kind}")(name, [lambda options: observations])
@@ -211,7 +211,7 @@ def test_counters_of_others_are_not_folded(sdk: Sdk) -> None:
     create("updown.bucket", rung("+Inf", 1))
     create("updown.count", Observation(1), kind="up_down_counter")
     create("mixed.bucket", rung("+Inf", 1))
-    sdk.meter.create_counter("mixed.count").add(1)  # whose temporality is another in this reader
+    sdk.meter.create_counter("mixed.count").add(1)  # its temporality differs from the others in this reader
     create("taken.bucket", rung("+Inf", 1))
     create("taken.count", Observation(1))
     create("taken", Observation(1), kind="gauge")
@@ -226,7 +226,7 @@ def test_counters_of_others_are_not_folded(sdk: Sdk) -> None:
 
 
 class Reader(HistogramFolding, export.InMemoryMetricReader):
-    """Keeps what it receives, and has no export(); PrometheusMetricReader is of this kind."""
+    """Keeps what it receives, and has no export(), like PrometheusMetricReader."""
 
 
 class Exported(export.MetricExporter):
@@ -246,7 +246,7 @@ class Exported(export.MetricExporter):
 
 
 class Periodic(HistogramFolding, export.PeriodicExportingMetricReader):
-    """Hands on to an exporter that folds nothing."""
+    """Hands on to an exporter that does not fold."""
 
 
 def test_a_reader_folds(backend: ModuleType) -> None:

@@ -46,7 +46,7 @@ def samples_of(families: Any) -> Samples:
 
 
 def scraped(registry: Any) -> Samples:
-    """What both formats say, which must be the same, but for the names of the times of creation."""
+    """Return the samples, which must be the same in both formats but for the names of creation times."""
     text = samples_of(parse_text(generate_latest(registry).decode()))
     strict = samples_of(parse_openmetrics(openmetrics.generate_latest(registry).decode()))
     assert text == strict
@@ -161,7 +161,7 @@ def created_in(registry: Any, name: str) -> dict[frozenset[tuple[str, str]], flo
 def test_created(
     backend: ModuleType, registry: Any, metrics: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A child began to count after it was looked for and not found; made anew, it begins again."""
+    """A child began to count after it was looked up and not found; made again, it starts from zero."""
     clock = iter(range(1000, 2000, 100))
     monkeypatch.setattr("atomicx.prometheus.time.time", lambda: float(next(clock)))
     family = metrics.counter("hits", "All.", backend.Family(backend.Counter, "path"))  # 1000
@@ -261,7 +261,7 @@ def test_what_is_given_is_given_back(backend: ModuleType, metrics: Collector) ->
     assert metrics.histogram("c", "Help.", histogram) is histogram
 
 
-# Segments: whatever has items() with names and cells
+# Segments: anything whose items() gives names and cells
 
 
 def test_segment(backend: ModuleType, registry: Any, metrics: Collector) -> None:
@@ -289,7 +289,7 @@ def test_a_segment_with_other_names(backend: ModuleType, registry: Any, metrics:
 
 @NEEDS_C
 def test_a_segment_of_all_kinds(registry: Any, metrics: Collector) -> None:
-    """With labels and histograms; and what another process enters later costs no other metric its scrape."""
+    """With labels and histograms. Names that another process adds later cost no other metric its scrape."""
     segment = Segment.anonymous(100)
     segment.counter("requests", "method").add(3, "GET")
     segment.gauge("in_flight").store(2)
@@ -319,7 +319,7 @@ def test_a_segment_of_all_kinds(registry: Any, metrics: Collector) -> None:
 
 
 def test_scrapes_while_threads_count(backend: ModuleType, registry: Any, metrics: Collector) -> None:
-    """No scrape fails, none goes back, and the last is exact."""
+    """No scrape fails, no total decreases, and the last one is exact."""
     requests = metrics.counter("requests", "All.", backend.Family(backend.Counter, "worker"))
     times = metrics.histogram("time", "Each.", backend.Histogram([1.0]))
     rounds = 3000

@@ -1,5 +1,5 @@
-"""atomicx.prometheus.Collector with what it should not be given: refused when it is registered or, if it
-comes later, left out of the page, which both of the library's parsers accept."""
+"""atomicx.prometheus.Collector with bad input: refused when it is registered or, if it appears later, left
+out of the page, which both of the library's parsers still accept."""
 
 import math
 import warnings
@@ -33,14 +33,14 @@ def registry() -> Any:
 
 @pytest.fixture
 def metrics(backend: ModuleType, registry: Any) -> Collector:
-    """With one metric, which nothing may cost its place on the page."""
+    """Make a registry with one metric, which must keep its place on the page whatever happens."""
     metrics = Collector(registry)
     metrics.counter("good", "G.", backend.Counter(1))
     return metrics
 
 
 def page(registry: Any) -> set[str]:
-    """Name and value of each sample, by both parsers; not the times."""
+    """Return the name and value of each sample, from both parsers, without the times."""
     found = [
         {
             f"{sample.name} {sample.value:g}"
@@ -58,7 +58,7 @@ def page(registry: Any) -> set[str]:
 
 
 def left_out(registry: Any) -> list[str]:
-    """The warnings of a scrape; the next has none."""
+    """Return the warnings of a scrape; the next scrape has none."""
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         generate_latest(registry)
@@ -255,7 +255,7 @@ def test_labels_that_cannot_be(
 
 
 def test_names_that_clash_later(registry: Any, metrics: Collector, backend: ModuleType) -> None:
-    """With each other, with other metrics of the registry, and with those of another collector."""
+    """Names clash with each other, with other metrics of the registry, and with another collector's."""
     cells = metrics.segment({"jobs_total": backend.AtomicInt(1)})
     LibraryCounter("hits", "H.", registry=registry)
     other = Collector(registry).segment({"more": backend.AtomicInt(2)})
@@ -337,7 +337,7 @@ def created(registry: Any) -> dict[str, float]:
 
 
 def test_created_of_scrapes_that_overlap(registry: Any, backend: ModuleType) -> None:
-    """The second begins and ends while the first is looking; and a child comes in between."""
+    """The second scrape begins and ends while the first is looking, and a child appears in between."""
     cells = {"a": backend.Counter()}
     inner: list[dict[str, float]] = []
 
@@ -362,7 +362,7 @@ def test_created_of_scrapes_that_overlap(registry: Any, backend: ModuleType) -> 
 def test_created_when_the_clock_is_set_back(
     registry: Any, backend: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """None changes, and what is made anew is later than what was before it."""
+    """No creation time changes, and a child that is made again has a later one than before."""
     now = 1000.0
     monkeypatch.setattr("atomicx.prometheus.time.time", lambda: now)
     family = Collector(registry).counter("each", "E.", backend.Family(backend.Counter, "label"))
@@ -383,7 +383,7 @@ def test_created_when_the_clock_is_set_back(
         assert created(registry) == after
 
 
-# Undone
+# Unregistering
 
 
 def test_unregister(registry: Any, metrics: Collector, backend: ModuleType) -> None:
@@ -405,7 +405,7 @@ def test_unregister(registry: Any, metrics: Collector, backend: ModuleType) -> N
 
 
 def test_close(registry: Any, metrics: Collector, backend: ModuleType) -> None:
-    """An application factory may run again, and again."""
+    """An application factory may run several times."""
     cell = backend.Counter(2)
     metrics.close()
     assert page(registry) == set()

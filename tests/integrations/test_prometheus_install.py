@@ -1,4 +1,4 @@
-"""install(): prometheus_client's own metrics with atomic values, beside those with its own, which must fail.
+"""install(): prometheus_client's own metrics with atomic values, and with its own, which must fail.
 
 Each test that changes the library runs in a process of its own.
 """
@@ -37,7 +37,7 @@ install()
 assert values.ValueClass is {value}
 """
 
-# All of the library's metrics, with what each of its methods does to a value.
+# All metrics of the library, with the effect of each method on a value.
 EVERY_METRIC = """
 registry = client.CollectorRegistry()
 counter = client.Counter("c", "C.", ["label"], registry=registry)
@@ -198,7 +198,7 @@ assert found["g", None] == 4.0 and found["s_count", None] == 2, found
 
 @needs_shared_cells
 def test_many_values_outgrow_the_first_file(tmp_path: Path) -> None:
-    """The library maps a file anew when it grows; the values that were made before count on in it."""
+    """The library maps a file again when it grows; values that were made before keep counting in it."""
     check(
         INSTALLED.format(value="AtomicMultiProcessValue")
         + """

@@ -1,4 +1,4 @@
-"""install() in multiprocess mode, in every way that a process can come about: as right as the library is.
+"""install() in multiprocess mode, with every way to start a process: it must be as correct as the library.
 
 Each test runs in a process of its own, and prints nothing if all is well.
 """
@@ -57,9 +57,9 @@ install()
 assert issubclass(values.ValueClass, AtomicMultiProcessValue)
 """
 BY_PID = START + INSTALL
-# Takes the way of those systems that do not tell a forked child from its parent without a system call.
+# Takes the path for systems where only a system call can tell a forked child from its parent.
 BY_FUNCTION = START + "values.ValueClass = values.MultiProcessValue(lambda: os.getpid())" + INSTALL
-# The library leaves its files to the end of the process, which some versions of Python have a warning for.
+# The library closes its files only at process exit, about which some versions of Python warn.
 LIBRARY = START + "warnings.simplefilter('ignore', ResourceWarning)"
 
 
@@ -68,7 +68,7 @@ def check(source: str, folder: Path) -> None:
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
 
 
-# The library as it comes is the control: what is asked of ours is what it does.
+# The unchanged library is the control: ours has to do what it does.
 each = pytest.mark.parametrize(
     "start", [BY_PID, BY_FUNCTION, LIBRARY], ids=["by pid", "by function", "library"]
 )
@@ -146,7 +146,7 @@ in_child(work)
 
 @each
 def test_a_metric_made_in_a_child_first(start: str, tmp_path: Path) -> None:
-    """Making a metric writes its zero, and those of the metrics that were there, as in the library."""
+    """As in the library, making a metric writes its zero, and the zeros of the metrics made before."""
     check(
         start
         + """
@@ -160,7 +160,7 @@ assert scraped() == {("level",): 0.0, ("late_total",): 0.0}, scraped()
 
 @ours
 def test_a_child_that_cannot_make_its_files(start: str, tmp_path: Path) -> None:
-    """It says so at each update, never counts in its parent's, and counts as soon as it can."""
+    """It warns at each update, never counts in its parent's files, and counts as soon as it can."""
     folder = tmp_path / "folder"
     folder.mkdir()
     check(
@@ -274,7 +274,7 @@ assert scraped() == {("first_total",): 30.0, ("last_total",): 31.0, ("level",): 
 
 @ours
 def test_a_signal_handler_that_raises_in_the_first_update(start: str, tmp_path: Path) -> None:
-    """As Ctrl-C or a time limit does: the next update opens what is not open yet."""
+    """Interrupted as by Ctrl-C or a time limit: the next update opens what is not open yet."""
     check(
         start
         + """
@@ -307,7 +307,7 @@ assert set(scraped().values()) == {1.0} and len(scraped()) == 4, scraped()
 
 
 def test_the_process_identifier_is_kept(tmp_path: Path) -> None:
-    """One that changes in the process, as when a worker gets its number, opens the files of the new one."""
+    """If it changes within the process, as when a worker gets its number, the new one's files are opened."""
     check(
         START
         + "identity = 'w1'; values.ValueClass = values.MultiProcessValue(lambda: identity)"
@@ -353,7 +353,7 @@ assert os.listdir(folder) == [f"counter_{os.getpid()}.db"]
 
 @ours
 def test_all_files_closed(start: str, tmp_path: Path) -> None:
-    """By the library's function, which newer releases have. A metric that goes on opens them again."""
+    """Uses the library's function, which newer releases have. A metric that goes on opens the files again."""
     check(
         start
         + """
@@ -383,7 +383,7 @@ assert counter._value.get() == 11.0
 
 
 def test_metrics_that_were_there_count_on(tmp_path: Path) -> None:
-    """In one file there can be one that enters values: so theirs become ours."""
+    """Only one object can enter values into a file, so the library's values are replaced by ours."""
     check(
         START
         + """
@@ -414,7 +414,7 @@ assert before.labels("/")._value.get() == 4.0
 
 
 def test_a_full_file_system_is_an_error(tmp_path: Path) -> None:
-    """The library dies of a bus error there. What cannot say whether it has room is as before."""
+    """The library dies of a bus error there. A system that cannot say if it has room is as before."""
     check(
         BY_PID
         + """
@@ -449,7 +449,7 @@ assert scraped() == {("c_total",): 1.0}, scraped()
 
 @ours
 def test_many_metrics(start: str, tmp_path: Path) -> None:
-    """All values are gone through once in a process, not for each that is made."""
+    """All values are visited once per process, not once for each value that is made."""
     check(
         start
         + """

@@ -1,6 +1,6 @@
-"""Each program of programs/ in an interpreter of its own, over both backends.
+"""Each program of programs/ runs in its own interpreter, over both backends.
 
-Here a hang, a crash at exit, a leak or a message on standard error is a failure, not a broken test run.
+A hang, a crash at exit, a leak or a message on standard error is a failure, not a broken test run.
 """
 
 from pathlib import Path

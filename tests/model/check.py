@@ -1,4 +1,4 @@
-"""One operation on a real cell, held against its row of the table."""
+"""One operation on a real cell, compared with its row of the table."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 from atomicx.verify.spec.model import ITSELF, Model, Operation
 from model.edges import Interruption, Refusal, parameters_of
 
-# The messages that are ours, by a part of each. How the others are worded is the interpreter's affair.
+# The messages that are ours, by a part of each. The interpreter words the others.
 OURS = ("64-bit", "modulus", "AtomicBool takes")
 
 
 class CalledOnce:
-    """A function that nobody has a reason to call again: no other thread is there to change the cell.
+    """A function that must not be called a second time, since no other thread is there to change the cell.
 
-    An update that takes its own value for another's would otherwise not fail but run for ever.
+    Otherwise an update that mistakes its own value for another thread's would not fail but run for ever.
     """
 
     def __init__(self, function: Any) -> None:
@@ -58,8 +58,8 @@ def check_operation(
 ) -> Any:
     """Call the operation on a cell, and compare its result and what it leaves; return what it leaves.
 
-    `state` is what the step finds. `means` are the arguments for the step, where converting the real ones
-    has effects that must not happen twice.
+    `state` is what the step finds. `means` are the arguments for the step, for cases where converting the
+    real ones has effects that must not happen twice.
     """
     what = describe(model, operation, state, args)
     expected: BaseException | None = None
@@ -84,5 +84,5 @@ def check_operation(
         assert agreed, f"{what} returned {result!r} instead of {expected_result!r}"
     held = model.read(cell)
     assert model.same(new_state, held), f"{what} left {held!r} instead of {new_state!r}"
-    # The model does not know the bits of a NaN that was computed; the caller knows them from here on.
+    # The model does not know the bits of a computed NaN; from here on the caller knows them.
     return held

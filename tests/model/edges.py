@@ -1,4 +1,4 @@
-"""The values with which every operation is tried, a tuple for each kind of argument."""
+"""The values with which every operation is tried, one tuple for each kind of argument."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from atomicx.verify.spec.model import ArgumentKind, Operation, Parameter
 
 
 class Refusal(Exception):
-    """What a user's code raises in the middle of an operation."""
+    """Raised by a user's code in the middle of an operation."""
 
 
 class Interruption(BaseException):
-    """The same, and no Exception: as KeyboardInterrupt is."""
+    """The same, but not an Exception, like KeyboardInterrupt."""
 
 
 class Number:
-    """A number by its methods alone; given an exception, its conversion raises that one."""
+    """A number only by its methods; if it was given an exception, its conversion raises that."""
 
     def __init__(self, outcome: Any) -> None:
         self.outcome = outcome
@@ -58,14 +58,14 @@ class Float(Number):
 
 
 class OnlyInt:
-    """Has `__int__`, which is for lossy conversions and must not be asked."""
+    """Has `__int__`, which is for lossy conversions and must not be called."""
 
     def __int__(self) -> int:
         return 3
 
 
 class Reflected:
-    """Would take over `cell += operand` if the cell let it."""
+    """Would take over `cell += operand` if the cell allowed it."""
 
     def __radd__(self, other: object) -> str:
         return "rebound"
@@ -78,7 +78,7 @@ class ReflectedIndex(Reflected, Index):
 
 
 class DerivedInt(int):
-    """A subclass of int, whose own `__index__` is not asked: it is an int already."""
+    """A subclass of int whose own `__index__` is not called: it is an int already."""
 
     def __index__(self) -> int:
         raise Refusal
@@ -118,7 +118,7 @@ OBJECTS: tuple[Any, ...] = (*OBJECT.edges, Reflected())
 
 
 class DerivedStr(str):
-    """A subclass of str that says something else; as a label value it stands for what it holds."""
+    """A subclass of str whose __str__ differs; as a label value it stands for the text that it holds."""
 
     def __str__(self) -> str:
         return "another"
@@ -135,7 +135,7 @@ def raises(error: BaseException) -> Any:
 
 
 def gives(value: Any) -> Any:
-    """A function that returns `value` whatever it is given, and says so in a failed test."""
+    """Return a function that always returns `value`, and shows it in a failed test."""
 
     def function(_: Any) -> Any:
         return value
@@ -205,6 +205,6 @@ def parameters_of(operation: Operation) -> tuple[Parameter, ...]:
 
 
 def edge_arguments(operation: Operation) -> Iterator[tuple[Any, ...]]:
-    """Every tuple of edge values that the operation can be called with, defaults left out and given."""
+    """Yield every tuple of edge values for the operation, with its defaults left out and given."""
     for count in range(operation.fewest, operation.most + 1):
         yield from product(*(EDGES[parameter.kind] for parameter in parameters_of(operation)[:count]))

@@ -1,4 +1,4 @@
-"""How Hypothesis draws arguments: mostly what is accepted, near the edges, with the rest mixed in."""
+"""How Hypothesis draws arguments: mostly accepted ones, near the edges, mixed with the rest."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ ARGUMENTS: dict[ArgumentKind, st.SearchStrategy[Any]] = {
     INT64: with_edges(INT64, int64, int64, st.sampled_from(TOO_BIG)),
     DOUBLE: with_edges(DOUBLE, double, double),
     OBSERVATION: with_edges(OBSERVATION, double, double),
-    # A few values, over and over, so that children are found again.
+    # A few values that recur, so that children are found again.
     LABEL: with_edges(LABEL, st.sampled_from(("GET", "PUT")), st.sampled_from((200, "200", 404))),
     TRUTH: with_edges(TRUTH, st.booleans(), st.booleans()),
-    # A few objects, over and over: otherwise no compare-and-swap would ever find what it expects.
+    # A few objects that recur: otherwise no compare-and-swap would ever find what it expects.
     OBJECT: st.sampled_from(OBJECTS),
     INT_FUNCTION: with_edges(INT_FUNCTION, int64.map(gives)),
     DOUBLE_FUNCTION: with_edges(DOUBLE_FUNCTION, double.map(gives)),
@@ -51,6 +51,6 @@ ARGUMENTS: dict[ArgumentKind, st.SearchStrategy[Any]] = {
 
 
 def arguments(operation: Operation) -> st.SearchStrategy[tuple[Any, ...]]:
-    """Arguments of one call, with as many of the defaults left out as chance has it."""
+    """Return arguments for one call, leaving out a random number of the defaults."""
     drawn = [ARGUMENTS[parameter.kind] for parameter in parameters_of(operation)]
     return st.integers(operation.fewest, operation.most).flatmap(lambda count: st.tuples(*drawn[:count]))

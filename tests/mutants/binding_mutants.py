@@ -322,7 +322,7 @@ METRICS = [
     *family_mutants.MUTANTS,
 ]
 
-# Free-threaded 3.13 alone: its reference counts, and what a reader can do with an object that is going.
+# Free-threaded 3.13 only: its reference counts, and what a reader can do with an object that is being freed.
 WITHOUT_THE_GIL = [
     tested(
         "no GIL: no second look at the slot",

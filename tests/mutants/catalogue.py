@@ -1,4 +1,4 @@
-"""All mutants, by the file that holds them."""
+"""All mutants, listed by the file that holds them."""
 
 from mutants import (
     binding_mutants,

@@ -1,4 +1,4 @@
-"""Bugs of the C core: claimed by the explorer, or, where only weak memory shows them, by ThreadSanitizer."""
+"""Bugs of the C core, claimed by the explorer or, if only weak memory shows them, by ThreadSanitizer."""
 
 from mutants.mutant import Mutant
 
@@ -21,7 +21,7 @@ SECTIONS_TEST = "tests/test_core.py::test_the_table_in_churn_and_in_forks"
 
 
 def explored(name: str, file: str, old: str, new: str) -> Mutant:
-    subject = name.split(" ")[0]  # the explorer's scripts are called the same
+    subject = name.split(" ")[0]  # the explorer's scripts have the same name
     return Mutant(name, file, old, new, "explorer", [subject])
 
 

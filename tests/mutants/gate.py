@@ -3,13 +3,13 @@
     python tests/mutants/gate.py [--only TEXT] [--layer LAYER] [--jobs 2] [--write]
 
 The layers: `explorer` runs tests/core's exhaustive explorer on the mutated core, `threads` its
-ThreadSanitizer run, `pytest` builds the extension and runs the tests that the mutant names. Each layer
-must pass on the tree as it is, too. A mutant that is caught is killed; one that is not, in two attempts,
-survives, and the status is 1. --write makes docs/mutants.md from a run of all; without it such a run fails
-where that file does not name the same mutants.
+ThreadSanitizer run, `pytest` builds the extension and runs the tests that the mutant names. Each layer must
+also pass on the unchanged tree. A mutant that is caught is killed; one that is not caught in two attempts
+survives, and the status is 1. --write makes docs/mutants.md from a run of all mutants; without it such a run
+fails if that file does not name the same mutants.
 
-Run it with a free-threaded CPython 3.13: what the GIL hides is not there to be seen by the tests. It takes
-pytest, what the tests import, and a C compiler. Nothing is written into the checkout but by --write.
+Run it with a free-threaded CPython 3.13: the tests cannot see what the GIL hides. It needs pytest, what the
+tests import, and a C compiler. Only --write writes into the checkout.
 """
 
 import argparse
@@ -41,15 +41,15 @@ from mutants.objects import Objects  # noqa: E402
 LAYERS: list[Layer] = ["explorer", "threads", "pytest"]
 COPIED = ["csrc", "examples", "src", "tests", "pyproject.toml"]
 TABLE = TOP / "docs" / "mutants.md"
-# All tests of the layer together end in this time, or the baseline fails; so those of one mutant hang if they
-# do not. A bug that corrupts memory may do anything, that too.
+# All tests of the layer together end within this time, or the baseline fails; so the tests of one mutant hang
+# if they take longer. A bug that corrupts memory may do anything, including that.
 PYTEST_SECONDS = 240
 HANG_SECONDS = 30  # for a mutant that is known to hang, in a test that takes seconds
 PYTEST_FAILED = 1
 
 
 class Unusable(Exception):
-    """The layer could not say anything: it was not built, or did not run."""
+    """The layer gave no answer: it was not built, or did not run."""
 
 
 @dataclass(frozen=True)
@@ -73,14 +73,14 @@ def copy(folder: Path) -> Path:
 
 @functools.cache
 def objects_of(layer: Layer) -> Objects:
-    """The objects that the layer links, of the tree without a mutant."""
+    """Return the objects that the layer links, compiled from the tree without a mutant."""
     folder = Path(tempfile.mkdtemp(prefix="atomicx-mutant-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     if layer == "pytest":
-        # Little optimization: it compiles fast, and the bugs are there all the same.
+        # Little optimization: it compiles fast, and the bugs show all the same.
         flags = ["-fPIC", "-std=c11", "-O1", "-fvisibility=hidden", f"-I{sysconfig.get_path('include')}"]
         command = [*core_run.compiler(), *flags, "-Icsrc/core", "-Icsrc/binding"]
-        patterns = ["csrc/binding/*.c"]  # core.c takes in the core
+        patterns = ["csrc/binding/*.c"]  # core.c includes the core
     else:
         flags = ["-std=c11", *shlex.split(core_run.EXPLORER_FLAGS, posix=False)]
         command = [*core_run.compiler(), *flags, "-Itests/core", "-Icsrc/core"]
@@ -101,7 +101,7 @@ def run_pytest(tree: Path, changed: str, tests: list[str], hangs: bool = False) 
     }
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
     start = time.monotonic()
-    # A process group of its own: a test that hangs may have children.
+    # In its own process group: a test that hangs may have children.
     with subprocess.Popen(
         command,
         cwd=tree,
@@ -118,12 +118,12 @@ def run_pytest(tree: Path, changed: str, tests: list[str], hangs: bool = False) 
             return f"{tests[0]}, which hangs", time.monotonic() - start
     took = time.monotonic() - start
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)  # children that a mutant left behind
+        os.killpg(process.pid, signal.SIGKILL)  # children that the mutant left behind
     if process.returncode == 0:
         return "", took
     if process.returncode < 0:
         return f"a crash of the tests by signal {-process.returncode}", took
-    # An error is a fixture's: the backend could not be imported.
+    # An error means that a fixture could not import the backend.
     failures = [line.split(" ", 1)[1] for line in said.splitlines() if line.startswith(("FAILED ", "ERROR "))]
     if process.returncode != PYTEST_FAILED or not failures:
         raise Unusable(f"pytest ended with status {process.returncode}:\n{said[-3000:]}")
@@ -161,10 +161,10 @@ def run_threads(tree: Path) -> tuple[str, float]:
 def run_layer(
     layer: Layer, tree: Path, changed: str, tests: list[str], hangs: bool = False
 ) -> tuple[str, float]:
-    """What the layer found wrong in the tree ("" if nothing), and in how many seconds.
+    """Return what the layer found wrong in the tree ("" if nothing), and after how many seconds.
 
-    `changed` is the file that has the mutant ("" if none has). The tests are node ids for pytest, and for the
-    explorer what the names of its scripts begin with.
+    `changed` is the file that has the mutant ("" if there is none). The tests are node ids for pytest, and
+    for the explorer the beginnings of its scripts' names.
     """
     try:
         if layer == "explorer":
@@ -186,7 +186,7 @@ def try_mutant(mutant: Mutant) -> Fate:
 
 
 def try_again(mutant: Mutant) -> Fate:
-    """Alone: tests of threads are samples, and two mutants at a time take the cores from each other."""
+    """Try again, alone: tests of threads are samples, and two mutants at a time compete for the cores."""
     fate = try_mutant(mutant)
     if fate.killer:
         print(f"FLAKY {mutant.name}: only a second attempt caught it, by {fate.killer}", flush=True)
@@ -194,7 +194,7 @@ def try_again(mutant: Mutant) -> Fate:
 
 
 def check_baseline(layer: Layer, mutants: list[Mutant]) -> None:
-    """Without a mutant the layer must find nothing, or its finds would mean nothing."""
+    """Check that the layer finds nothing without a mutant; otherwise its findings would mean nothing."""
     tests = sorted({test for mutant in mutants if mutant.layer == layer for test in mutant.tests})
     tests = [""] if layer == "explorer" else tests
     with tempfile.TemporaryDirectory(prefix="atomicx-mutant-") as name:
@@ -270,7 +270,7 @@ def main() -> int:
     try:
         for layer in layers:
             if layer != "threads":
-                objects_of(layer)  # by both cores, and before two jobs ask for them
+                objects_of(layer)  # with both cores, and before two jobs ask for them
         with ThreadPoolExecutor(options.jobs) as pool:
             baselines = [pool.submit(check_baseline, layer, chosen) for layer in layers]
             for fate in pool.map(try_mutant, chosen):

@@ -1,4 +1,4 @@
-"""What a mutant is: one bug, planted in a copy of one file."""
+"""A mutant: one bug, planted in a copy of one file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,20 +8,20 @@ Layer = Literal["explorer", "threads", "pytest"]
 
 
 class StaleMutant(Exception):
-    """The sources have changed, so that a mutant can no longer be planted; its text is to be brought up."""
+    """The sources have changed, so that a mutant can no longer be planted; its text has to be updated."""
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """A bug, and the layer that claims to see it."""
+    """A bug, and the layer that claims to detect it."""
 
     name: str  # what is wrong, in a few words
     file: str  # in the repository
-    old: str  # occurs there exactly once
+    old: str  # occurs exactly once there
     new: str
     layer: Layer
-    tests: Sequence[str] = ()  # the node ids that claim it, or the explorer's scripts; threads has none
-    hangs: bool = False  # its tests do not fail, they do not end: do not wait for long
+    tests: Sequence[str] = ()  # the node ids that claim it, or the explorer's scripts; empty for threads
+    hangs: bool = False  # its tests do not fail but never end: do not wait long
 
     def planted(self, text: str) -> str:
         found = text.count(self.old)

@@ -1,4 +1,4 @@
-"""Object files of the tree as it is; for a mutant, only those that its file goes into are compiled anew."""
+"""Object files of the unchanged tree; for a mutant, only those that include its file are compiled again."""
 
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -7,14 +7,14 @@ from pathlib import Path
 
 
 class CompilerFailed(RuntimeError):
-    """The compiler or the linker refused; the message is what it said."""
+    """The compiler or the linker failed; the message is its output."""
 
 
 @dataclass(frozen=True)
 class Objects:
     """The sources that match the patterns, compiled by one command; all paths are relative to a tree.
 
-    The compiler itself tells which files a source includes.
+    The compiler itself reports which files a source includes.
     """
 
     command: list[str]
@@ -31,7 +31,7 @@ class Objects:
             self._made.update(zip(map(str, sources), made, strict=True))
 
     def link(self, tree: Path, changed: str, target: Path, *options: str) -> None:
-        """Link them, with those compiled anew that the changed file of this tree goes into."""
+        """Link them, after compiling again those that include the changed file of this tree."""
         objects = [
             self._compile(tree, source, target.parent) if changed in _included(path) else path
             for source, path in self._made.items()
@@ -45,7 +45,7 @@ class Objects:
 
 
 def _included(path: Path) -> set[str]:
-    """The source and all headers of an object file, from the rule that the compiler wrote beside it."""
+    """Return the source and all headers of an object file, from the rule that the compiler wrote."""
     return set(path.with_suffix(".d").read_text().replace("\\\n", " ").split())
 
 

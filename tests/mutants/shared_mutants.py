@@ -1,4 +1,4 @@
-"""Bugs of the cells in shared memory and of the file under them, claimed by the tests of tests/shared."""
+"""Bugs of the cells in shared memory and of their file, claimed by the tests of tests/shared."""
 
 from mutants.mutant import Mutant
 

@@ -1,6 +1,6 @@
 /* Makes the n-th allocation of one call fail, in every domain of the interpreter's allocators.
 
-   The hooks hand everything on to the allocators they found, and refuse only in a thread that is inside
+   The hooks pass everything on to the allocators they found, and refuse only in a thread that is inside
    `failing`. Once installed they stay: memory may be freed through them until the process ends. */
 
 #define PY_SSIZE_T_CLEAN
@@ -60,7 +60,7 @@ static void hook_free(void *context, void *memory)
     next->free(next->ctx, memory);
 }
 
-/* When the module is imported: then no other thread calls `failing`, which would find the hooks themselves.
+/* Installed at import: then no other thread calls `failing`, which would find the hooks themselves.
  */
 static int install(PyObject *module)
 {
@@ -76,8 +76,8 @@ static int install(PyObject *module)
     return 0;
 }
 
-/* failing(n, forever, callable, *args): callable(*args) with its n-th allocation refused, from 0; where
-   `forever` is true, all after it too. */
+/* failing(n, forever, callable, *args): callable(*args) with its n-th allocation refused, counting from 0; if
+   `forever` is true, all later ones too. */
 static PyObject *failing(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
     (void)module;

@@ -1,5 +1,5 @@
-/* Cells that are broken on purpose, for builds without the GIL. Every bug here is one that was seen in the
-   field, with its window as narrow as it is there: a test that passes on atomicx's cells must catch these. */
+/* Cells that are broken on purpose, for builds without the GIL. Every bug here was seen in the field, and its
+   window is as narrow as it was there: a test that passes on atomicx's cells must catch these. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -113,7 +113,7 @@ static PyType_Spec split_spec = {
     .slots = split_slots,
 };
 
-/* LateCheck: adds whole, but looks for the overflow afterwards: others see the wrapped value meanwhile. */
+/* LateCheck: adds in one step, but checks for the overflow afterwards: others see the wrapped value. */
 
 static PyObject *late_fetch_add(PyObject *self, PyObject *operand)
 {
@@ -151,8 +151,8 @@ static PyType_Spec late_spec = {
 
 #ifdef Py_GIL_DISABLED
 
-/* OneLookRef: takes a reference only where the count is not zero, but never looks at the slot again. By
-   then the object may have been freed, and its memory may hold an object that was never stored here. */
+/* OneLookRef: takes a reference only if the count is not zero, but never looks at the slot again. By then the
+   object may have been freed, and its memory may hold an object that was never stored here. */
 
 typedef struct {
     PyObject_HEAD

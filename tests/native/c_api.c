@@ -1,4 +1,4 @@
-/* Everything in atomicx.h, one function of Python's each, and loops over it for threads to race in. */
+/* Everything in atomicx.h, with one Python function each, and loops over it for threads to race in. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -101,7 +101,7 @@ static PyObject *int_add(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
-/* (status, previous): what is refused raises nothing. */
+/* (status, previous): a refused operation raises nothing. */
 static PyObject *int_fetch_add(PyObject *module, PyObject *args)
 {
     PyObject *object;
@@ -154,7 +154,7 @@ static PyObject *counter_load(PyObject *module, PyObject *object)
     return cell == NULL ? NULL : PyLong_FromLongLong(table_of(module)->counter_load(cell));
 }
 
-/* A round: takes one from the first cell to the second and counts it, by every operation that changes one. */
+/* A round moves one from the first cell to the second and counts it, by every changing operation. */
 typedef struct {
     const AtomicX_API *atomicx;
     AtomicX_Int *from, *to;
@@ -175,7 +175,7 @@ static void work(const Work *work)
     }
 }
 
-/* The same with additions that are split: what a test of races has to catch. */
+/* The same with split additions, which a test of races has to catch. */
 static void split_work(const Work *work)
 {
     for (long i = 0; i < work->rounds; i++) {

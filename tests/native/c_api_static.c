@@ -1,5 +1,5 @@
-/* An extension that keeps the table of atomicx in a static, as one may that refuses every interpreter but the
- * main one; and that needs no more of it than the first members. */
+/* An extension that keeps the table of atomicx in a static, as is allowed if it refuses every interpreter but
+ * the main one, and that needs only the table's first members. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>

@@ -1,4 +1,4 @@
-/* Bugs planted for the sanitizers: a run that stays silent about these has proved nothing by its silence. */
+/* Bugs planted for the sanitizers: if a run stays silent about these, its silence proves nothing. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>

@@ -1,7 +1,7 @@
 /* Reads a segment by docs/segment.md alone, as a program in another language would: no header of atomicx.
 
-   segment_reader FILE: a line per name, and one per child of a family. Status 1: not a sound segment. It
-   shares the pid namespace of those who count, and does not tell a pid that was reused.
+   segment_reader FILE prints a line per name, and one per child of a family. Status 1: not a sound segment.
+   It must share the pid namespace of the counting processes, and does not recognize a pid that was reused.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>
@@ -57,7 +57,7 @@ static int refuse(const char *why)
     return 1;
 }
 
-/* Whether there can be an entry; its fields are then inside the heap. */
+/* Whether there can be an entry at the offset; if so, its fields are inside the heap. */
 static int is_entry(uint64_t entry)
 {
     if (entry % 64 != 0 || entry < heap || entry > heap_end - 128)
@@ -75,7 +75,7 @@ static int is_alive(uint64_t owner)
            (kill((pid_t)(owner & 0x3fffff), 0) == 0 || errno != ESRCH);
 }
 
-/* The sum of a word over the stripes; of the living ones alone, if it is a gauge's. */
+/* The sum of a word over the stripes; for a gauge, only over those of living processes. */
 static int64_t sum(uint64_t at, int living)
 {
     int64_t total = 0;
@@ -122,7 +122,7 @@ static void print_value(uint64_t entry, uint64_t family)
     }
 }
 
-/* Texts with their lengths before them; returns where the next one begins. */
+/* Prints texts with their lengths before them; returns where the next one begins. */
 static uint64_t print_texts(uint64_t at, uint64_t end, uint64_t count, int repeat)
 {
     uint64_t begin = at;

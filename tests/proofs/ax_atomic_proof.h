@@ -1,11 +1,10 @@
-/* ax_atomic_proof.h: the contract of ax_atomic.h for the proofs. Included by ax_atomic.h alone.
+/* ax_atomic_proof.h: the contract of ax_atomic.h for the proofs. Included only by ax_atomic.h.
  *
- * Other threads: before each access to the word that a proof is about, they may have replaced what is in it
- * by anything that the contract's `given` allows, OTHERS times in all. Whatever an operation does next
- * depends on the value that it found and on nothing that came before, so more changes would lead to no new
- * state.
+ * Other threads: before each access to the word that a proof is about, they may have replaced its value by
+ * anything that the contract's `given` allows, OTHERS times in all. What an operation does next depends only
+ * on the value that it found, not on anything before, so more changes would lead to no new state.
  *
- * found and left tell what the last access found and left; changes counts those that wrote. */
+ * found and left hold what the last access found and left; changes counts the accesses that wrote. */
 #ifndef AX_ATOMIC_PROOF_H
 #define AX_ATOMIC_PROOF_H
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 CORE = Path(__file__).resolve().parents[2] / "csrc" / "core"
 
-# Functions without a contract, in files where others have one, each with the reason. A file with no contract
-# at all is left alone, but for its steps: run.py names such files.
+# Functions without a contract, in files where others have one, each with the reason. A file without any
+# contract is ignored, except for its steps: run.py names such files.
 FUNCTIONS_WITHOUT = {
     "ax_cache_line_start": "turns an address into a number and back, which the checker's memory model lacks",
     "ax_stripe_at": "an address in a block: the proofs of ax_stripe_of and of the counter use it",
@@ -34,7 +34,7 @@ ASSERTED = re.compile(r"AX_ASSERT\((.*?)\);", re.DOTALL)
 
 
 class BadContract(Exception):
-    """A function of the core lacks a contract, or has one that does not hold together; the text names it."""
+    """A function of the core lacks a contract, or has one that is not consistent; the text names it."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Contract:
 
 
 def clauses(comment: str) -> dict[str, tuple[str, ...]]:
-    """The clauses in a comment; one goes on to the next clause, or to the comment's end."""
+    """Return the clauses in a comment; each goes on to the next clause, or to the comment's end."""
     found: dict[str, list[str]] = {"requires": [], "given": [], "ensures": []}
     current: list[str] | None = None
     for line in comment.removesuffix("\n").removesuffix("*/").removeprefix("/*").splitlines():
@@ -81,7 +81,7 @@ def normal(expression: str) -> str:
 
 
 def contracts_in(path: Path) -> Iterator[Contract]:
-    """The contracts of a file. Raises BadContract for a function without one that should have it."""
+    """Return the contracts of a file. Raises BadContract for a function that should have one."""
     functions = list(FUNCTION.finditer(path.read_text()))
     takes_part = any(clauses(found["comment"] or "")["ensures"] for found in functions)
     for found in functions:
@@ -112,7 +112,7 @@ def contracts_in(path: Path) -> Iterator[Contract]:
 
 
 def contracts(core: Path = CORE) -> list[Contract]:
-    """All contracts of the core, by file and place. Raises BadContract."""
+    """Return all contracts of the core, by file and place. Raises BadContract."""
     found = [contract for path in sorted(core.glob("*.[ch]")) for contract in contracts_in(path)]
     names = [contract.function for contract in found]
     if len(set(names)) != len(names):
@@ -121,6 +121,6 @@ def contracts(core: Path = CORE) -> list[Contract]:
 
 
 def files_without(core: Path = CORE) -> list[str]:
-    """The files of the core in which no function has a contract."""
+    """Return the files of the core in which no function has a contract."""
     with_contracts = {contract.file for contract in contracts(core)}
     return sorted({path.name for path in core.glob("*.[ch]")} - with_contracts)

@@ -1,4 +1,4 @@
-"""Faults planted in a copy of the core, one at least for each contract: its proof has to fail."""
+"""Faults planted in a copy of the core, at least one for each contract: its proof has to fail."""
 
 import re
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ STRIPE, STRIPES, BUCKETS, GATE = "ax_stripe.h", "ax_stripe.c", "ax_buckets.h", "
 
 @dataclass(frozen=True)
 class Fault:
-    """A text in the function of a contract, which occurs there once, and what it becomes."""
+    """A text that occurs once in the function of a contract, and its replacement."""
 
     function: str
     file: str
@@ -19,7 +19,7 @@ class Fault:
     new: str
 
     def planted(self, text: str) -> str:
-        """The file's text with the fault. Raises StaleMutant if the function does not have the text once."""
+        """Return the file's text with the fault. Raises StaleMutant unless the text occurs exactly once."""
         definition = re.compile(
             rf"^\w[^\n]*\b{self.function}\([^;{{}}]*\)\n\{{\n.*?^\}}", re.MULTILINE | re.DOTALL
         )

@@ -1,4 +1,4 @@
-"""Writes the C program that proves one contract: any arguments, one call, and what has to hold afterwards."""
+"""Writes the C program that proves one contract: any arguments, one call, and what must hold afterwards."""
 
 from proofs.contracts import BadContract, Contract, CParameter
 
@@ -8,8 +8,8 @@ NUMBERS = {
     "size_t": "nondet_size_t()",
     "double": "any_double()",
 }
-# How often others may change the word in one call. A retry starts from the value that it found, as the first
-# attempt did, so more changes lead to no new state.
+# How often others may change the word during one call. A retry starts from the value that it found, as the
+# first attempt did, so more changes lead to no new state.
 OTHERS = 1
 MADE = {
     "ax_int_step": "any_int_step",
@@ -26,7 +26,7 @@ MADE = {
 
 
 class Harness:
-    """The parts of the program, as the parameters ask for them. Raises BadContract."""
+    """The parts of the program that the parameters require. Raises BadContract."""
 
     def __init__(self, contract: Contract) -> None:
         self.contract = contract
@@ -83,8 +83,8 @@ class Harness:
 
 
 def variants(contract: Contract) -> list[dict[str, int]]:
-    """What is fixed in one run each, so that the solver has no address to guess: how many stripes a counter
-    has, and the thread's number, of which ax_stripe_of makes a stripe."""
+    """Return the values that are fixed in each run, so that the solver need not guess an address: how many
+    stripes a counter has, and the thread's number, from which ax_stripe_of chooses a stripe."""
     kinds = {item.type for item in contract.parameters}
     if "ax_counter *" not in kinds:
         return [{}]

@@ -31,7 +31,7 @@ static bool fits(wide number)
     return INT64_MIN <= number && number <= INT64_MAX;
 }
 
-/* Doubles: made from bits by a union, which is another way than the core's. */
+/* Doubles: made from bits through a union, a different way than the core's. */
 typedef union {
     double value;
     uint64_t bits;
@@ -54,7 +54,7 @@ static bool same_bits(double one, double other)
     return float_bits_of(one) == float_bits_of(other);
 }
 
-/* For results of arithmetic, where the bits of a NaN are the processor's choice. */
+/* For results of arithmetic, where the processor chooses the bits of a NaN. */
 static bool same_float(double one, double other)
 {
     return (one != one && other != other) || same_bits(one, other);
@@ -65,7 +65,7 @@ static double any_double(void)
     return float_of(nondet_uint64_t());
 }
 
-/* A sum by the core's own step, whose contract is proved alone: the solver does not finish with both at once.
+/* A sum by the core's own step, which is proved separately: the solver cannot do both at once.
  */
 static bool sum_fits(uint64_t value, int64_t delta)
 {
@@ -80,7 +80,7 @@ static int64_t sum_of(uint64_t value, int64_t delta)
     return result;
 }
 
-/* Steps that answer anything, and keep what they were last asked, and their answer. */
+/* Steps that answer anything, and remember what they were last asked, and their answer. */
 static struct {
     int64_t value, operand, result;
     bool accepted;
@@ -107,7 +107,7 @@ static double any_float_step(double value, double operand)
     return asked_float.result;
 }
 
-/* What the caller made ready to hand out, and whether it could. */
+/* What the caller prepared to hand out, and whether it could. */
 static struct {
     bool worked;
     int64_t previous, result;
@@ -135,7 +135,7 @@ static bool prepare_count(void *answer, int64_t count)
     return drained.worked;
 }
 
-/* Stripes, STRIPES of them, filled with anything. They lie side by side: how far apart they are changes none
+/* Stripes, STRIPES of them, filled with anything. They are adjacent: the distance between them changes none
  * of the sums. */
 static ax_word stripe_words[MOST_STRIPES];
 static ax_stripes the_stripes;
@@ -159,7 +159,7 @@ static ax_stripes *any_stripes(void)
 static const ax_stripe_system any_system;
 
 #if !defined(PROOF_OF_ax_stripe_c)
-/* In place of the one in ax_stripe.c: the stripes that are there, or new ones, which hold zeros, or no
+/* Replaces the function in ax_stripe.c: returns the existing stripes, or new ones that hold zeros, or no
  * memory. */
 ax_stripes *ax_stripes_ensure(ax_pointer *slot, size_t words, const ax_stripe_system *system)
 {
@@ -215,7 +215,7 @@ static uint64_t total(const ax_counter *counter)
     return (cells + counter->last.bits - counter->base.bits) & AX_COUNT_MASK;
 }
 
-/* The counter as it was: the cells, the stripes. */
+/* The counter before the call: the cells, the stripes. */
 static ax_counter old_counter;
 static ax_word old_words[MOST_STRIPES];
 
@@ -229,8 +229,8 @@ static bool grew(ax_word before, ax_word after, uint64_t count)
     return count_in(after) == ((before.bits + count) & AX_COUNT_MASK);
 }
 
-/* Exactly one cell grew by count, or none by 0; seals aside. So the total grew by it modulo 2^63, and that it
- * does not pass 2^63 is what the contracts say beside it. */
+/* Exactly one cell grew by count, or none if count is 0; seals are ignored. So the total grew by count modulo
+ * 2^63. The contracts say separately that it does not pass 2^63. */
 static bool added(const ax_counter *counter, uint64_t count)
 {
     bool first = same_count(old_counter.first, counter->first),
@@ -267,14 +267,14 @@ static bool counter_ok(const ax_counter *counter)
     if (all_sealed(counter)) {
         return true;
     }
-    /* Sealed at a total of 2^62 at most, and drained since of no more than what the stripes have, beyond it.
+    /* Sealed at a total of at most 2^62; drains since then took at most that and what the stripes have.
      */
     uint64_t without_stripes = (counter->first.bits - counter->base.bits) & AX_COUNT_MASK;
     return counter->stripes.address != NULL && counter->last.bits == 0 &&
            (without_stripes <= AX_STRIPING_LIMIT || without_stripes >= AX_SEAL - striped());
 }
 
-/* Buckets: up to MOST_BUCKETS, with any bounds that a Histogram takes. */
+/* Buckets: up to MOST_BUCKETS, with any bounds that a Histogram accepts. */
 static struct {
     ax_buckets buckets;
     double bounds[MOST_BUCKETS - 1];

@@ -4,8 +4,9 @@
     python tests/proofs/run.py --faults                                   planted faults: each must be seen
     python tests/proofs/run.py --list                                     what would be proved
 
-Each proof runs twice: as it is, and with an assertion at the end that is false, which has to fail: so the
-assumptions do not rule everything out. The status is 0 if all is proved, or all faults are seen.
+Each proof runs twice: as it is, and with a false assertion at the end. That assertion has to fail, which
+shows that the assumptions do not rule everything out. The status is 0 if everything is proved, or all faults
+are detected.
 """
 
 import argparse
@@ -28,17 +29,17 @@ from proofs.faults import FAULTS, Fault  # noqa: E402
 from proofs.harness import Harness, variants  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
-# Doubles are encoded as bits, because the theory of floating-point numbers knows one NaN only.
+# Doubles are encoded as bits, because the theory of floating-point numbers has only one NaN.
 FLAGS = ["--fp2bv", "--quiet", "--ub-shift-check", "--memlimit", "4g"]
-# How often a loop may go round, by file; one that could go on fails its unwinding assertion.
+# How many times a loop may run, by file; one that could go on fails its unwinding assertion.
 UNWIND = {"ax_buckets.h": 9, "ax_float.h": 9, "ax_stripe.c": 9}
 UNWIND_OTHERS = 4
-# Overflow is checked of integers: a sum of doubles may well be infinite.
+# Overflow is checked for integers only: a sum of doubles may well be infinite.
 INTEGERS = ["--overflow-check"]
-# The counter's cells lie where the harness put them; to prove that of each access takes too long.
+# The counter's cells lie where the harness put them; proving that for each access takes too long.
 NO_POINTERS = ["--no-pointer-check", "--no-bounds-check", "--no-align-check"]
 DEFINES = ["-DAX_CHECKED=1", '-DAX_ATOMIC_BACKEND="ax_atomic_proof.h"']
-SECONDS = 200  # of the clock: a busy machine takes many times as long
+SECONDS = 200  # of wall-clock time: a busy machine takes many times as long
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Outcome:
 
 
 def esbmc() -> str:
-    """The path of ESBMC: on PATH, or in the package that brings it. Raises RuntimeError if there is none."""
+    """Return the path of ESBMC: on PATH, or in its package. Raises RuntimeError if there is none."""
     found = shutil.which("esbmc")
     if found is not None:
         return found
@@ -92,7 +93,7 @@ def flags(proof: Proof) -> list[str]:
 
 
 def prove(checker: str, proof: Proof, core: Path) -> Outcome:
-    """Runs one proof. An outcome that is neither proved nor refuted has no properties."""
+    """Run one proof. An outcome that is neither proved nor refuted has no properties."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "proof.c"
@@ -112,7 +113,7 @@ def prove(checker: str, proof: Proof, core: Path) -> Outcome:
 
 
 def prove_all(checker: str, proofs: list[Proof], jobs: int) -> int:
-    """Proves all, and that none is vacuous; prints a line each. The number that failed."""
+    """Prove everything, and that no proof is vacuous; print a line each. Return the number that failed."""
     failures = properties = 0
     twice = [one for proof in proofs for one in (proof, replace(proof, vacuous=True))]
     with ThreadPoolExecutor(jobs) as pool:
@@ -135,7 +136,7 @@ def prove_all(checker: str, proofs: list[Proof], jobs: int) -> int:
 
 
 def faults_seen(checker: str, only: str, jobs: int) -> int:
-    """Plants each fault in a copy of the core, and runs the proofs that claim it. The number not seen."""
+    """Plant each fault in a copy, and run the proofs that claim it. Return the number not detected."""
 
     def attempt(fault: Fault) -> Outcome:
         with tempfile.TemporaryDirectory() as folder:

@@ -1,9 +1,9 @@
-"""Workers that come and go, as with gunicorn's --max-requests, for as long as you like:
+"""Workers that come and go, as with gunicorn's --max-requests, as many as you like:
 
     python tests/shared/endurance.py 10000
 
-Each counts and ends, or is killed at a random instant. Afterwards the file has its size, stripes were used
-again, and every total is what the workers have counted.
+Each counts and ends, or is killed at a random instant. Afterwards the file still has its size, stripes were
+reused, and every total equals what the workers counted.
 """
 
 import os
@@ -23,7 +23,7 @@ KILLED = 0.3  # of the workers
 
 
 def work(segment: Segment, number: int, killed: bool) -> None:
-    """Count; a worker that is to be killed does it again and again, by one counter that says how often."""
+    """Count one round. A worker that is to be killed counts many; the counter `done` says how many."""
     requests, histogram = (
         segment.counter("requests", "route"),
         segment.histogram("latency", [0.5, 1], "route"),
@@ -40,7 +40,7 @@ def work(segment: Segment, number: int, killed: bool) -> None:
 
 
 def endure(workers: int) -> dict[str, int]:
-    """Let so many come and go. Returns what was seen; AssertionError if it is wrong."""
+    """Let `workers` of them come and go. Return what was observed; raise AssertionError if it is wrong."""
     chance = random.Random(workers)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "segment"
@@ -80,7 +80,7 @@ def endure(workers: int) -> dict[str, int]:
         requests = sum(child.load() for _, child in segment.counter("requests", "route").items())
         family = segment.histogram("latency", [0.5, 1], "route")
         observed = sum(sum(child.snapshot().counts) for _, child in family.items())
-        # A worker that was killed had counted part of a round at most.
+        # A killed worker had counted at most a part of one round.
         assert done * COUNTS <= observed <= requests <= done * COUNTS + kills * COUNTS
         assert requests - observed <= kills
         return {"workers": workers, "killed": kills, "stripes": usage.stripes, "requests": requests}

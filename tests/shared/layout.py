@@ -1,4 +1,4 @@
-"""Where things are in the file of a segment, by docs/segment.md: for tests that damage or forge them."""
+"""Where things are in a segment's file, according to docs/segment.md, for tests that damage or forge them."""
 
 import os
 import struct
@@ -30,7 +30,7 @@ def owner_word(generation: int, namespace: int, pid: int) -> int:
 
 @dataclass
 class File:
-    """The file under a path, read and written while processes have it mapped."""
+    """The file at a path, read and written while processes have it mapped."""
 
     path: Path
 
@@ -55,7 +55,7 @@ class File:
         return self.stripes + self.stripe_bytes * stripe + 8 * word
 
     def entries(self) -> list[int]:
-        """The offsets of the entries, without the root."""
+        """Return the offsets of the entries, without the root."""
         found, entry = [], self.word(self.heap + NEXT)
         while entry:
             found.append(entry)

@@ -1,4 +1,4 @@
-"""SharedInt and SharedFloat: where they can be, and for how long. The tables say what their operations do."""
+"""SharedInt and SharedFloat: where they can be, and for how long. The tables define their operations."""
 
 import array
 import ctypes
@@ -114,7 +114,7 @@ def test_what_is_no_place_for_a_cell(
         cell_type(*arguments)
     assert says in str(caught.value)
     if arguments and isinstance(arguments[0], bytearray):
-        arguments[0].append(0)  # nothing holds it
+        arguments[0].append(0)  # nothing holds the buffer
         arguments[0].pop()
 
 
@@ -154,7 +154,7 @@ def test_an_offset_that_is_converted() -> None:
 
 
 def calls(cell: Any) -> dict[str, Callable[[], Any]]:
-    """Every operation, with arguments that would do."""
+    """Yield every operation, with arguments that would be accepted."""
     common: dict[str, Callable[[], Any]] = {
         "load": cell.load,
         "store": lambda: cell.store(1),
@@ -253,13 +253,13 @@ def test_a_cell_is_given_its_buffer_once(cell_type: Any) -> None:
     cell = cell_type.__new__(cell_type)
     with pytest.raises(TypeError):
         cell.__init__(b"read-only")
-    cell.__init__(one)  # the one that failed does not count
+    cell.__init__(one)  # the call that failed does not count
     cell.store(3)
     assert one[0] == 3 or cell_type is SharedFloat
 
 
 def test_update_whose_function_releases() -> None:
-    """Nothing is held while it runs, so the swap finds the cell released."""
+    """The conversion runs without holding the buffer, so the swap finds the cell released."""
     buffer = bytearray(8)
     cell = SharedInt(buffer)
 
@@ -294,7 +294,7 @@ def test_a_guard_of_a_released_cell() -> None:
         guard.__enter__()
 
 
-# The collector, subclasses, what both have in common
+# The collector, subclasses, what both types have in common
 
 
 @BOTH
@@ -364,11 +364,11 @@ def test_memory_that_is_shared_and_memory_that_is_not() -> None:
     assert (everybodys.load(), own.load()) == (5, 0)
 
 
-# Where 64-bit atomics take a lock
+# Platforms where 64-bit atomics take a lock
 
 
 def build(target: Path, *flags: str) -> str:
-    """What the compiler says: nothing if there is a module now."""
+    """Return the compiler's output: nothing if the module was built."""
     sources = sorted(map(str, (TOP / "csrc/binding").glob("*.c")))
     command = [*compiler(), "-shared", "-fPIC", "-std=c11", "-O0", *flags]
     command += [f"-I{folder}" for folder in (get_path("include"), TOP / "csrc/core", TOP / "csrc/binding")]
@@ -402,7 +402,7 @@ assert (number.load(), counter.drain(), histogram.drain()) == (-(2**40) - 1, 2**
     sys.platform == "win32", reason="the module is built by hand, with flags of gcc and clang"
 )
 def test_where_atomics_take_a_lock(tmp_path: Path) -> None:
-    """With the GIL there are all cells but the shared ones; without it there is no module: the twin runs."""
+    """With the GIL only the shared cells are missing; without it there is no module: the twin runs."""
     said = build(tmp_path, "-DAX_WORD_IS_LOCK_FREE=0")
     if get_config_var("Py_GIL_DISABLED"):
         assert "64-bit atomics must be lock-free" in said

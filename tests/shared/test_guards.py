@@ -15,7 +15,7 @@ NO_BUFFER = "holds no buffer"
 
 
 def mapped() -> SharedInt:
-    """A cell that forked children share."""
+    """Return a cell that forked children share."""
     return SharedInt(mmap.mmap(-1, mmap.PAGESIZE))
 
 
@@ -25,14 +25,14 @@ def in_a_child(function: Callable[[], None]) -> None:
 
 @NEEDS_FORK
 def test_a_fork_inside_a_guard() -> None:
-    """The child leaves the block too, and counts down nothing that its parent counted."""
+    """The child leaves the block too, and does not count down what its parent counted."""
     cell = mapped()
     guard = cell.track()
 
     def leave() -> None:
         guard.__exit__(None, None, None)
         assert cell.load() == 2
-        with guard, guard:  # its own entries count as ever
+        with guard, guard:  # its own entries count as usual
             assert cell.load() == 4
         assert cell.load() == 2
         guard.__exit__(None, None, None)

@@ -1,4 +1,4 @@
-"""Each program of programs/ in an interpreter of its own; most of them make more processes there."""
+"""Each program of programs/ runs in its own interpreter; most of them start more processes there."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Segment: names, kinds, labels, closing, pickling, and what is refused."""
+"""Segment: names, kinds, labels, closing, pickling, and what it refuses."""
 
 import copy
 import gc
@@ -53,7 +53,7 @@ def segment(tmp_path: Path) -> Segment:
 
 
 def make(segment: Segment, kind: str, name: str, *label_names: str, **options: Any) -> Any:
-    """A cell or a family of this kind; a histogram has the bounds 1 and 2."""
+    """Return a cell or a family of this kind; a histogram has the bounds 1 and 2."""
     bounds = ([1.0, 2.0],) if kind == "histogram" else ()
     return getattr(segment, kind)(name, *bounds, *label_names, **options)
 
@@ -591,13 +591,13 @@ def test_a_with_block_closes(segment: Segment) -> None:
 
 
 def make_cells(segment: Segment, me: int, made: list[Any]) -> None:
-    with suppress(ValueError):  # it was closed
+    with suppress(ValueError):  # it may be closed already
         for number in range(200):
             made += [segment.int(f"{me}:{number}"), segment.counter(f"{me}:c{number}")]
 
 
 def test_closing_while_others_make_cells(tmp_path: Path) -> None:
-    """Whoever gets a cell, gets one that close() has released, or will release."""
+    """A thread that gets a cell gets one that close() has released or will release."""
     for attempt in range(30):
         segment = Segment.create(tmp_path / str(attempt), 1000)
         made: list[Any] = []
@@ -617,7 +617,7 @@ def test_closing_while_others_make_cells(tmp_path: Path) -> None:
 
 
 def test_all_goes_with_the_last_reference(tmp_path: Path) -> None:
-    """Cells and segments refer to each other, which the collector sees through."""
+    """Cells and segments refer to each other, and the collector can see that."""
     segment = Segment.create(tmp_path / "segment", 100)
     counter = segment.counter("c")
     segment.counter("f", "a")["x"].inc()
@@ -647,7 +647,7 @@ def test_opening_twice(segment: Segment) -> None:
 
 
 class Derived(Segment):
-    """With a dict of its own."""
+    """A subclass that has a dict."""
 
 
 def test_subclasses(tmp_path: Path) -> None:
@@ -742,7 +742,7 @@ def test_a_fork_needs_no_opening(segment: Segment) -> None:
 
 
 def test_a_file_that_is_gone(segment: Segment) -> None:
-    """Everything goes on, new names included: nobody needs the path again."""
+    """Everything goes on, including new names: the path is no longer needed."""
     counter = segment.counter("there")
     os.unlink(segment.path)
     Segment.create(segment.path, 4).counter("there").inc()
@@ -798,7 +798,7 @@ for number in range(count):
 
 
 def test_two_create_at_once(tmp_path: Path) -> None:
-    """One of them makes it; and whoever opens it meanwhile finds it whole, or does not find it."""
+    """One process makes it; any process that opens it meanwhile finds it complete, or does not find it."""
     command = [sys.executable, "-c", CREATOR, str(tmp_path)]
     creators = [subprocess.Popen([*command, str(me), str(CREATIONS)]) for me in range(CREATORS)]
     for number in range(CREATIONS):

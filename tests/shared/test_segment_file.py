@@ -1,4 +1,4 @@
-"""The file under a Segment: damaged, foreign, truncated, of another layout, not writable, or without room."""
+"""The file of a Segment: damaged, foreign, truncated, with another layout, not writable, or without room."""
 
 import errno
 import os
@@ -46,7 +46,7 @@ def numbers_of(contents: bytes) -> list[int]:
 
 
 def test_the_layout_of_the_header(path: Path) -> None:
-    """Byte for byte, as docs/segment.md tells it."""
+    """Byte for byte, as docs/segment.md describes it."""
     contents = path.read_bytes()
     size, capacity, processes, index, slots, owners, heap, heap_bytes, stripes, stripe_bytes, words = (
         numbers_of(contents)
@@ -155,7 +155,7 @@ def test_a_machine_of_the_other_byte_order(path: Path) -> None:
         Segment.open(path)
 
 
-# Strangers
+# Files of other users
 
 
 def test_what_is_not_a_regular_file(tmp_path: Path, path: Path) -> None:
@@ -181,7 +181,7 @@ def test_what_is_not_a_regular_file(tmp_path: Path, path: Path) -> None:
     for name in ("", "pipe", "link", "dangling", "socket"):
         with pytest.raises(FileExistsError):
             Segment.create(tmp_path / name, 1)
-    # What is below a link is found: the folder is the administrator's.
+    # A file below a link is found: the folder is the administrator's.
     (tmp_path / "folder").symlink_to(tmp_path)
     assert Segment.open(tmp_path / "folder" / "segment").int("first").load() == 1
 
@@ -220,7 +220,7 @@ def expect(error: type[BaseException], function: Callable[[], object]) -> None:
 
 
 class open_folders:
-    """Lets everybody through to a folder, as pytest's own are closed."""
+    """Let every user into a folder, since pytest's own folders are closed."""
 
     def __init__(self, folder: Path) -> None:
         self.folders = [folder, *folder.parents]
@@ -254,7 +254,7 @@ def test_the_mode_is_what_was_asked_for(tmp_path: Path, umask: int, mode: int | 
 
 @NEEDS_FORK
 def test_permission_denied() -> None:
-    """In a child that is not root, to which nothing is denied."""
+    """In a child that is not root; root is never denied anything."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         Segment.create(folder / "segment", 1)
@@ -280,7 +280,7 @@ def test_permission_denied() -> None:
 @NEEDS_ROOT
 @pytest.mark.parametrize("mode", [0o600, 0o666])
 def test_a_worker_that_changes_its_user(mode: int) -> None:
-    """As under gunicorn --user: what it inherited works, new names included; 0o666 lets it open the path."""
+    """As under gunicorn --user: the inherited segment works, new names too; 0o666 allows the path."""
     with tempfile.TemporaryDirectory() as name:
         os.chmod(name, 0o755)
         segment = Segment.create(os.path.join(name, "segment"), 10, mode=mode)
@@ -391,7 +391,7 @@ def test_every_byte_has_its_place(tmp_path: Path) -> None:
     assert status.st_blocks * 512 >= status.st_size
 
 
-# What the system calls answer where a file system lacks something, by a library before libc's
+# File systems that lack something: a library loaded before libc gives the answers of the system calls
 
 
 PRELOADED = """
@@ -428,7 +428,7 @@ def test_a_file_system_without_reservation_and_links(tmp_path: Path) -> None:
     library = tmp_path / "lacking.so"
     subprocess.run(["cc", "-shared", "-fPIC", "-o", library, tmp_path / "lacking.c"], check=True)
     (tmp_path / "folder").mkdir()
-    # A sanitizer's library that is loaded here has to stay the first one.
+    # A sanitizer's library that is loaded here has to stay first.
     preloaded = [*os.environ.get("LD_PRELOAD", "").split(), str(library)]
     done = subprocess.run(
         [sys.executable, "-c", LACKING, str(tmp_path / "folder" / "segment")],
@@ -482,7 +482,7 @@ def test_no_descriptor_is_kept(path: Path) -> None:
 
 
 def test_a_daemon_that_closes_all_descriptors(tmp_path: Path) -> None:
-    """close() must not close what somebody else has opened under the number of a descriptor of its own."""
+    """close() must not close what other code opened under the number of a descriptor of its own."""
     program = """
 import gc, os, sys
 from atomicx.shared import Segment

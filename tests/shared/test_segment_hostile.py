@@ -1,6 +1,6 @@
-"""Files in which somebody has written what he liked: a ValueError, wrong numbers, but no crash and no hang.
+"""Files with arbitrary bytes: a ValueError or wrong numbers, but no crash and no hang.
 
-Each campaign runs in a process of its own, whose end by a signal is a failure.
+Each campaign runs in its own process; if a signal ends that process, the test fails.
 """
 
 import subprocess

@@ -1,4 +1,4 @@
-"""Who owns a stripe: processes that come, fork, are killed, reuse a pid, or are too many."""
+"""Which process owns a stripe: processes that start, fork, are killed, reuse a pid, or are too many."""
 
 import ctypes
 import os
@@ -34,7 +34,7 @@ def file_of(segment: Segment) -> File:
 
 @contextmanager
 def worker(function: Callable[[], object]) -> Iterator[int]:
-    """A child that has called the function, and lives until the end of the block."""
+    """Yield a child that has called the function, and that lives until the end of the block."""
     ready, told = os.pipe()
 
     def work() -> None:
@@ -101,7 +101,7 @@ def test_stripes_are_used_again(segment: Segment) -> None:
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # as plain_fork does
 def test_workers_come_and_go() -> None:
-    """`make endurance` has 10,000 of them."""
+    """`make endurance` runs 10,000 of them."""
     seen = endure(100)
     assert seen["killed"] > 20
 
@@ -150,7 +150,7 @@ def test_one_stripe_for_all_mappings_of_a_process(segment: Segment) -> None:
 
 @ON_LINUX
 def test_a_pid_that_was_reused(segment: Segment) -> None:
-    """The pid is that of a living process, which was started at another time."""
+    """The pid belongs to a living process, but one that was started at another time."""
     gauge, file = segment.gauge("g"), file_of(segment)
     with worker(gauge.inc):
         assert gauge.load() == 1
@@ -164,7 +164,7 @@ def test_a_pid_that_was_reused(segment: Segment) -> None:
 
 @ON_LINUX
 def test_my_own_pid_of_an_earlier_life(segment: Segment) -> None:
-    """As in a container, where every start gives the same pids."""
+    """As in a container, where every start yields the same pids."""
     file = file_of(segment)
     segment.gauge("g").store(7)
     owner = file.word(file.owner(1))
@@ -186,7 +186,7 @@ def test_another_boot(segment: Segment) -> None:
 
 
 def test_another_pid_namespace_counts_as_alive(segment: Segment) -> None:
-    """Nothing can be known of it: its gauges are counted, and its stripe is not taken."""
+    """Whether it lives cannot be known, so its gauges are counted, and its stripe is not taken."""
     gauge, file = segment.gauge("g"), file_of(segment)
     assert status_of(fork(lambda: gauge.store(5))) == 0
     assert gauge.load() == 0
@@ -233,16 +233,16 @@ def test_a_living_process_that_takes_a_stripe_over_keeps_it(segment: Segment) ->
         assert pid_of(file.word(file.owner(2))) == os.getpid()
 
 
-# Forks by anybody
+# Forks from other code
 
 
 def c_fork() -> int:
-    """By the C library, as uWSGI does: without the interpreter's hooks."""
+    """Forks through the C library, as uWSGI does: without the interpreter's hooks."""
     return ctypes.PyDLL(None).fork()
 
 
 def raw_fork() -> int:
-    """By the kernel alone: without anybody's hooks."""
+    """Forks through the kernel directly: without any hooks."""
     return ctypes.PyDLL(None).syscall(57)
 
 
@@ -295,7 +295,7 @@ def test_a_child_that_counts_nothing_changes_nothing(segment: Segment) -> None:
 
 @pytest.mark.parametrize("name", ["gauge", "int", "gauge family", "int family"])
 def test_a_fork_inside_a_guard(segment: Segment, name: str) -> None:
-    """The child leaves the block too, and has nothing to take back; blocks of its own count."""
+    """The child leaves the block too, and has nothing to take back; its own blocks count."""
     made = getattr(segment, name.split()[0])("cell", *(["a"] if "family" in name else []))
     cell = made["x"] if "family" in name else made
     guard = made.track("x") if "family" in name else made.track()
@@ -330,7 +330,7 @@ def test_a_fork_inside_a_decorated_function(segment: Segment) -> None:
 
     status = work()
     if status == -1:
-        os._exit(gauge.load())  # what the parent counts, who waits inside
+        os._exit(gauge.load())  # the parent is counted: it waits inside
     assert status == 1
     assert gauge.load() == 0
 

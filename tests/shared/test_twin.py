@@ -1,4 +1,4 @@
-"""The twin cannot be atomic across processes, and says so instead of making a cell."""
+"""The twin cannot be atomic across processes, so it refuses to make a shared cell and says why."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Threads on one Counter: nothing is lost, drained twice, or seen out of bounds."""
+"""Threads on one Counter: no count is lost, drained twice, or seen out of bounds."""
 
 import threading
 from collections.abc import Callable
@@ -96,8 +96,8 @@ def loads_lie_between(counter: Any) -> None:
 
 
 def loads_see_nothing_that_was_drained(counter: Any) -> None:
-    """One thread counts one and takes it out again: there is never more than one to be seen. The window is
-    a few nanoseconds between two reads, so naps on the reader's core have to stretch it."""
+    """One thread counts one and takes it out again, so a load must never see more than one. The window is a
+    few nanoseconds between two reads, so naps on the reader's core have to stretch it."""
     done: list[None] = []
 
     def act() -> None:
@@ -132,7 +132,7 @@ def test_counter(backend: ModuleType, workload: Callable[[Any], None], control: 
 
 
 def no_total_passes_the_end(counter: Any) -> None:
-    """Room for SIZE counts is left; twice as many are tried."""
+    """There is room for SIZE more counts; twice as many are tried."""
     first = counter.load()
     done: list[None] = []
 

@@ -1,4 +1,4 @@
-"""Threads on one Family: each child is made once, none is lost, and the limit holds exactly."""
+"""Threads on one Family: each child is made once, no child is lost, and the limit holds exactly."""
 
 from collections.abc import Callable
 from types import ModuleType
@@ -14,7 +14,7 @@ KEYS = 300
 
 
 class LateFamily:
-    """Looks, and then enters what it made: of two who looked, the second overwrites the first's child."""
+    """Looks, then enters what it made: of two that looked, the second overwrites the first's child."""
 
     def __init__(self, limit: int | None = None) -> None:
         self.children: dict[Any, Any] = {}
@@ -39,7 +39,7 @@ class LateFamily:
 
 
 class StaleSpellings(LateFamily):
-    """Forgets the further spellings before the child, so that one may be entered in between, and stays."""
+    """Forgets the other spellings before the child, so that one may be entered in between, and stays."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class StaleSpellings(LateFamily):
 
 
 def counts_find_their_child(family: Any) -> None:
-    """Two threads count under the same new labels, each in a spelling of its own."""
+    """Two threads count under the same new labels, each with its own spelling."""
 
     def act(spell: Callable[[int], Any]) -> Callable[[], None]:
         def count() -> None:
@@ -84,7 +84,7 @@ def is_made(family: Any, key: int) -> bool:
 
 
 def the_limit_holds(family: Any) -> None:
-    """Room for 10 is left; two threads try many more each."""
+    """There is room for 10 more children; two threads each try many more."""
 
     def act(first: int) -> Callable[[], int]:
         def make() -> int:
@@ -98,7 +98,7 @@ def the_limit_holds(family: Any) -> None:
 
 
 def removed_children_are_gone(family: Any) -> None:
-    """One removes a child, and asks for it in two spellings, which must be one; the other asks for it too."""
+    """One removes a child and asks for it in two spellings, which must agree; the other asks for it too."""
     done: list[None] = []
 
     def remove() -> bool:
@@ -118,8 +118,8 @@ def removed_children_are_gone(family: Any) -> None:
 
 
 def the_last_place_is_given_once_and_found_by_all(family: Any) -> None:
-    """Two threads ask for the same new label at the limit, again and again: nobody is refused a child that is
-    there."""
+    """At the limit two threads ask for the same new label again and again: neither is refused a child that
+    exists."""
     key = 0
 
     def ask() -> bool:
@@ -131,7 +131,7 @@ def the_last_place_is_given_once_and_found_by_all(family: Any) -> None:
 
 
 def additions_in_place_are_accepted(family: Any) -> None:
-    """One adds in place, the other clears and removes: what raises would have counted all the same."""
+    """One adds in place, the other clears and removes: an addition that raised would still have counted."""
     done: list[None] = []
 
     def add() -> bool:
@@ -156,8 +156,8 @@ def additions_in_place_are_accepted(family: Any) -> None:
 
 
 def items_are_of_one_moment(family: Any) -> None:
-    """One moves a child from label to label, always making the next before it removes the last. So at each
-    moment there are one or two; the other never sees none, nor three."""
+    """One thread moves a child from label to label, always making the next before it removes the last. So
+    there is always one child or two; the other thread never sees none, nor three."""
     done: list[None] = []
 
     def move() -> None:
@@ -178,7 +178,7 @@ def items_are_of_one_moment(family: Any) -> None:
 
 
 class LockedAssignment(LateFamily):
-    """Takes for its child only what is there at the moment."""
+    """Accepts only the child that is there at the moment."""
 
     def __setitem__(self, key: Any, child: Any) -> None:
         if self.children.get(str(key)) is not child:
@@ -189,7 +189,7 @@ class LockedAssignment(LateFamily):
 
 
 class SplitItems(LateFamily):
-    """Looks which labels there are, and then at each of them."""
+    """Reads which labels there are, and then looks up each of them."""
 
     def items(self) -> Any:
         for key in list(self.children):
@@ -200,7 +200,7 @@ class SplitItems(LateFamily):
 
 
 class EarlyLimit(LateFamily):
-    """Looks at the limit before it looks for the child."""
+    """Checks the limit before it looks for the child."""
 
     def __getitem__(self, key: Any) -> Any:
         full = self.limit is not None and len(self.children) >= self.limit

@@ -1,4 +1,4 @@
-"""Threads on one Histogram: no observation is lost, drained twice, or seen where it was not."""
+"""Threads on one Histogram: no observation is lost, drained twice, or seen where it did not happen."""
 
 from collections.abc import Callable
 from types import ModuleType
@@ -11,11 +11,11 @@ from support.race import must_be_caught, pause, race, require, stays_whole
 
 SIZE = 2000
 BOUNDS = (1.0, 2.0)
-VALUES = (1.0, 2.0, 4.0)  # one a bucket
+VALUES = (1.0, 2.0, 4.0)  # one per bucket
 
 
 class SplitHistogram:
-    """Every change is a read, and then a write."""
+    """Every change is a read, followed by a write."""
 
     def __init__(self) -> None:
         self.state = atomicx.HistogramSnapshot((0, 0, 0), 0.0)
@@ -39,7 +39,7 @@ class SplitHistogram:
 
 
 class StaleBase:
-    """Keeps what was drained apart from what was counted, and does not look whether it moved meanwhile."""
+    """Keeps drained counts apart from counted ones, and does not check whether they moved meanwhile."""
 
     def __init__(self) -> None:
         self.counted = 0
@@ -58,7 +58,7 @@ class StaleBase:
 
 
 class LeadingSum(SplitHistogram):
-    """Adds the value first, and counts after."""
+    """Adds the value first, and counts it afterwards."""
 
     def __init__(self) -> None:
         self.total = 0.0
@@ -128,8 +128,8 @@ def all_observe_and_drain(histogram: Any) -> None:
 
 
 def snapshots_lie_between(histogram: Any) -> None:
-    """In each bucket at least what had been observed before, and at most what had begun; and no value without
-    its observation."""
+    """Each bucket has at least what had been observed before, and at most what had begun; and no value
+    appears without its observation."""
     begun = [0, 0]
     finished = [0, 0]
 

@@ -1,4 +1,4 @@
-"""Threads on one AtomicInt or SharedInt: the operations that only integers have, and the ends of int64."""
+"""Threads on one AtomicInt or SharedInt: the operations that only integers have, and the limits of int64."""
 
 from collections import Counter as Tally
 from collections.abc import Callable
@@ -158,12 +158,12 @@ def test_integer(backend: ModuleType, type_name: str, workload: Callable[[Any], 
 
 @NARROW_SPLITS_SHOW
 def test_a_split_inside_one_c_call_is_caught() -> None:
-    """The same workload sees a window of a few nanoseconds too."""
+    """The same workload detects a window of a few nanoseconds too."""
     must_be_caught(inc_and_dec_are_all_counted, native("broken").SplitInt)
 
 
 def nobody_sees_a_wrapped_value(cell: Any, delta: int) -> None:
-    """`delta` is 1 or -1, and room for SIZE of them is left before the end of int64."""
+    """`delta` is 1 or -1, and there is room for SIZE of them before the limit of int64."""
     first = cell.load()
     last = first + SIZE * delta
     done: list[None] = []
@@ -198,7 +198,7 @@ def test_overflow_is_exact_under_contention(backend: ModuleType, first: int, del
 
 @NARROW_SPLITS_SHOW
 def test_a_late_check_inside_one_c_call_is_caught() -> None:
-    """The same workload sees a window of a few nanoseconds too."""
+    """The same workload detects a window of a few nanoseconds too."""
     must_be_caught(
         lambda cell: nobody_sees_a_wrapped_value(cell, 1),
         lambda: native("broken").LateCheck(INT64_MAX - SIZE),

@@ -1,4 +1,4 @@
-"""Threads on one integer or one float, shared between processes or not: the operations that both have.
+"""Threads on one integer or one float, shared between processes or not: the operations that both types have.
 
 The floats are whole numbers below 2**53, so that every sum is exact.
 """
@@ -150,7 +150,7 @@ def fetch_update_hands_out_each_value_once(cell: Any) -> None:
 
 
 def loads_keep_up_with_additions(cell: Any) -> None:
-    """A load sees all that was finished before it, and nothing that had not begun when it ended."""
+    """A load sees everything that was finished before it, and nothing that had not begun when it ended."""
     begun = [0]
     finished = [0]
 
@@ -206,5 +206,5 @@ def test_number(backend: ModuleType, type_name: str, workload: Callable[[Any], N
     ids=lambda workload: workload.__name__,
 )
 def test_a_split_inside_one_c_call_is_caught(workload: Callable[[Any], None]) -> None:
-    """The same workloads see a window of a few nanoseconds too."""
+    """The same workloads detect a window of a few nanoseconds too."""
     must_be_caught(workload, native("broken").SplitInt)

@@ -1,9 +1,9 @@
 """Loads never return an object that was stored only in another AtomicRef.
 
 Without the GIL an object can be freed between the moment a load reads the slot and the moment it takes its
-reference; by then the memory may hold another object, perfectly alive, which was never stored there. The
-writer keeps many other cells filled with fresh objects, so that nearly all reused memory is theirs, and
-napping threads interrupt the reader on its core, so that the window lasts long enough for the reuse.
+reference; by then the memory may hold another live object that was never stored there. The writer keeps many
+other cells filled with fresh objects, so that nearly all reused memory is theirs, and napping threads
+interrupt the reader on its core, so that the window lasts long enough for the reuse.
 """
 
 import time
@@ -18,12 +18,12 @@ from support.split import OneLookRef, Pool
 OTHERS = 256
 NAPPERS = 4
 LOADS_A_BATCH = 1000
-# The window is there without the GIL alone.
+# The window exists only without the GIL.
 LOADING_SECONDS = (5 if GIL else 40) * SECONDS
 
 
 class Stored:
-    """Large, so that a page of memory holds few of them and comes round soon."""
+    """Large, so that a page of memory holds few of them and is soon reused."""
 
     __slots__ = ("home", *(f"filler_{index}" for index in range(100)))
 
@@ -32,7 +32,7 @@ class Stored:
 
 
 def phantoms(make: Callable[[Any], Any], seconds: float, enough: float) -> int:
-    """How many loads returned an object from elsewhere, in so many seconds or until there are enough."""
+    """Return how many loads, within the time or until there are enough, returned a foreign object."""
     end = time.monotonic() + seconds
     watched = make(Stored("watched"))
     others = [make(Stored("elsewhere")) for _ in range(OTHERS)]
@@ -59,7 +59,7 @@ def phantoms(make: Callable[[Any], Any], seconds: float, enough: float) -> int:
 
 
 def control(backend: ModuleType) -> Callable[[Any], Any]:
-    """The broken cell: in C where one C call is not the atom, else in Python."""
+    """Return the broken cell: in C if one C call is not atomic, else in Python."""
     if backend.__name__.endswith("_core") and not GIL:
         return native("broken").OneLookRef
     pool = Pool()

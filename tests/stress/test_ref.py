@@ -17,7 +17,7 @@ MEETING_SECONDS = 10  # in which two threads that are started together have to o
 
 
 class Stored:
-    """A plain object: not immortal, and its count is not deferred."""
+    """A plain object: it is not immortal, and its count is not deferred."""
 
     def __init__(self, number: int = 0) -> None:
         self.number = number
@@ -90,7 +90,7 @@ def fetch_update_pushes_whole(cell: Any) -> None:
 
 
 def pushed(cell: Any) -> Iterator[int]:
-    """The numbers in the linked list, which is taken apart on the way: releasing it nests no deeper."""
+    """Return the numbers in the linked list, taking it apart: so its release does not nest deeply."""
     node = cell.exchange(None)
     while node is not None:
         number, node = node
@@ -132,7 +132,7 @@ def toggling(make: Callable[[Stored, Stored], Any], full: bool) -> Callable[[Any
                     cell.update(lambda now: one if now is other else other)
 
         race(act, act, act)
-        # However it ended, the second swap of these two brings the first object back.
+        # However the race ended, the second of these two swaps brings the first object back.
         cell.compare_and_set(other, one)
         after = sys.getrefcount(one), sys.getrefcount(other)
         require(after == before, f"reference counts {before} became {after}")
@@ -148,7 +148,7 @@ def test_reference_counts_stay_exact(backend: ModuleType) -> None:
 
 
 class Mortal:
-    """Tells its death to the list it was given."""
+    """Reports its death to the list that it was given."""
 
     def __init__(self, dead: list[int], number: int) -> None:
         self.dead = dead
@@ -192,7 +192,7 @@ def dropping(make: Callable[[], Any]) -> Callable[[Any], None]:
 class Hoarder(SPLIT["AtomicRef"]):
     """Never releases the object that another thread stored during its own first store().
 
-    The first store() waits for the other. So no lucky moment is needed: this is caught in the first round,
+    The first store() waits for the other, so catching this takes no luck: it is caught in the first round,
     provided that the stores of two threads overlap at all.
     """
 
@@ -204,7 +204,7 @@ class Hoarder(SPLIT["AtomicRef"]):
     def store(self, value: Any) -> None:
         if self.first.acquire(blocking=False):
             self.met.wait(MEETING_SECONDS)
-            self.met.set()  # what is stored from now on did not meet this
+            self.met.set()  # values stored from now on did not meet this store
         elif not self.met.is_set():
             self.kept = value
             self.met.set()

@@ -22,7 +22,7 @@ BROKEN = ("broken_ints", "broken_others", "broken_subtly", "broken_cunningly")
 
 @dataclass(frozen=True)
 class SubjectCase:
-    """What is given to `verify`, and whether it has to convict it."""
+    """A subject for `verify`, and whether it must be convicted."""
 
     name: str
     broken: bool
@@ -30,12 +30,12 @@ class SubjectCase:
 
     @property
     def short(self) -> str:
-        """Without the package."""
+        """The name without the package."""
         return self.name.removeprefix("tests.subjects.")
 
 
 def subjects() -> list[SubjectCase]:
-    """All of them, the correct ones first."""
+    """Return all subjects, the correct ones first."""
     found = [
         SubjectCase(f"{__name__}.{module}:{name}", False)
         for module, names in CORRECT.items()

@@ -1,8 +1,8 @@
-"""Gives each subject to `verify`, and prints a table: the verdict, the time to it, and what convicted.
+"""Gives each subject to `verify`, and prints a table: the verdict, the time it took, and what convicted it.
 
     python -m tests.subjects [--seconds 20] [--seeds 1] [--short] [PATTERN ...]
 
-The exit status is 0 if each broken one was convicted, and no correct one, with every seed.
+The exit status is 0 if, with every seed, each broken subject was convicted, and no correct one was.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from . import SubjectCase, subjects
 
 
 def verdict_of(subject: SubjectCase, seconds: float, seed: int) -> tuple[str, float, str]:
-    """What `verify` says of it, after how many seconds, and the row and reason of a FAIL."""
+    """Return the verdict of `verify`, after how many seconds, and the row and the reason of a FAIL."""
     command = [sys.executable, "-m", "atomicx", "verify", "--subject", subject.name, *subject.options]
     command += ["--json", "--seed", str(seed), "--seconds", f"{seconds:g}"]
     begun = time.monotonic()

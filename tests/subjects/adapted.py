@@ -1,4 +1,4 @@
-"""Correct subjects that are made of atomicx's own cells, and so are written in C."""
+"""Correct subjects that are built on atomicx's own cells, and so are written in C."""
 
 from atomicx import AtomicBool, AtomicFloat, AtomicInt, AtomicRef, Counter, Family, Histogram
 
@@ -6,7 +6,7 @@ __all__ = ["AtomicBool", "AtomicFloat", "AtomicInt", "AtomicRef", "Counter", "Fa
 
 
 class NamedInt(AtomicInt):
-    """A subclass with an operation of its own."""
+    """A subclass with an additional operation."""
 
     def increment(self) -> int:
         return self.add_fetch(1)

@@ -1,4 +1,4 @@
-"""Broken cells of all kinds, made by somebody who knew how `verify` looks: one fault in one operation."""
+"""Broken cells of all kinds, written with knowledge of how `verify` looks: one fault in one operation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .correct_metrics import LockCounter, LockHistogram
 
 
 class GivesUp(LockInt):
-    """Looks again only three times; then it stores what it has."""
+    """Retries only three times; then it stores what it has."""
 
     def update(self, function):
         for _ in range(3):
@@ -25,7 +25,7 @@ class GivesUp(LockInt):
 
 
 class SwallowsErrors(LockRef):
-    """Takes an AttributeError of the function for an object that is not there."""
+    """Takes an AttributeError raised by the function to mean that the object is missing."""
 
     def fetch_update(self, function):
         try:
@@ -40,7 +40,7 @@ class _Share:
 
 
 class GoesWithItsThread(LockCounter):
-    """What a thread has counted is gone when the thread is."""
+    """A thread's counts are lost when the thread ends."""
 
     def __init__(self, value=0):
         super().__init__(value)
@@ -77,7 +77,7 @@ class GoesWithItsThread(LockCounter):
 
 
 class LockForEight(LockHistogram):
-    """Has a lock for each eight buckets, and one sum."""
+    """Has one lock for every eight buckets, but only one sum."""
 
     def __init__(self, bounds):
         super().__init__(bounds)

@@ -11,7 +11,7 @@ def wrap(number):
     return (number - MIN) % 2**64 + MIN
 
 
-# Split: a read and a write, and nothing that keeps others out in between.
+# Split: a read and a write, with nothing that excludes others in between.
 
 
 class SplitInc(LockInt):
@@ -54,7 +54,7 @@ class SplitCompareAndSet(LockInt):
 
 
 class SplitTryAdd(LockInt):
-    """Looks whether there is room, and then adds all the same."""
+    """Checks whether there is room, but then adds in any case."""
 
     def try_add(self, delta, limit):
         delta, limit = int64(delta), int64(limit)
@@ -72,7 +72,7 @@ class SplitIxor(LockInt):
 
 
 class SplitUpdate(LockInt):
-    """Calls the function outside the lock, and does not look again."""
+    """Calls the function outside the lock, and does not check again."""
 
     def update(self, function):
         new = int64(function(self.load()))
@@ -81,7 +81,7 @@ class SplitUpdate(LockInt):
 
 
 class SplitStore(LockInt):
-    """Writes in two halves, the first of which others see."""
+    """Writes in two halves, so that others can see the first half alone."""
 
     def store(self, value):
         value = int64(value)
@@ -101,7 +101,7 @@ class SplitAdvance(LockInt):
 
 
 class TwoLocks(LockInt):
-    """fetch_max guards itself with another lock than the rest."""
+    """fetch_max uses a different lock than the other operations."""
 
     def __init__(self, value=0):
         super().__init__(value)
@@ -124,14 +124,14 @@ class StaleWitness(LockInt):
 
 
 class TornResult(LockInt):
-    """Adds in one step, and reads what it returns in another."""
+    """Adds in one step, and reads its result in another."""
 
     def add_fetch(self, delta=1):
         self.add(delta)
         return self.load()
 
 
-# Alone: wrong results.
+# Wrong results even in one thread.
 
 
 class WrapsInSubFetch(LockInt):
@@ -149,7 +149,7 @@ class WrapsInDec(LockInt):
 
 
 class ChangedByOverflow(LockInt):
-    """Raises as it should, and stays at the largest value."""
+    """Raises as it should, but stays at the largest value."""
 
     def fetch_add(self, operand=1):
         operand = int64(operand)
@@ -172,7 +172,7 @@ class WrongDefault(LockInt):
 
 
 class OneTooFar(LockInt):
-    """Lets one more in than the limit."""
+    """Admits one more than the limit."""
 
     def try_add(self, delta, limit):
         delta, limit = int64(delta), int64(limit)
@@ -199,7 +199,7 @@ class UnsignedMax(LockInt):
 
 
 class NegativeIndex(LockInt):
-    """Takes a negative value modulo the modulus instead of as 0."""
+    """Takes a negative value modulo the modulus, instead of treating it as 0."""
 
     def fetch_inc_mod(self, modulus):
         modulus = int64(modulus)
@@ -212,7 +212,7 @@ class NegativeIndex(LockInt):
 
 
 class RepeatsItself(LockInt):
-    """advance() gives the present value again to a candidate that equals it."""
+    """advance() returns the current value again for a candidate that equals it."""
 
     def advance(self, candidate):
         candidate = int64(candidate)
@@ -256,7 +256,7 @@ class SmallIntsOnly(LockInt):
 
 
 class HalfUpdate(LockInt):
-    """What update's function raises finds the value changed."""
+    """If update's function raises, the value has changed."""
 
     def fetch_update(self, function):
         with self._lock:
@@ -284,7 +284,7 @@ class TruthOfSign(LockInt):
         return self.load() > 0
 
 
-# Not wrong but gone.
+# Not wrong, but gone or stuck.
 
 
 class Exits(LockInt):
@@ -299,12 +299,12 @@ class Crashes(LockInt):
         import os
         import signal
 
-        signal.signal(signal.SIGSEGV, signal.SIG_DFL)  # not a sanitizer's, which would exit instead
+        signal.signal(signal.SIGSEGV, signal.SIG_DFL)  # not a sanitizer's handler, which would exit instead
         os.kill(os.getpid(), signal.SIGSEGV)
 
 
 class Hangs(LockInt):
-    """Waits for itself where the function raises."""
+    """Waits for itself if the function has raised."""
 
     def update(self, function):
         self._lock.acquire()
@@ -314,7 +314,7 @@ class Hangs(LockInt):
 
 
 class Deadlocks(LockInt):
-    """Takes its two locks in the other order than inc does."""
+    """Takes its two locks in the opposite order to inc."""
 
     def __init__(self, value=0):
         super().__init__(value)
@@ -330,7 +330,7 @@ class Deadlocks(LockInt):
 
 
 class WrapsAndExits(WrapsInDec):
-    """Ends the process after it was found to be wrong."""
+    """Ends the process after it has been found wrong."""
 
     def fetch_min(self, operand):
         import os

@@ -90,14 +90,14 @@ class TruthyBool(LockBool):
 
 
 class StubbornBool(LockBool):
-    """Reports success where nothing was to change."""
+    """Reports success if nothing was to be changed."""
 
     def compare_and_set(self, expected, desired):
         return super().compare_and_set(expected, desired) or self._value is desired
 
 
 class LeavesSet(LockBool):
-    """compare_exchange sets, and never clears."""
+    """compare_exchange can set, but never clears."""
 
     def compare_exchange(self, expected, desired):
         found = super().compare_exchange(expected, desired)
@@ -144,7 +144,7 @@ class StaleRefWitness(LockRef):
 
 
 class OneTryUpdate(LockRef):
-    """Tries once, and takes it for done."""
+    """Tries once, and assumes that it succeeded."""
 
     def update(self, function):
         old = self.load()
@@ -154,7 +154,7 @@ class OneTryUpdate(LockRef):
 
 
 class ForgetsNone(LockRef):
-    """Takes None for nothing expected."""
+    """Takes None to mean that nothing is expected."""
 
     def compare_and_set(self, expected, desired):
         if expected is None:
@@ -205,7 +205,7 @@ class SplitCountInPlace(LockCounter):
 
 
 class ReadsTwice(LockCounter):
-    """Sums its stripes while a count moves from one to the other."""
+    """Sums its stripes while a count moves from one to another."""
 
     def __init__(self, value=0):
         super().__init__(value)
@@ -226,21 +226,21 @@ class ReadsTwice(LockCounter):
 
 
 class UpperBound(LockHistogram):
-    """Puts a bound's value above it."""
+    """Puts a value that equals a bound into the bucket above it."""
 
     def _bucket(self, value):
         return bisect_right(self.bounds, value)
 
 
 class LastBound(LockHistogram):
-    """Puts the last bound's value above it."""
+    """Puts a value that equals the last bound into the bucket above it."""
 
     def _bucket(self, value):
         return len(self.bounds) if value == self.bounds[-1] else super()._bucket(value)
 
 
 class SecondBound(LockHistogram):
-    """Puts the second bound's value above it."""
+    """Puts a value that equals the second bound into the bucket above it."""
 
     def _bucket(self, value):
         index = super()._bucket(value)
@@ -267,7 +267,7 @@ class SplitSum(LockHistogram):
 
 
 class SumsNaN(LockHistogram):
-    """Raises as it should, and has spoilt the sum before."""
+    """Raises as it should, but has already spoilt the sum."""
 
     def observe(self, value):
         value = double(value)
@@ -315,7 +315,7 @@ class TwoChildren(LockFamily):
 
 
 class IntAndStr(LockFamily):
-    """200 and "200" are two children."""
+    """200 and "200" are two different children."""
 
     def _label(self, value):
         super()._label(value)
@@ -323,7 +323,7 @@ class IntAndStr(LockFamily):
 
 
 class PastLimit(LockFamily):
-    """Looks at the limit without the lock."""
+    """Checks the limit without the lock."""
 
     def _child(self, labels):
         if labels in self._children:
@@ -340,14 +340,14 @@ class OneMoreThanLimit(LockFamily):
 
 
 class LiveItems(LockFamily):
-    """Reads the children while others come and go."""
+    """Reads the children while others are added and removed."""
 
     def items(self):
         return iter(self._children.items())
 
 
 class MissingItems(LockFamily):
-    """Leaves the first child out where there are three."""
+    """Omits the first child when there are three."""
 
     def items(self):
         children = list(super().items())
@@ -355,7 +355,7 @@ class MissingItems(LockFamily):
 
 
 class ForgetfulRemove(LockFamily):
-    """Removes what is not there without a word."""
+    """Removing a missing child raises no error."""
 
     def remove(self, *values):
         labels = self._labels(values)
@@ -364,7 +364,7 @@ class ForgetfulRemove(LockFamily):
 
 
 class LooksByMaking(LockFamily):
-    """`in` makes the child that it looks for."""
+    """`in` creates the child that it looks for."""
 
     def __contains__(self, key):
         known = super().__contains__(key)
@@ -378,7 +378,7 @@ class TakesAnything(LockFamily):
 
 
 class SplitFamilyAdd(LockFamily):
-    """Counts through the child in two steps."""
+    """Increments the child in two steps."""
 
     def add(self, amount, *values):
         child = self[values]

@@ -1,7 +1,7 @@
 """Broken cells of all kinds whose one fault takes more than two plain calls to see.
 
-Keys that only join to the same, three threads, arguments by name, a value that comes back, an argument that
-uses the cell while it is converted, more bounds than a few.
+Keys that become the same only when they are joined, three threads, arguments by name, a value that comes
+back, an argument that uses the cell while it is converted, and more than a few bounds.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class JoinedByComma(LockFamily):
 
 
 class _Joined(LockFamily):
-    """Looks children up by a text that is made of their labels."""
+    """Looks children up by a text that is made from their labels."""
 
     def __init__(self, factory, *label_names, limit=None):
         super().__init__(factory, *label_names, limit=limit)
@@ -67,17 +67,17 @@ class JoinedByNothing(_Joined):
 
 
 class DropsEmpty(_Joined):
-    """An empty label value is none."""
+    """Ignores empty label values."""
 
     def _join(self, labels):
         return tuple(filter(None, labels))
 
 
-# What only three threads see
+# What only three threads can show
 
 
 class ThirdDrainReads(LockCounter):
-    """While two are draining, a third only reads."""
+    """While two threads are draining, a third one only reads."""
 
     _draining = 0
 
@@ -92,7 +92,7 @@ class ThirdDrainReads(LockCounter):
 
 
 class DropsBesideTwo(LockCounter):
-    """What is added while two are draining is lost."""
+    """What is added while two threads are draining is lost."""
 
     _draining = 0
 
@@ -113,7 +113,7 @@ class DropsBesideTwo(LockCounter):
 
 
 class ThirdHistogramDrain(LockHistogram):
-    """While two are draining, a third takes what there was."""
+    """While two threads are draining, a third one takes the same counts."""
 
     _draining = 0
 
@@ -131,7 +131,7 @@ class ThirdHistogramDrain(LockHistogram):
 
 
 class SwappedByName(LockInt):
-    """Its compare_exchange(desired=..., expected=...) takes the first for the expected value."""
+    """In compare_exchange(desired=..., expected=...) it takes the first argument for the expected value."""
 
     def compare_exchange(self, *values, **named):
         return super().compare_exchange(*values, *named.values())
@@ -178,7 +178,7 @@ class FailsOnEqualStore(_Stamped):
 
 
 class WitnessComesBack(LockInt):
-    """If the value went away and came back, the witness says that it was exchanged, and it was not."""
+    """If the value went away and came back, the witness claims an exchange that did not happen."""
 
     def compare_exchange(self, expected, desired):
         found = self.load()
@@ -203,7 +203,7 @@ class FailsSometimes(LockInt):
         return super().compare_and_set(expected, desired)
 
 
-# An argument that uses the cell while it is converted. Most have a lock that lets the same thread in again.
+# An argument that uses the cell while it is converted. Most have a lock that the same thread may take again.
 
 
 class ReadsBeforeIndex(LockInt):
@@ -219,7 +219,7 @@ class ReadsBeforeIndex(LockInt):
 
 
 class ComparesBeforeIndex(LockInt):
-    """Does not hold its lock while it converts what is no int, and does not look again."""
+    """Does not hold its lock while it converts anything but an int, and does not check again."""
 
     def compare_exchange(self, expected, desired):
         if type(desired) is int:
@@ -274,7 +274,7 @@ class ReadsBeforeValue(LockHistogram):
 
 
 class NineBounds(LockHistogram):
-    """Beyond eight bounds it searches, and puts a bound's value above it."""
+    """With more than eight bounds it searches, and puts a value that equals a bound above it."""
 
     def _bucket(self, value):
         index = bisect_left(self.bounds, value)
@@ -282,7 +282,7 @@ class NineBounds(LockHistogram):
 
 
 class SixtyFiveBounds(LockHistogram):
-    """Has no more than 64 buckets, the last of which takes the rest."""
+    """Has at most 64 buckets, the last of which takes the rest."""
 
     def _bucket(self, value):
         return min(bisect_left(self.bounds, value), 63)

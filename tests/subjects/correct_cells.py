@@ -1,4 +1,4 @@
-"""Correct integers, floats, flags and references, guarded by locks as people do it. None may be convicted."""
+"""Correct integers, floats, flags and references, guarded by locks as is common. None may be convicted."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class LockInt:
             return found
 
     def _change(self, step):
-        """The value before and after."""
+        """Return the value before and after."""
         with self._lock:
             old = self._value
             self._value = int64(step(old))
@@ -165,7 +165,7 @@ class LockInt:
 
 
 class SlottedInt(LockInt):
-    """The same in slots, as a class of its own that takes no value and is counted up to it."""
+    """The same with slots: a class of its own that takes no value, and is incremented up to it."""
 
     __slots__ = ("_lock", "_value")
 

@@ -1,4 +1,4 @@
-"""Correct counters, histograms and families, guarded by locks as people do it. None may be convicted."""
+"""Correct counters, histograms and families, guarded by locks in the usual ways. None may be convicted."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class LockCounter:
 
 
 class StripedCounter(LockCounter):
-    """A stripe for each of some threads. A load reads one after the other, and so is between two totals."""
+    """Has stripes for several threads. A load reads them in turn, so its result is between two totals."""
 
     STRIPES = 3
 
@@ -84,7 +84,7 @@ class StripedCounter(LockCounter):
 
 
 class LockHistogram:
-    """Counts observations by buckets."""
+    """Counts observations in buckets."""
 
     def __init__(self, bounds):
         bounds = tuple(map(double, bounds))

@@ -2,9 +2,9 @@
 
     python -m tests.subjects.endurance [--seeds 20] [--to FILE.json] [--without-subjects]
 
-The conditions: as it is, on one CPU, beside three processes that spin, and with the twin. It prints a
-table, and writes it as JSON. The exit status is 0 if every run of `verify` said PASS, and each subject got
-its due.
+The conditions: unchanged, on one CPU, next to three spinning processes, and with the twin. It prints a table,
+and writes it as JSON. The exit status is 0 if every run of `verify` said PASS, and each subject got the right
+verdict.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SPINNING = 3
 
 @contextmanager
 def spinning(count: int) -> Iterator[None]:
-    """So many processes that do nothing but keep a CPU busy."""
+    """Run `count` processes that do nothing but keep a CPU busy."""
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
     try:
         yield
@@ -40,7 +40,7 @@ def spinning(count: int) -> Iterator[None]:
 
 
 def on_one_cpu() -> None:
-    """Keep this process, and what it starts, on one CPU."""
+    """Keep this process, and the processes it starts, on one CPU."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
 
@@ -53,7 +53,7 @@ CONDITIONS: dict[str, dict[str, Any]] = {
 
 
 def run_once(seed: int, options: dict[str, Any]) -> tuple[str, float]:
-    """The verdict of one run, and the seconds that it took."""
+    """Return the verdict of one run, and the seconds that it took."""
     command = [sys.executable, "-m", "atomicx", "verify", "--json", "--seed", str(seed)]
     begun = time.monotonic()
     with spinning(options.get("spinning", 0)):
@@ -72,7 +72,7 @@ def run_once(seed: int, options: dict[str, Any]) -> tuple[str, float]:
 
 
 def verify_in(name: str, options: dict[str, Any], seeds: int) -> dict[str, Any]:
-    """How often `verify` came to which verdict in a condition."""
+    """Return how often `verify` came to which verdict in a condition."""
     runs = [run_once(seed, options) for seed in range(1, seeds + 1)]
     verdicts = Counter(verdict for verdict, _ in runs)
     longest = max(took for _, took in runs)

@@ -1,1 +1,1 @@
-"""What the thread and lifecycle tests share: races, broken cells, child processes and native helpers."""
+"""Shared by the thread and lifecycle tests: races, broken cells, child processes and native helpers."""

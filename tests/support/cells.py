@@ -1,4 +1,4 @@
-"""One cell of each type, changed together: what the lifecycle programs hammer."""
+"""One cell of each type, changed together: the lifecycle programs hammer them."""
 
 import threading
 from types import ModuleType
@@ -10,7 +10,7 @@ def one_more(number: int) -> int:
 
 
 class Cells:
-    """A beat changes every cell by one, so that after n beats each of them holds n."""
+    """Changes every cell by one in each beat, so that after n beats each of them holds n."""
 
     def __init__(self, module: ModuleType) -> None:
         self.by_add = module.AtomicInt()
@@ -26,7 +26,7 @@ class Cells:
         self.timed = module.Histogram([1e9])
         self.timer = self.timed.time()
         self.family = module.Family(module.Counter, "method", "status")
-        # The twin has no shared cells; a local one keeps the place.
+        # The twin has no shared cells; a local one takes the place.
         has_shared = module.__name__ == "atomicx._core"
         self.shared = module.SharedInt(bytearray(8)) if has_shared else module.AtomicInt()
         self.shared_float = module.SharedFloat(bytearray(8)) if has_shared else module.AtomicFloat()
@@ -63,7 +63,7 @@ class Cells:
         }
 
     def check(self, beats: int) -> None:
-        """Asserts that nothing was lost in so many beats. Nobody may be beating meanwhile."""
+        """Assert that nothing was lost in `beats` beats. No thread may be beating meanwhile."""
         self.check_between(beats, beats)
         assert self.in_flight.load() == 0, f"{self.in_flight.load()} are in flight, and nobody is there"
         assert self.admitted.load() == 0, f"{self.admitted.load()} are admitted, and nobody is there"

@@ -1,7 +1,7 @@
 """Programs: functions that run in an interpreter of their own and have to end it in good order.
 
-A program takes the module under test. It has failed if it raises, if the process ends with another status
-than 0, if anything at all is written to standard error, or if it never ends.
+A program takes the module under test. It fails if it raises, if the process ends with a status other than 0,
+if anything at all is written to standard error, or if it never ends.
 """
 
 import faulthandler
@@ -26,7 +26,7 @@ FINISHED = "finished"
 @dataclass(frozen=True)
 class ChildProgram:
     function: Callable[[ModuleType], None]
-    # Gives the reason why this program cannot run on a backend here, or None.
+    # Returns the reason why this program cannot run on a backend here, or None.
     unless: Callable[[str], str | None]
     # Development mode checks the heap, but also slows everything down.
     dev: bool
@@ -56,7 +56,7 @@ def programs(module_name: str) -> list[ChildProgram]:
 
 
 def run(what: ChildProgram, backend: str) -> None:
-    """Runs a program in a process of its own, and asserts that it ended well."""
+    """Run a program in a process of its own, and assert that it ended well."""
     command = [sys.executable, *(["-X", "dev"] if what.dev else []), "-W", "error"]
     for warning in what.ignored_warnings:
         command += ["-W", f"ignore{warning}"]
@@ -66,7 +66,7 @@ def run(what: ChildProgram, backend: str) -> None:
         "ATOMICX_PURE": "0" if backend.endswith("_core") else "1",
         DIRECTORY: directory(),
     }
-    # A report of a broken heap may hold bytes of it, which need not be text.
+    # A report about a broken heap may contain bytes of it, which need not be text.
     done = subprocess.run(
         command,
         env=environment,

@@ -1,9 +1,9 @@
-"""Every operation of every type as a call, with its error paths: what the memory programs repeat.
+"""Every operation of every type as a call, including its error paths, for the memory programs to repeat.
 
-They are made of the rows of `atomicx.verify.spec`, with arguments for each kind; the row says what raises.
-Members without a row, and paths that the rows do not reach, follow by hand. Arguments are made anew for each
-run, and are never small integers: so a reference that leaks, or that is released too often, is one object
-more or less in memory, and shows.
+They are made from the rows of `atomicx.verify.spec`, with arguments for each kind; the row says what raises.
+Members without a row, and paths that the rows do not reach, are added by hand. Arguments are made anew for
+each run, and are never small integers: so a reference that leaks, or that is released too often, shows as one
+object more or less in memory.
 """
 
 import copy
@@ -69,7 +69,7 @@ def thing() -> object:
 
 
 class Refusing:
-    """Raises wherever it is converted."""
+    """Raises whenever it is converted."""
 
     def __index__(self) -> int:
         raise LookupError("refused")
@@ -89,7 +89,7 @@ class Exercise:
     type_name: str
     name: str
     make: Callable[[], Any]
-    # Takes the cell first; None is the method of that name.
+    # Takes the cell first; None means the method of that name.
     call: Callable[..., Any] | None
     arguments: tuple[Callable[[], Any], ...] = ()
     raises: type[BaseException] | None = None
@@ -99,7 +99,7 @@ class Exercise:
         return f"{self.type_name}.{self.name}{failing}"
 
     def bound(self) -> tuple[Any, Callable[..., Any], tuple[Any, ...]]:
-        """A new cell, what is to be called, and with which arguments."""
+        """Make a new cell; return it, the function to call, and its arguments."""
         cell = self.make()
         arguments = tuple(argument() for argument in self.arguments)
         if self.name == "__new__":
@@ -120,7 +120,7 @@ class Exercise:
                 raise AssertionError(f"{self} raised nothing")
 
 
-# For each kind: makers of what it accepts, and of what may be refused: the rows say whether it is.
+# For each kind: makers of accepted arguments, and of arguments that may be refused; the rows say which are.
 Makers = tuple[Callable[[], Any], ...]
 ACCEPTED: dict[ArgumentKind, Makers] = {
     INT64: (same_integer, other_integer),
@@ -145,13 +145,13 @@ DOUBTFUL: dict[ArgumentKind, Makers] = {
     OBJECT_FUNCTION: (lambda: refuse, text),
 }
 
-# Counts past the small ints that the interpreter keeps, so that a snapshot allocates.
+# Counts beyond the small ints that the interpreter keeps, so that a snapshot allocates.
 OBSERVATIONS = 300
 HISTOGRAM = histogram((same_float(), other_float()))
 
 
 def initial_state(model: Model) -> Any:
-    """What a cell holds before each exercise: nothing that the interpreter keeps for itself."""
+    """Return what a cell holds before each exercise: nothing that the interpreter keeps for itself."""
     if model is HISTOGRAM:
         return (OBSERVATIONS, 0, 0), OBSERVATIONS * same_float()
     if model.name == "Family":
@@ -162,14 +162,14 @@ def initial_state(model: Model) -> Any:
 
 
 def accepted(row: Operation) -> Iterator[Makers]:
-    """Every combination of usual arguments."""
+    """Yield every combination of usual arguments."""
     kinds = [parameter.kind for parameter in row.parameters or ()]
     for count in range(row.fewest, row.most + 1):
         yield from product(*(ACCEPTED[kind] for kind in kinds[:count]))
 
 
 def doubtful(row: Operation) -> Iterator[Makers]:
-    """Usual arguments, and in the place of each in turn one that may be refused."""
+    """Yield usual arguments, each in turn replaced by one that may be refused."""
     kinds = [parameter.kind for parameter in row.parameters or ()]
     usual = tuple(ACCEPTED[kind][0] for kind in kinds)
     for position, kind in enumerate(kinds):
@@ -199,7 +199,7 @@ def raised(model: Model, row: Operation, makers: Makers) -> type[BaseException] 
     return None
 
 
-# What no row says: name, how it is called if it is no method, the makers of its arguments, what it raises.
+# What no row covers: name, how to call it if it is not a method, makers of its arguments, what it raises.
 
 
 def integer_extras() -> Iterator[tuple[Any, ...]]:
@@ -303,7 +303,7 @@ def other_text() -> str:
 
 
 class Child:
-    """A child in Python."""
+    """A child class written in Python."""
 
     def inc(self) -> None:
         pass
@@ -427,7 +427,7 @@ def buffer() -> bytearray:
 
 
 def released(call: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The call on another cell, that was released."""
+    """Return the call, made on another cell that has been released."""
 
     def on_another(cell: Any) -> Any:
         other = type(cell)(buffer())
@@ -514,13 +514,13 @@ def exercises(module: ModuleType) -> list[Exercise]:
 
 
 def state_of(cell: Any) -> Any:
-    """What an operation that fails must leave as it was."""
+    """Return the state that a failing operation must leave unchanged."""
     model = MODELS.get(type(cell).__name__)
     return model.read(cell) if model else cell.load()
 
 
 def uncovered(module: ModuleType) -> set[str]:
-    """Public members and operators of the types that no exercise covers."""
+    """Return the public members and operators of the types that no exercise covers."""
     covered = {(exercise.type_name, exercise.name) for exercise in exercises(module)}
     operators = {row.name for model in ALL for row in model.operations}
     members = {

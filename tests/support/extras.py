@@ -1,4 +1,4 @@
-"""Tests of what needs an extra: without it they are skipped by name, or fail where nothing may be skipped."""
+"""Tests that need an extra: without it they are skipped by name, or fail where none may be skipped."""
 
 import importlib
 import os
@@ -8,9 +8,9 @@ import pytest
 
 
 def needs(module: str, extra: str, package: str | None = None) -> ModuleType:
-    """The module. In the file that asks, all tests are skipped if it is not installed.
+    """Return the module. If it is not installed, all tests of the file that asks are skipped.
 
-    package is what has it, if it is not the extra itself, but something that is tested with it.
+    `package` is the package that has it, if that is not the extra itself but is needed to test it.
     """
     try:
         return importlib.import_module(module)

@@ -1,4 +1,4 @@
-"""Threads that use one family in every way, and what keeps its children as most libraries do: the control."""
+"""Threads that use one family in every way, and the control: a dict under a lock, as in most libraries."""
 
 import os
 import signal
@@ -14,12 +14,12 @@ CONTROL_SECONDS = 0.5
 
 
 def label(name: str, number: int) -> str:
-    """A str that is made at run time: neither interned nor hashed yet, nor any other thread's."""
+    """Return a str made at run time: not interned, not hashed yet, and not shared with another thread."""
     return "".join([name, "-", str(number)])
 
 
 class LockedFamily:
-    """A dict under a lock. A child that is forked while a thread holds the lock waits for ever."""
+    """A dict under a lock. A child process forked while a thread holds the lock waits for ever."""
 
     def __init__(self, factory: Callable[[], Any]) -> None:
         self.factory = factory
@@ -54,7 +54,7 @@ def new_family(module: ModuleType) -> Any:
 
 
 def use(family: Any, name: str, turn: int) -> None:
-    """Hits what others made, makes, iterates and removes."""
+    """Use children that others made, make one, iterate and remove."""
     for number in range(KNOWN):
         family.inc(label("known", number), number)
         family[label("known", number), str(number)].inc()
@@ -73,7 +73,7 @@ def use(family: Any, name: str, turn: int) -> None:
 
 
 class Users:
-    """Threads that use a family, and one that clears it from time to time, until they are stopped."""
+    """Threads that use a family until they are stopped; one of them clears it from time to time."""
 
     def __init__(self, family: Any, threads: int = 3, daemon: bool = False) -> None:
         self.family = family
@@ -107,7 +107,7 @@ class Users:
 
 
 def status_of_child(family: Any, seconds: float) -> int:
-    """What becomes of a forked child that uses the family; one that hangs is ended by the alarm."""
+    """Fork a child that uses the family, and return its status. The alarm ends one that hangs."""
     child = os.fork()
     if child:
         return os.waitpid(child, 0)[1]

@@ -1,4 +1,4 @@
-"""When a test can run. Apart from what programs in other processes import: pytest takes a while to import."""
+"""When a test can run. Apart from what the programs in other processes import, since pytest loads slowly."""
 
 import os
 import sys

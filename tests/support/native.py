@@ -1,4 +1,4 @@
-"""Builds the little C extensions of tests/native when a test first wants them, for this interpreter."""
+"""Builds the small C extensions of tests/native for this interpreter, when a test first needs them."""
 
 import atexit
 import functools
@@ -15,7 +15,7 @@ import atomicx
 
 SOURCES = Path(__file__).parent.parent / "native"
 FLAGS = ["/std:c11", "/experimental:c11atomics"] if sys.platform == "win32" else ["-std=c11", "-O2"]
-# Child processes find here what their parent built.
+# Child processes find what their parent built here.
 DIRECTORY = "ATOMICX_TESTS_NATIVE"
 
 BUILD = """
@@ -41,12 +41,12 @@ def built(name: str, folder: Path) -> Path | None:
 
 
 def build(name: str) -> Path:
-    """The path of the compiled tests/native/NAME.c. Without a working C compiler this is an error."""
+    """Return the path of the compiled tests/native/NAME.c. Without a working C compiler this is an error."""
     return built(name, Path(directory())) or build_in(Path(directory()), name, Path(atomicx.get_include()))
 
 
 def build_in(folder: Path, name: str, include: Path) -> Path:
-    """Compiles it into a folder of its own, with the atomicx.h of another one."""
+    """Compile it into a folder of its own, with the atomicx.h from the folder `include`."""
     program = BUILD.format(arguments=(name, str(SOURCES / f"{name}.c"), str(include), str(folder), FLAGS))
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False
@@ -63,7 +63,7 @@ def native(name: str) -> ModuleType:
 
 
 def load(name: str, path: Path) -> ModuleType:
-    """A new module object from a compiled extension."""
+    """Return a new module object from a compiled extension."""
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -1,4 +1,4 @@
-"""Makes threads collide, and makes sure that a check which passes could have failed.
+"""Makes threads collide, and makes sure that a passing check could have failed.
 
 A workload is a function of one cell: it races threads on it and raises Broken where the cell lost
 something. `stays_whole` runs it on the cell under test for a while; `must_be_caught` runs the same
@@ -35,13 +35,13 @@ class Broken(AssertionError):
 
 
 def require(holds: object, message: str) -> None:
-    """An assertion whose message is made here, because pytest takes minutes to explain long lists."""
+    """Assert the condition. The message is made here, because pytest takes minutes to explain long lists."""
     if not holds:
         raise Broken(message)
 
 
 def pause() -> None:
-    """Does nothing. With the GIL the interpreter looks for a switch where a function begins: here."""
+    """Do nothing. With the GIL the interpreter may switch threads where a function begins: here."""
 
 
 @contextmanager
@@ -55,13 +55,13 @@ def hasty_switching() -> Iterator[None]:
 
 
 def pin(core: int) -> None:
-    """Ties the calling thread to one core, where the system can do that."""
+    """Tie the calling thread to one core, if the system can do that."""
     if CORES:
         os.sched_setaffinity(0, {CORES[core % len(CORES)]})
 
 
 class Gate:
-    """Lets everybody through when the last has come. A woken thread would be late, so they spin."""
+    """Lets all through when the last has come. They spin, because a woken thread would be late."""
 
     def __init__(self, parties: int) -> None:
         self.parties = parties
@@ -77,9 +77,9 @@ class Gate:
 
 
 def race(*actors: Callable[[], Any], naps: int = 0) -> list[Any]:
-    """Runs the actors at once, each on a thread and a core of its own; returns their results in order.
+    """Run the actors at once, each on its own thread and core; return their results in order.
 
-    `naps` threads sleep and wake on the first actor's core meanwhile. An actor's exception is raised here.
+    Meanwhile `naps` threads sleep and wake on the first actor's core. An actor's exception is raised here.
     """
     results: list[Any] = [None] * len(actors)
     failures: list[BaseException] = []
@@ -115,7 +115,7 @@ def race(*actors: Callable[[], Any], naps: int = 0) -> list[Any]:
 
 
 def fits(addition: Callable[[], Any]) -> bool:
-    """Whether an addition succeeds, rather than overflows."""
+    """Return whether an addition succeeds rather than overflows."""
     try:
         addition()
     except OverflowError:
@@ -124,7 +124,7 @@ def fits(addition: Callable[[], Any]) -> bool:
 
 
 def rounds(seconds: float, fewest: int = FEWEST_ROUNDS) -> Iterator[int]:
-    """Counts rounds until the time is over, but makes at least the fewest."""
+    """Count rounds until the time is over, but at least `fewest` of them."""
     end = time.monotonic() + seconds
     count = 0
     while count < fewest or time.monotonic() < end:
@@ -146,7 +146,7 @@ def caught(workload: Callable[[Any], None], cell: Any) -> Broken | None:
 
 
 def must_be_caught(workload: Callable[[Any], None], make: Callable[[], Any]) -> Broken:
-    """Runs the workload on broken cells until it raises Broken, which is returned."""
+    """Run the workload on broken cells until it raises Broken, and return that."""
     for _ in rounds(CAUGHT_WITHIN_SECONDS):
         if (broken := caught(workload, make())) is not None:
             return broken

@@ -1,4 +1,4 @@
-"""A real redis-server, and a proxy before it that breaks connections where it is told to."""
+"""A real redis-server, and a proxy in front of it that breaks connections on request."""
 
 import select
 import socket
@@ -16,10 +16,10 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 CHUNK = 65536  # bytes; requests and replies are smaller
-SECONDS = 60  # for whatever has to come
-ONCE = Retry(NoBackoff(), 0)  # for a client that does not send again by itself
+SECONDS = 60  # for anything that has to happen
+ONCE = Retry(NoBackoff(), 0)  # for a client that does not retry by itself
 
-# What can happen to a request. The first three look alike to who sent it: a connection that broke.
+# What can happen to a request. The first three look the same to the sender: a connection that broke.
 PASSED = "passed"
 LOST = "lost on the way there"
 UNANSWERED = "done, but the reply was lost"
@@ -28,7 +28,7 @@ LATE = "held up, and done later"
 
 
 class Server:
-    """A server that keeps what it acknowledged, whatever ends it. Its socket is a file: no port to lose."""
+    """A server that keeps what it acknowledged, however it ends. Its socket is a file, not a port."""
 
     process: subprocess.Popen[bytes] | None = None
 
@@ -48,7 +48,7 @@ class Server:
         until = time.monotonic() + SECONDS
         while True:
             assert self.process.poll() is None and time.monotonic() < until, self.log.read_text()
-            with suppress(redis.ConnectionError):  # it is not there yet, or still loads
+            with suppress(redis.ConnectionError):  # it is not there yet, or is still loading
                 if self.client.ping():
                     return
             time.sleep(0.01)
@@ -66,7 +66,7 @@ class Server:
 
 @contextmanager
 def redis_server() -> Iterator[Server]:
-    # A short path, as the address of a socket has to be.
+    # The path is short, since the address of a socket has to be.
     with tempfile.TemporaryDirectory(prefix="redis-") as folder:
         server = Server(Path(folder))
         try:
@@ -78,7 +78,7 @@ def redis_server() -> Iterator[Server]:
 
 
 class Proxy:
-    """Listens on TCP and passes on. `fates`: what happens to the next requests that hold one of the words."""
+    """Listens on TCP and forwards. `fates`: what happens to the next requests with one of the words."""
 
     def __init__(self, server: Server, *words: bytes) -> None:
         self.server = server
@@ -98,7 +98,7 @@ class Proxy:
 
     def __exit__(self, *_: object) -> None:
         self.ended = True
-        socket.create_connection(self.listener.getsockname()).close()  # wakes who accepts
+        socket.create_connection(self.listener.getsockname()).close()  # wakes the accepting thread
         self.threads[0].join()
         for client in self.clients:
             with suppress(OSError):  # most are closed already
@@ -108,7 +108,7 @@ class Proxy:
         self.listener.close()
 
     def deliver(self) -> None:
-        """Do now what was held up; nobody waits for the replies."""
+        """Send the delayed requests now; their replies are discarded."""
         for request in self.held:
             with socket.socket(socket.AF_UNIX) as server:
                 server.connect(self.server.address)
@@ -127,14 +127,14 @@ class Proxy:
             self.threads[-1].start()
 
     def _serve(self, client: socket.socket) -> None:
-        # Where the server is down, or goes, the client's connection breaks, as it would without a proxy.
+        # If the server is down, or goes down, the client's connection breaks, as it would without a proxy.
         with client, socket.socket(socket.AF_UNIX) as server, suppress(OSError):
             server.connect(self.server.address)
             while self._pass_on(client, server):
                 pass
 
     def _pass_on(self, client: socket.socket, server: socket.socket) -> bool:
-        """Pass on what comes next, from either side. Returns whether the connection goes on."""
+        """Forward what comes next, from either side. Return whether the connection goes on."""
         ready, _, _ = select.select([client, server], [], [])
         if server in ready:
             reply = server.recv(CHUNK)
@@ -152,7 +152,7 @@ class Proxy:
         if fate in (PASSED, UNANSWERED, HALF_ANSWERED):
             server.sendall(request)
             if not (reply := server.recv(CHUNK)):
-                return False  # the server was killed; another request will have this fate
+                return False  # the server was killed; another request will meet this fate
         elif fate == LATE:
             self.held.append(request)
         self.met.append(self.fates.popleft())

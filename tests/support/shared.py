@@ -1,4 +1,4 @@
-"""What the tests of shared cells have in common: how they make cells and processes."""
+"""Shared by the tests of shared cells: how they make cells and processes."""
 
 import os
 import signal
@@ -13,16 +13,16 @@ CHILD_SECONDS = 60
 
 
 def shared(cell_type: Any, value: Any = 0) -> Any:
-    """A cell of a shared type over eight bytes that nobody else knows."""
+    """Return a cell of a shared type over eight bytes that nothing else uses."""
     cell = cell_type(bytearray(8))
     cell.store(value)
     return cell
 
 
 def plain_fork() -> int:
-    """os.fork, without its warning of threads, which can be an error since 3.15.
+    """Call os.fork without its warning about threads, which can be an error since 3.15.
 
-    Where faulthandler watches for a hang, it does so in a thread, and that one is counted.
+    faulthandler watches for hangs in a thread, which that warning counts.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*multi-threaded", DeprecationWarning)
@@ -30,14 +30,14 @@ def plain_fork() -> int:
 
 
 def fork(function: Callable[[], None]) -> int:
-    """A child process that runs the function and ends; its status is 0 if it returned. Returns its id."""
+    """Start a child process that runs the function and ends, with status 0 if it returned. Return its id."""
     child = plain_fork()
     if child:
         return child
     status = 1
     try:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(CHILD_SECONDS)  # one that hangs is ended, and seen by its status
+        signal.alarm(CHILD_SECONDS)  # the alarm ends a child that hangs, and its status shows it
         function()
         status = 0
     except BaseException:
@@ -52,14 +52,14 @@ def status_of(child: int) -> int:
 
 
 def maker(backend: Any, type_name: str) -> Callable[[], Any]:
-    """Makes cells of this type that hold 0, shared or not."""
+    """Return a maker of cells of this type that hold 0, shared or not."""
     cell_type = getattr(backend, type_name)
     return (lambda: shared(cell_type)) if type_name.startswith("Shared") else cell_type
 
 
 @contextmanager
 def ends_within(seconds: int) -> Iterator[None]:
-    """What would wait for ever is interrupted, and fails."""
+    """Interrupt what would wait for ever, so that it fails."""
 
     def interrupt(*_: object) -> None:
         raise TimeoutError

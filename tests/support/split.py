@@ -16,7 +16,7 @@ from support.race import pause
 
 
 def split(model: Model) -> type[Any]:
-    """A cell of which every change is a load and then a store: what comes between them is lost."""
+    """A cell in which every change is a load and then a store; changes in between are lost."""
     members: dict[str, Any] = {}
     guards: dict[str, dict[str, Any]] = {}
     for row in model.operations:
@@ -44,12 +44,12 @@ def split_method(row: Operation) -> Callable[..., Any]:
 
 
 def of_a_guard(method: Callable[..., Any]) -> Callable[..., Any]:
-    """The same, called on a guard, with whatever `__exit__` is given."""
+    """The same, called on a guard, with the arguments of `__exit__`."""
     return lambda guard, *_: method(guard.cell)
 
 
 class Guarding:
-    """The method that makes guards: as a descriptor, so that each guard knows its cell."""
+    """The method that makes guards, written as a descriptor, so that each guard knows its cell."""
 
     def __init__(self, name: str, steps: dict[str, Any]) -> None:
         self.guard_type = type(name, (), steps)
@@ -68,7 +68,7 @@ SPLIT |= {"SharedInt": SPLIT["AtomicInt"], "SharedFloat": SPLIT["AtomicFloat"]}
 
 
 class LateCheck:
-    """Adds whole, but looks for the overflow afterwards: others see the wrapped value meanwhile."""
+    """Adds in one step, but looks for the overflow afterwards: meanwhile others see the wrapped value."""
 
     def __init__(self, value: int = 0) -> None:
         self.value = value
@@ -93,7 +93,7 @@ class LateCheck:
 
 
 class StaleBase:
-    """Keeps what was drained apart from what was counted, and does not look whether it moved meanwhile."""
+    """Keeps drained counts apart from counted ones, and does not check whether they moved meanwhile."""
 
     def __init__(self) -> None:
         self.counted = 0
@@ -119,7 +119,7 @@ class Stripe:
 
 
 class ForgetfulCounter:
-    """Striped by thread, and a stripe goes with its thread: so do its counts."""
+    """Striped by thread. A stripe disappears with its thread, and so do its counts."""
 
     def __init__(self) -> None:
         self.mine = threading.local()
@@ -136,7 +136,7 @@ class ForgetfulCounter:
 
 
 class MiscountingRef:
-    """Counts its references by hand, and its compare-and-set is split: both of two racing swaps succeed.
+    """Counts its references by hand, and its compare-and-set is split: two racing swaps can both succeed.
 
     Every object gets spare references first, so that a count which is too low frees nothing in use.
     """
@@ -161,7 +161,7 @@ class MiscountingRef:
 
 
 class Pool:
-    """Storage whose places are used again: what freed memory is to a reference without the GIL."""
+    """Storage whose places are reused, as freed memory is for a reference without the GIL."""
 
     def __init__(self) -> None:
         self.places: list[Any] = []
@@ -177,7 +177,7 @@ class Pool:
 
 
 class OneLookRef:
-    """Reads where its object is, then takes what is there, and does not look again whether it still is."""
+    """Reads where its object is, then takes what is there, and does not check that it is still the same."""
 
     def __init__(self, pool: Pool, value: Any) -> None:
         self.pool = pool

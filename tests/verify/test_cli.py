@@ -25,7 +25,7 @@ EXCHANGES = Program("x = 0", ("a = x.exchange(1)", "b = x.exchange(2)"), "z = x.
 
 
 class Deaf:
-    """Wrong at once, with and without other threads: no run needs any luck to see it."""
+    """Wrong at once, with and without other threads, so that no run needs luck to see it."""
 
     def __init__(self, value=0):
         self.value = value
@@ -55,7 +55,7 @@ HIDDEN = row("hidden", hidden=lambda: "nothing to see")
 
 @pytest.fixture
 def verify(monkeypatch, capsys):
-    """Runs `verify` in this process over these rows; returns the exit status and what it printed."""
+    """Run `verify` in this process over these rows; return the exit status and what it printed."""
 
     def run(*arguments, rows=(PASSES,), kinds=()):
         monkeypatch.setattr(cli, "ROWS", rows)
@@ -81,7 +81,7 @@ def test_pass(verify):
 
 
 def made_of(cell, each):
-    """A trial of the row with these cells."""
+    """Make a trial of the row with these cells."""
     return Trial(each, dataclasses.replace(INT.access, make=cell), 11)
 
 
@@ -172,7 +172,7 @@ def test_nothing_that_passed_is_no_pass(verify):
 
 
 def test_the_broken_cell_of_the_package_fails():
-    """With real threads and the real catalogue: a split exchange is found."""
+    """A split exchange is found with real threads and the real catalogue."""
     broken = find("atomicx.verify.selfcheck.controls:SplitInt")
     whole = Campaign([Trial(exchange_row(), broken.access, 1)], 60, silent)
     whole.run()
@@ -223,7 +223,7 @@ def test_ctrl_c_keeps_what_there_is():
 
 @pytest.fixture
 def sigint_handler():
-    """signal.signal for SIGINT, undone at the end."""
+    """Yield signal.signal for SIGINT, and undo it at the end."""
     previous = signal.getsignal(signal.SIGINT)
     yield lambda handler: signal.signal(signal.SIGINT, handler)
     signal.signal(signal.SIGINT, previous)
@@ -231,10 +231,10 @@ def sigint_handler():
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to send to a child there")
 def test_ctrl_c_prints_what_there_is_and_exits_with_130(sigint_handler):
-    # Rows that are sampled: it tells of the first when its threads are about to start.
+    # These rows are sampled: it reports the first one when its threads are about to start.
     command = [sys.executable, "-m", "atomicx", "verify", "--seconds", "60", "--only", "int-*"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    # A child inherits that a signal is ignored, as it is in a shell's background jobs.
+    # A child inherits that a signal is ignored, as SIGINT is in a shell's background jobs.
     sigint_handler(signal.default_int_handler)
     with subprocess.Popen(command, env={**os.environ, "PYTHONUNBUFFERED": "1"}, **pipes) as child:
         assert any("int-" in line for line in child.stderr)
@@ -245,8 +245,8 @@ def test_ctrl_c_prints_what_there_is_and_exits_with_130(sigint_handler):
     assert "Traceback" not in errors
 
 
-# Programs that raise the signal while they are made into a test, where Ctrl-C seldom comes by itself: as a
-# start value, and between the functions that a program is turned into.
+# Programs that raise the signal while they are made into a test, a moment that Ctrl-C rarely hits by itself:
+# as a start value, and between the functions that a program is turned into.
 RAISE = "__import__('signal').raise_signal(2)"
 INTERRUPTED = {
     "start value": f"Program({f'x = {RAISE}'!r}, ()).outcomes(lambda value: value)",
@@ -257,7 +257,7 @@ INTERRUPTED = {
 @pytest.mark.skipif(sys.platform == "win32", reason="a process there does not end by a signal")
 @pytest.mark.parametrize("made", INTERRUPTED)
 def test_ctrl_c_while_a_program_is_made_is_caught_like_any_other(tmp_path, sigint_handler, made):
-    # As a module, as the command is run: only then does the interpreter end by a signal that it noted.
+    # Run as a module, as the command is: only then does the interpreter end by a signal that it has noted.
     (tmp_path / "interrupted.py").write_text(
         "import sys\nfrom atomicx.verify.sampling.programs import Program\n"
         f"try:\n    {INTERRUPTED[made]}\nexcept KeyboardInterrupt:\n    sys.exit(130)\n"

@@ -1,4 +1,4 @@
-"""Recording histories, drawing them, and the checks of long ones; each check beside what it must reject."""
+"""Recording histories, drawing them, and the checks of long ones; each check with what it must reject."""
 
 import random
 import threading
@@ -29,7 +29,7 @@ def history(*events: Event) -> History:
 
 
 class Plain:
-    """A cell for one thread, to record."""
+    """Make a recorded cell for one thread."""
 
     def __init__(self) -> None:
         self.value = 0
@@ -143,7 +143,7 @@ def test_the_guard_of_admit_is_recorded_if_it_counts(backend: Any) -> None:
 def test_every_operation_of_the_table_can_be_recorded_and_agrees(backend: Any, model: Model) -> None:
     cell = recorded(model.make(backend, model.initial))
     dice = random.Random(1)
-    # The recorder's texts are its own.
+    # A recorder has its own repr, str and format.
     texts = {"__repr__", "__str__", "__format__"}
     rows = [row for row in model.operations if row.arguments and row.atomic and row.name not in texts]
     unmade = 0  # admissions that were refused before there was a guard to enter
@@ -166,7 +166,7 @@ def test_a_tie_is_overlap_except_within_a_thread() -> None:
     other = event(5, 9, 1, "exchange", 2, gives=1)
     assert not precedes(one, other)
     assert history(one, other).overlapping == 2
-    # The same clock readings: of two threads either order will do, of one thread only the one it had.
+    # The same clock readings: two threads may come in either order, one thread only in the order it had.
     late = event(5, 9, 1, "load", gives=0)
     assert check_linearizable(history(one, late), ATOMIC_INT)
     assert not check_linearizable(history(one, late._replace(thread=0)), ATOMIC_INT)
@@ -216,7 +216,7 @@ def test_a_wide_timeline_goes_on_below() -> None:
 
 
 def climbing(length: int, dice: random.Random, threads: int = 3) -> list[Event]:
-    """A correct history: instants in a row, and intervals around them that may overlap."""
+    """Return a correct history: instants in a row, and intervals around them that may overlap."""
     value, events = 0, []
     busy_until = [0] * threads
     for number in range(length):
@@ -279,7 +279,7 @@ def test_long_correct_histories_pass(make: Any) -> None:
 
 @pytest.mark.parametrize("make", [climbing, swapping])
 def test_the_forced_order_agrees_with_the_search(make: Any) -> None:
-    """On histories short enough for the search, correct ones and spoiled ones."""
+    """Compared on histories short enough for the search, both correct and spoiled ones."""
     verdicts = []
     for seed in range(3000):
         dice = random.Random(seed)
@@ -295,7 +295,7 @@ def test_the_forced_order_agrees_with_the_search(make: Any) -> None:
             events[spoiled] = victim._replace(
                 invoked=victim.invoked + shift, responded=victim.responded + shift, result=result
             )
-        # A lane of its own for each: a shift may have made a thread overlap itself.
+        # Each gets its own lane: a shift may have made a thread overlap itself.
         events = [event._replace(thread=number) for number, event in enumerate(events)]
         forced = bool(check_forced_order(History.of(events)))
         searched = bool(check_linearizable(History.of(events), ATOMIC_INT))
@@ -389,7 +389,7 @@ def test_an_intermediate_value_is_allowed_and_no_other() -> None:
 
 
 def test_two_readers_may_disagree_about_the_order_of_two_additions() -> None:
-    """Not linearizable, and right for a Counter."""
+    """Not linearizable, but correct for a Counter."""
     adds = [event(0, 100, 0, "add", 1, gives=None), event(0, 100, 1, "add", 2, gives=None)]
     loads = [event(20, 30, 2, "load", gives=1), event(20, 30, 3, "load", gives=2)]
     assert check_counter(history(*adds, *loads))
@@ -446,7 +446,7 @@ def test_a_real_counter_under_threads(backend: Any) -> None:
     assert not check_counter(cell.history(), final=cell.load() + 1), lost
 
 
-# Models of one's own
+# User-defined models
 
 
 def test_a_model_of_ones_own() -> None:

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.one_run
 GIL = survey.gil_enabled()
 BY_CODE = {idiom.code: idiom for idiom in IDIOMS}
 
-# What the explorer must say of them, whatever the interpreter: bytecodes are all that it goes by.
+# What the explorer must say about them on every interpreter: it goes only by bytecodes.
 NEVER_BREAKS = {
     *("n += 1  (local)", "x, y = y, x  (locals)", "with lock: self.n += 1", "self.x = value", "next(count)"),
     *("d[key] = value", "d.setdefault(key, value)", "d.pop(key, None)", "d.update(other)", "list(d)"),
@@ -45,7 +45,7 @@ NEVER_BREAKS = {
     *("heapq.heappush(heap, x)", "deque.append(x), deque.popleft()", "queue.put(x), queue.get()"),
     "d.setdefault(key, value), keys with own __eq__",
 }
-# With a call between the read and the write, every version switches there.
+# If there is a call between the read and the write, every version can switch there.
 BREAKS_EVERYWHERE = {
     *(
         "self.n = f(self.n)",
@@ -85,7 +85,7 @@ PAGE = {
         "bytearray[i] += 1",
     },
 }
-# What the FAQ lists as atomic, of those here. It lists l.sort() too; see the row.
+# Those of these idioms that the FAQ lists as atomic. It lists l.sort() too; see the row.
 FAQ_SAYS = {
     *("self.x = value", "d[key] = value", "d.update(other)"),
     *("l[i]", "l[i] = x", "l.append(x)", "l.pop()", "l.extend(other)", "l[i:j] = other"),
@@ -133,7 +133,7 @@ def attempt(idiom: Idiom, number: int, state: Any) -> Any:
 
 @pytest.mark.parametrize("idiom", IDIOMS, ids=lambda idiom: idiom.code)
 def test_one_part_after_the_other_always_holds(idiom: Idiom) -> None:
-    """Otherwise the program would be wrong, and the verdict about nothing."""
+    """Otherwise the program would be wrong, and the verdict meaningless."""
     for order in ((0, 1), (1, 0)):
         state = idiom.program()
         results: list[Any] = [None, None]
@@ -233,7 +233,7 @@ def test_the_bytecode_is_shown_on_request_with_the_schedule(capsys: pytest.Captu
 
 @pytest.mark.skipif(not GIL, reason="without the GIL each schedule of bytecodes can come")
 def test_what_cannot_come_here_is_not_said_to_break_it(capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing breaks it on this interpreter, and a schedule breaks it: both sentences were printed."""
+    """Nothing breaks it on this interpreter, but a schedule does: once, both sentences were printed."""
     out = shown_bytecode("self.flags |= bit", capsys)
     assert "nothing breaks it on this interpreter" in out
     assert "Broken by" not in out
@@ -291,7 +291,7 @@ def test_wrong_usage_is_status_2(arguments: list[str], capsys: pytest.CaptureFix
     assert capsys.readouterr().out == ""
 
 
-# Anybody's idiom
+# Users' own idioms
 
 MINE = """
 import os

@@ -1,4 +1,4 @@
-"""`python -m atomicx info`, and that neither it nor the package imports more than it needs."""
+"""`python -m atomicx info`, and that neither it nor the package imports more than needed."""
 
 import importlib.metadata
 import json

@@ -1,4 +1,4 @@
-"""Who imports whom in `atomicx.verify`: a graph without a circle, with the specification below everything."""
+"""Which modules of `atomicx.verify` import which: no cycles, and the specification below everything."""
 
 import ast
 import subprocess
@@ -14,7 +14,7 @@ import atomicx.verify
 pytestmark = pytest.mark.one_run
 
 ROOT = Path(atomicx.verify.__file__).parent
-# Its __init__ names everything, and so is no layer.
+# Its __init__ names everything, and so is not a layer.
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts): path
     for path in ROOT.rglob("*.py")
@@ -23,7 +23,7 @@ MODULES = {
 
 
 def imports(name: str, source: str) -> Iterator[str]:
-    """The modules that this one imports, also for type checkers alone; of all others the top-level name."""
+    """Yield the modules that it imports, even for type checkers only; of others the top-level name."""
     package = name.split(".")[:-1]
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -55,7 +55,7 @@ def circle(edges: dict[str, set[str]]) -> list[str]:
 
 
 def folders(edges: dict[str, set[str]]) -> dict[str, set[str]]:
-    """The same between folders; litmus.py is a layer of its own."""
+    """The same for folders; litmus.py is a layer of its own."""
     found: dict[str, set[str]] = {}
     for name, imported in edges.items():
         folder = name.split(".")[0]
@@ -91,7 +91,7 @@ def test_the_specification_imports_nothing_but_itself(name: str) -> None:
 
 
 def test_the_specification_works_without_atomicx() -> None:
-    """Loaded from its folder, where there is no atomicx to import."""
+    """Loaded from its folder, where atomicx cannot be imported."""
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); import spec.cells;"
         "assert spec.cells.ATOMIC_INT['inc'].apply(1, ()) == (2, None);"

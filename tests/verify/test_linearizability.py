@@ -29,7 +29,7 @@ GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
 def brute_force(events: list[Event], model: Model) -> bool:
-    """Is there an order that respects precedence and explains each result? Tries them all."""
+    """Return whether some order respects precedence and explains each result. Tries all orders."""
     pending = [event for event in events if event.pending]
     required = [event for event in events if not event.pending]
     for choice in range(1 << len(pending)):
@@ -53,10 +53,10 @@ def explains(order: tuple[Event, ...], model: Model) -> bool:
 
 
 def random_history(model: Model, dice: random.Random) -> list[Event]:
-    """What some atomic cell, or with some results spoiled perhaps none, could have shown."""
+    """Make a history that an atomic cell could have shown or, with some results spoiled, perhaps no cell."""
     threads = dice.randint(2, 3)
     rows = [row for row in model.operations if row.arguments and row.atomic]
-    # Few kinds of operation, so that results can hang together.
+    # Few kinds of operation, so that results can depend on each other.
     rows = dice.sample(rows, min(len(rows), dice.randint(2, 4)))
     free_at = [0] * threads
     state: Any = model.initial
@@ -74,12 +74,12 @@ def random_history(model: Model, dice: random.Random) -> list[Event]:
         state, result = row.apply(state, arguments)
         event = Event(invoked, responded, thread, row.name, arguments, result)
         if dice.random() < 0.1 and not any(event.pending for event in events):
-            # Nothing else of this thread can follow.
+            # No other event of this thread can follow.
             event, responded = event._replace(responded=None, result=UNKNOWN), 10**6
         free_at[thread] = responded + 1
         events.append(event)
     if dice.random() < 0.7:
-        # Results of operations of one kind change places, as when an update is lost or done twice.
+        # Swap results of operations of one kind, as when an update is lost or done twice.
         finished = [number for number, event in enumerate(events) if not event.pending]
         if len(finished) >= 2:
             one, other = dice.sample(finished, 2)
@@ -111,7 +111,7 @@ def test_the_search_agrees_with_every_permutation(model: Model) -> None:
 
 
 def check_failing(failing: History, whole: History, model: Model) -> None:
-    """No order explains what shrinking left, whether what it left out happened, with any result, or not."""
+    """Check that no order explains what is left, whether or not the rest happened, with any result."""
     required = list(failing.events)
     free = [event for event in whole.events if event not in required]
     assert len(required) + len(free) == len(whole)
@@ -137,7 +137,7 @@ def test_the_report_shows_the_few_operations_that_matter() -> None:
 
 
 def test_the_report_leaves_out_what_was_over_by_then() -> None:
-    """The first store cannot explain the load, as it came before the second."""
+    """The first store cannot explain the load, since it came before the second one."""
     verdict = check_linearizable(
         History.of(
             [
@@ -195,7 +195,7 @@ ATTEMPTS = 160
 
 
 def demand(make: Callable[[], Any], model: Model, overlapping: int, **options: Any) -> None:
-    """Exercise the cell until so many operations overlapped; less means nothing, and fails."""
+    """Exercise the cell until enough operations overlapped; fewer mean nothing, and fail."""
     seen = 0
     for seed in range(ATTEMPTS):
         report = exercise(make, model, seed=seed, overlap_floor=0, **options)
@@ -229,7 +229,7 @@ def test_each_operation_beside_loads_and_exchanges_is_linearizable(backend: Any,
 class Slot:
     """A cell that is not atomic: each operation is a read and a write, with a call between them.
 
-    With the GIL the interpreter looks for a switch where a function begins, and only there.
+    With the GIL the interpreter may switch threads where a function begins, and only there.
     """
 
     def __init__(self, value: Any = 0) -> None:
@@ -263,7 +263,7 @@ class SplitSwap(Slot):
 
 
 class WrongWitness(Slot):
-    """Swaps well, but reads the witness a second time."""
+    """Swaps correctly, but reads the witness a second time."""
 
     def __init__(self, atomic_int: Callable[[], Any]) -> None:
         self.cell = atomic_int()
@@ -278,7 +278,7 @@ class WrongWitness(Slot):
         if self.cell.compare_and_set(expected, desired):
             return expected
         witness = self.load()
-        # The real one would say what it found: never the expected value, if it did not swap.
+        # The real one would return what it found: never the expected value, unless it swapped.
         return witness
 
 

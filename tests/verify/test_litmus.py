@@ -1,4 +1,4 @@
-"""The litmus engine: what it counts, how it ends, and that it sees what is broken."""
+"""The litmus engine: what it counts, how it ends, and that it detects broken cells."""
 
 import itertools
 import sys
@@ -25,13 +25,13 @@ from atomicx.verify.sampling.noise import BATCH, noise
 from atomicx.verify.sampling.programs import VOCABULARY, Program
 from atomicx.verify.selfcheck.catalogue import ROWS
 
-# Enough for every style of noise to come, most of them many times.
+# Enough for every style of noise to occur, most of them many times.
 MANY_BATCHES = 40
 
 
 @litmus
 class Visits:
-    """Right in any order of its actors: everybody comes once to every state."""
+    """Right in any order of its actors: each visits every state once."""
 
     outcomes: ClassVar = {("first", "second"): ACCEPTABLE("each came once")}
 
@@ -66,7 +66,7 @@ class SplitCounter:
 
 @litmus
 class LosesCounts:
-    """Two threads add one each, and one of them may be lost."""
+    """Two threads add one each, and one of the counts may be lost."""
 
     outcomes: ClassVar = {2: ACCEPTABLE("both are counted"), 0: INTERESTING}
 
@@ -271,7 +271,7 @@ def test_an_actor_that_raises_is_reported_and_ends_the_run(error):
     assert result.failure.actor == "first"
     assert result.failure.error is error
     assert type(error).__name__ in str(result.failure) and "fails" in str(result.failure)
-    # The whole batch is dropped: nobody knows what came of it.
+    # The whole batch is dropped, since its results are unknown.
     assert result.samples == BATCH
     assert not result.interrupted
 
@@ -418,7 +418,7 @@ def test_rows_have_names_of_their_own():
 
 
 def alone(test):
-    """The outcomes of one thread that plays all actors, in each order of them."""
+    """Yield the outcomes of one thread that plays all actors, in each order of them."""
     for order in itertools.permutations(range(len(test.actors))):
         state = test.setup()
         bodies = [part.prepare() for part in test.actors]
@@ -430,7 +430,7 @@ def alone(test):
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_a_control_is_right_as_long_as_it_is_alone(row):
-    """So that what it is caught at is how it goes wrong with others, and nothing else."""
+    """So a control is caught only for going wrong with other threads."""
     test = row.control_test(row.kind.access)
     assert {test.expectation(outcome).grade for outcome in alone(test)} == {ACCEPTABLE}
 
@@ -440,7 +440,7 @@ def test_the_real_cells_are_right_when_alone(row):
     test = row.subject_test(row.kind.access)
     seen = set(alone(test))
     assert {test.expectation(outcome).grade for outcome in seen} == {ACCEPTABLE}
-    # The orders of whole actors that the catalogue found are just these.
+    # The orders of whole actors give exactly the outcomes that the catalogue accepts.
     assert seen == {outcome for outcome in test.outcomes if test.outcomes[outcome].grade is ACCEPTABLE}
 
 

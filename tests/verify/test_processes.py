@@ -1,4 +1,4 @@
-"""Litmus tests whose actors are processes: they run, controls are caught, and what goes wrong is told."""
+"""Litmus tests whose actors are processes: they run, controls are caught, and failures are reported."""
 
 import mmap
 import os

@@ -1,4 +1,4 @@
-"""The explorer of schedules: what it must find, what it must prove, and the twin stepped through by it."""
+"""The explorer of schedules: what it must find, and what it must prove."""
 
 import gc
 import math
@@ -25,7 +25,7 @@ Check = Callable[[Any, tuple[Any, ...]], Any]
 
 
 class Box:
-    """What the programs below share."""
+    """The state that the programs below share."""
 
     def __init__(self) -> None:
         self.value = 0
@@ -67,7 +67,7 @@ def test_it_finds_the_lost_update_and_shows_it(body: Any) -> None:
     assert f"a: {body.__name__}" in shown
     assert "STORE_ATTR value" in shown or body is load_then_store
     assert failure.schedule in shown
-    # The columns: a thread's line stands to the right of the other's.
+    # The columns: one thread's line stands to the right of the other's.
     source = "box.value += 1" if body is add else "box.value = value + 1"
     columns = {line.index(source) for line in shown.splitlines() if source in line}
     assert len(columns) == 2
@@ -111,7 +111,7 @@ def test_it_finds_check_then_act() -> None:
 
 
 def test_a_failure_that_takes_two_preemptions_needs_that_bound() -> None:
-    """One thread has to be interrupted twice, by one of the others each time."""
+    """One thread has to be interrupted twice, each time by another thread."""
 
     def pass_gates(box: Box) -> bool:
         shut = box.value == 0
@@ -261,7 +261,7 @@ def test_who_goes_on_when_a_thread_has_ended_is_tried_both_ways() -> None:
 
 
 def test_c_code_that_calls_back_can_be_interrupted_there() -> None:
-    """A key function without a noticeable bytecode of its own; the list is empty while it is sorted."""
+    """A key function without its own noticeable bytecode; the list is empty while it is sorted."""
 
     def sort(items: list[int]) -> None:
         items.sort(key=lambda item: item)

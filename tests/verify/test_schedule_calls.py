@@ -32,7 +32,7 @@ INC, LOAD, DRAIN = ("inc",), ("load",), ("drain",)
 
 
 def convicted(exploration: Exploration) -> str:
-    """The report of the failure that there must be."""
+    """Return the report of the failure, which must exist."""
     assert exploration.failure is not None, str(exploration)
     assert exploration.failure.conclusive
     return str(exploration.failure)
@@ -43,7 +43,7 @@ def proved(exploration: Exploration) -> Exploration:
     return exploration
 
 
-# Broken objects, each with one fault. With the GIL, threads that just run hide nearly all of them.
+# Broken objects with one fault each. With the GIL, threads that simply run hide nearly all of them.
 
 
 class SplitInt:
@@ -92,7 +92,7 @@ class SplitRef:
 
 
 class StaleWitness(atomicx.AtomicInt):
-    """Swaps as it should, but looks once more to tell what it found."""
+    """Swaps as it should, but looks again to report what it found."""
 
     def compare_exchange(self, expected: int, desired: int) -> int:
         if self.compare_and_set(expected, desired):
@@ -101,7 +101,7 @@ class StaleWitness(atomicx.AtomicInt):
 
 
 class LostDrain(atomicx.AtomicInt):
-    """A counter that is emptied by a load and a store: what is added in between is lost."""
+    """A counter that is drained by a load and a store: what is added in between is lost."""
 
     def drain(self) -> int:
         count = self.load()
@@ -125,7 +125,7 @@ class TwoChildren:
 
 
 class TornItems:
-    """Two words that belong together, read one after the other."""
+    """Two words that belong together, but are read one after the other."""
 
     def __init__(self) -> None:
         self.low = self.high = 0
@@ -214,7 +214,7 @@ def test_a_broken_object_is_convicted(name: str) -> None:
 def test_the_same_under_a_lock_is_acquitted(name: str) -> None:
     make, threads, model, after = BROKEN[name]
     if make in (StaleWitness, LostDrain):
-        # Their other operations are the cell's own, which no lock guards.
+        # Their other operations are the cell's own, and no lock guards those.
         make = {StaleWitness: atomicx.AtomicInt, LostDrain: atomicx.Counter}[make]
     else:
         make = guarded(make)
@@ -239,14 +239,14 @@ def test_a_failure_shows_the_calls_the_lines_and_the_history() -> None:
     assert "the check raised" not in report
 
 
-# What a history says
+# What a history records
 
 
 def test_a_call_that_begins_after_another_has_returned_comes_after_it() -> None:
-    """The second thread's calls follow each other: only then a stale value is one."""
+    """The second thread's calls follow each other; only that makes a stale value wrong."""
 
     class Lagging:
-        """A load returns what the one before it saw."""
+        """A load returns what the previous load saw."""
 
         def __init__(self) -> None:
             self.value = self.seen = 0
@@ -276,7 +276,7 @@ def test_threads_are_let_in_between_calls_that_take_no_step_of_their_own(length:
 
 
 def test_before_a_first_step_nobody_is_let_in_twice() -> None:
-    """To come before a function's first step is to come before the call."""
+    """Coming before a function's first step is the same as coming before the call."""
 
     class Plain:
         def load(self) -> int:
@@ -288,7 +288,7 @@ def test_before_a_first_step_nobody_is_let_in_twice() -> None:
 
 
 def test_before_the_first_step_in_a_function_that_the_operation_calls_others_are_let_in(backend: Any) -> None:
-    """It has read the value by then."""
+    """By then it has read the value."""
     seen: set[tuple[Any, ...]] = set()
 
     def twice(value: int) -> int:
@@ -340,14 +340,14 @@ def test_calls_before_and_after_belong_to_the_history() -> None:
     threads = [[("fetch_add", 1)]] * 2
     make = atomicx.AtomicInt
     proved(explore(make, threads, model=ATOMIC_INT, before=[("store", 5)], after=[LOAD]))
-    # Another state to begin with has to be said.
+    # A different initial state has to be given.
     proved(explore(lambda: make(5), threads, model=ATOMIC_INT, initial=5, after=[LOAD]))
     convicted(explore(lambda: make(5), threads, model=ATOMIC_INT, after=[LOAD]))
 
 
 def test_another_judge() -> None:
     class Striped:
-        """Two stripes, read one after the other: what it returns lies in between, and is not linearizable."""
+        """Two stripes, read one after the other: the result lies in between, and is not linearizable."""
 
         def __init__(self) -> None:
             self.stripes = [atomicx.AtomicInt(), atomicx.AtomicInt()]
@@ -392,7 +392,7 @@ def test_each_history_is_judged_once() -> None:
 
     executions, times = executions_and_judgements(SplitInt, ("exchange", 1), INC)
     assert times < executions
-    # Who was first makes a difference, even if the results are the same.
+    # Which call was first makes a difference, even if the results are the same.
     assert executions_and_judgements(atomicx.AtomicInt, ("store", 1), ("store", 2)) == (2, 2)
     assert executions_and_judgements(atomicx.AtomicInt, ("store", 1), ("store", 1)) == (2, 2)
 
@@ -406,7 +406,7 @@ def test_each_history_is_judged_once() -> None:
 
 @pytest.mark.parametrize(("one", "other"), [(1, True), (1, 1.0), (0.0, -0.0), ((1,), (True,))])
 def test_results_are_told_apart_as_models_tell_them(one: Any, other: Any) -> None:
-    """Equal results that are not the same make two histories, and each of them is judged."""
+    """Results that are equal but not the same make two histories, and each of them is judged."""
     judged: list[str] = []
 
     def judge(history: Any) -> bool:
@@ -469,7 +469,7 @@ def test_what_never_comes_back_is_convicted_and_the_next_program_explored() -> N
 
 
 def test_waiting_for_a_lock_from_before_is_no_evidence() -> None:
-    """The one that holds it is paused by the exploration, and by nothing else."""
+    """The thread that holds it is paused by the exploration, and by nothing else."""
     real = threading.Lock()
 
     class Locked(SplitInt):
@@ -595,7 +595,7 @@ def test_an_explorer_can_be_used_again_and_again() -> None:
 
 
 def test_recorded_objects_and_calls_agree() -> None:
-    """What a model judges is the same, whether threads are sampled or their schedules are tried."""
+    """A model judges the same histories, whether threads are sampled or their schedules are explored."""
     cell = recorded(SplitInt())
     cell.inc()
     cell.exchange(4)

@@ -18,7 +18,7 @@ from atomicx.verify.schedules.explorer import Explorer, assert_all_schedules, ex
 
 
 class Box:
-    """What the programs below share."""
+    """The state that the programs below share."""
 
     def __init__(self) -> None:
         self.value = 0
@@ -179,7 +179,7 @@ def test_a_lock_from_before_hangs_and_is_reported() -> None:
     assert "hangs" in failure.reason
     assert "locked at" in failure.reason
     assert not real.locked(), "what a paused thread held, it gave back"
-    # The thread that was given up ends by itself, soon.
+    # The thread that was given up soon ends by itself.
     end = time.monotonic() + 60
     while threading.active_count() > before and time.monotonic() < end:
         time.sleep(0.01)
@@ -187,7 +187,7 @@ def test_a_lock_from_before_hangs_and_is_reported() -> None:
 
 
 def test_locks_are_explored_by_whatever_name_a_module_knows_them() -> None:
-    """`from threading import Lock` is another name for what makes them."""
+    """`from threading import Lock` is another name for the function that makes locks."""
 
     class Bound:
         def __init__(self) -> None:
@@ -232,7 +232,7 @@ def test_a_module_that_is_imported_between_two_programs_is_known_too(
         for _ in range(2):
             (tmp_path / "locked_late.py").write_text(LATE)
             add_both(explorer, importlib.import_module("locked_late"))
-            # As many modules as before, and not the same.
+            # As many modules as before, but different ones.
             del sys.modules["locked_late"]
 
 

@@ -1,4 +1,4 @@
-"""Whose code the explorer steps through: all but C code, the standard library and atomicx itself."""
+"""Which code the explorer steps through: all but C code, the standard library and atomicx itself."""
 
 import importlib
 import os
@@ -37,7 +37,7 @@ class Box:
 
 
 def loses_one(make: Any, **options: Any) -> bool:
-    """Does the explorer find the schedule in which two calls of add() count one?"""
+    """Return whether the explorer finds the schedule in which two calls of add() count only one."""
     exploration = explore(
         make, [lambda box: box.add()] * 2, lambda box, _: box.value == 2, one_step=[__file__], **options
     )
@@ -67,7 +67,7 @@ def test_the_standard_library_is_recognized(filename: str) -> None:
         os.path.join(LIBRARY, "site-packages", "package", "module.py"),
         os.path.join(LIBRARY, "site-packages", "queue.py"),
         os.path.join(LIBRARY, "dist-packages", "module.py"),
-        # Debian's, of a system's Python: beside the library, for all versions at once.
+        # Debian's packages of the system's Python are next to the library, for all versions at once.
         os.path.join(os.path.dirname(LIBRARY), "python3", "dist-packages", "queue.py"),
         os.path.join(os.sep, "usr", "local", "lib", os.path.basename(LIBRARY), "dist-packages", "queue.py"),
         os.path.join(LIBRARY, "put_here_by_hand.py"),
@@ -92,7 +92,7 @@ def test_links_are_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     (tmp_path / "lib64").symlink_to(LIBRARY)
     assert is_library(str(tmp_path / "lib64" / "queue.py"))
     assert not is_library(str(tmp_path / "lib64" / "site-packages" / "module.py"))
-    # A library of which each file is a link to somewhere else, as in some package managers.
+    # A library in which each file is a link to another place, as in some package managers.
     (tmp_path / "library").mkdir()
     (tmp_path / "library" / "queue.py").symlink_to(queue.__file__)
     monkeypatch.setattr(places, "_LIBRARY", (str(tmp_path / "library") + os.sep,))
@@ -105,7 +105,7 @@ def test_links_are_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_package_of_the_base_interpreter_is_stepped_through_in_a_virtual_environment(
     tmp_path: Path,
 ) -> None:
-    """Its packages are not this environment's own, and may lie below the folder of its standard library."""
+    """Its packages are not this environment's, and may lie below the folder of its standard library."""
     venv.create(tmp_path, system_site_packages=True, symlinks=sys.platform != "win32")
     program = f"""
 import os, site, sys
@@ -171,7 +171,7 @@ def put_in_zip(folder: Path) -> Path:
 
 
 def put_compiled(folder: Path) -> Path:
-    """Without its source, and compiled under a name of the library's folder."""
+    """Compile without keeping the source, under a name in the library's folder."""
     (folder / "source.py").write_text(RACY)
     called = os.path.join(LIBRARY, "site-packages", "racy_subject.py")
     py_compile.compile(
@@ -212,7 +212,7 @@ def test_what_is_named_is_found_however_it_is_spelled(
     for spelled in ("package", "package/", "package/module.py", "package/../package", str(tmp_path), file):
         assert file in Places([spelled]), spelled
     assert file not in Places(["pack", "module.py"])
-    # What is frozen has a file, but its code does not name it.
+    # A frozen module has a file, but its code does not name it.
     assert "<frozen os>" in Places([os])
     assert "<frozen importlib._bootstrap>" in Places([importlib])
     assert "<string>" not in Places([sys.modules[__name__]])

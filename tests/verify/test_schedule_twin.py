@@ -1,6 +1,6 @@
-"""The pure-Python twin, stepped through by the explorer: every bytecode of its own is a step here.
+"""The pure-Python twin, stepped through by the explorer: each of its bytecodes is a step here.
 
-So this is a proof, within the bounds, that no order of two threads makes it lose, double or invent a value.
+So this proves, within the bounds, that no order of two threads makes it lose, double or invent a value.
 """
 
 from collections.abc import Callable
@@ -26,12 +26,12 @@ def twin_swap(value: int) -> Callable[[Any], Any]:
 
 
 def whole_chain(cell: Any, results: tuple[Any, ...]) -> None:
-    """Every value is found by exactly one operation, or is left at the end."""
+    """Check that every value is found by exactly one operation, or is left at the end."""
     assert sorted([*results, cell.load()]) == [0, 1, 2]
 
 
 def test_two_incs_of_the_twin_in_every_schedule() -> None:
-    """Every bytecode of the twin is a step here: with up to two preemptions none of them loses a count."""
+    """Each of the twin's bytecodes is a step here: with up to two preemptions no schedule loses a count."""
     exploration = assert_all_schedules(
         twin.AtomicInt, [twin_inc, twin_inc], lambda cell, _: cell.load() == 2, step_into=[twin]
     )
@@ -54,7 +54,7 @@ def test_a_reader_of_the_twin_sees_values_in_their_order() -> None:
 
 
 class Forgetful(dict):  # type: ignore[type-arg]
-    """A link that is set in two steps: the read and the write of a setdefault that is not one."""
+    """A link that is set in two steps: the read and the write of a setdefault that is not atomic."""
 
     def setdefault(self, key: Any, value: Any = None) -> Any:
         if key not in self:

@@ -1,4 +1,4 @@
-"""What three threads give, what an argument does that uses the cell, and what the judge says at the edges."""
+"""Rows with three threads, with an argument that uses the cell, and the judge's verdicts at the limits."""
 
 import itertools
 import math
@@ -37,7 +37,7 @@ def made_of(model):
 
 
 def converting_first(row, cell, arguments):
-    """A cell that is right: it reads its value when its arguments are converted, and looks again."""
+    """A correct cell: it reads its value when its arguments have been converted, and looks again."""
     converted = row.convert(arguments)
     while True:
         before = cell.state
@@ -47,11 +47,11 @@ def converting_first(row, cell, arguments):
             return result
 
 
-# A counter at the end of int64: an addition finds room that a drain has made
+# A counter at the limit of int64: an addition finds room that a drain has made
 
 
 def test_an_addition_may_find_the_room_that_a_drain_of_stripes_has_made():
-    """One stripe holds all but one, the other one; the drain has emptied the first of them."""
+    """One stripe holds all but one, and the other holds one; the drain has emptied the first."""
     met = overlap(COUNTER, INT64_MAX, ("drain",), ("add", 5))
     assert met.explained((INT64_MAX, OVERFLOW, 0)) == SECOND
     assert met.explained((INT64_MAX, None, 5)) == FIRST
@@ -68,9 +68,9 @@ def test_an_addition_may_find_the_room_that_a_drain_of_stripes_has_made():
     [
         (INT64_MAX, None, 0),  # the addition is lost
         (INT64_MAX, None, 10),  # it counts twice
-        (INT64_MAX, OVERFLOW, 5),  # it was refused, and counted all the same
-        (INT64_MAX - 1, None, 5),  # one of what there was is lost
-        (INT64_MAX - 1, OVERFLOW, 0),  # and so it is beside a refusal
+        (INT64_MAX, OVERFLOW, 5),  # it was refused, but still counted
+        (INT64_MAX - 1, None, 5),  # one of the counts is lost
+        (INT64_MAX - 1, OVERFLOW, 0),  # one is lost, and the addition was refused
         (INT64_MAX + 7, None, -2),  # less than nothing is left
     ],
 )
@@ -91,7 +91,7 @@ NAN_STATE, NOTHING = ((1, 1), math.nan), ((0, 0), 0.0)
         (((1, 1), 0.0), True),
         (((1, 0), float("nan")), True),
         (((1, 2), math.nan), False),  # more than there ever was
-        (((1, 1), 1.0), False),  # a sum that there never was
+        (((1, 1), 1.0), False),  # a sum that never existed
         (((-1, 1), math.nan), False),
     ],
 )
@@ -289,7 +289,7 @@ def test_an_entry_is_read_whole_or_not_at_all(tmp_path):
 
 
 def test_a_machine_that_was_paused_hangs_no_subject(tmp_path, monkeypatch):
-    """The clock jumps by a minute between two looks, and the entry may take ten seconds."""
+    """The clock jumps by a minute between two readings, and the row has ten seconds."""
 
     class Child:
         looks = 0

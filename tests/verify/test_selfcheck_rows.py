@@ -1,4 +1,4 @@
-"""The rows that are made of the specification: they find what they are for, and nothing in what is right."""
+"""The rows made from the specification: they find their faults, and nothing in correct cells."""
 
 import dataclasses
 from itertools import combinations_with_replacement
@@ -19,7 +19,7 @@ ALL_MODELS = list(MODELS.values())
 
 
 def made_of(model):
-    """Cells that are their specification."""
+    """Cells that are their own specification."""
     return Access(model, Held, lambda cell: cell.state)
 
 
@@ -36,7 +36,7 @@ def right(model):
 
 
 def test_every_operation_of_every_type_has_its_rows():
-    """No operation of the table is left out, and those that meet others have a row for that."""
+    """No operation of the table is left out, and operations that meet others have a row for that."""
     assert {kind.model.name for kind in KINDS} == set(MODELS)
     for kind in KINDS:
         rows = list(rows_of(kind, kind.access, 1, lambda: None))
@@ -174,7 +174,7 @@ def test_a_value_that_is_too_large_for_the_cell_convicts():
     assert "store(9223372036854775808)" in str(check.found["store"])
 
 
-# What overlapping operations may give
+# What overlapping operations may return
 
 
 def overlap(model, state, first, second):
@@ -241,13 +241,13 @@ def test_a_family_may_be_seen_in_parts():
 # The controls
 
 
-# What a lost write of these leaves is what one of the two orders leaves as well.
+# A lost write of these leaves the same as one of the two orders.
 IN_TWO_HALVES = {("AtomicBool", "store"), ("AtomicBool", "clear")}
 
 
 @pytest.mark.parametrize("model", ALL_MODELS, ids=str)
 def test_a_split_cell_gives_what_nothing_explains(model):
-    """Without threads: the lost write of each telling encounter is unexplained, so that it can be caught."""
+    """Without threads: the lost write of each telling encounter is unexplained, so it can be caught."""
     for row in model.operations:
         if row.atomic and model.changes(row) and meets(made_of(model), row):
             fault, _, found = control_of(made_of(model), row, 1)

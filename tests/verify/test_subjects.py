@@ -1,6 +1,6 @@
-"""`verify --subject`: which kind it takes a subject for, how it makes one, and what it says of it.
+"""`verify --subject`: which kind it assigns to a subject, how it makes one, and what it reports.
 
-All the subjects, and how long each takes, are for `make subjects`; here are a few, each for one thing.
+`make subjects` runs all of them and shows how long each takes; here are a few, each for one purpose.
 """
 
 import importlib
@@ -13,7 +13,7 @@ from atomicx.__main__ import main
 from atomicx.verify.selfcheck import child
 from atomicx.verify.selfcheck.subject import KINDS, find
 
-# By how the names of their bases end.
+# The ending of the names of their base classes, by kind.
 OF_KIND = {
     "int": "Int",
     "float": "Float",
@@ -28,7 +28,7 @@ WHOLE = ("Counter", "Histogram", "Family")
 
 @pytest.fixture
 def verify(capsys):
-    """Gives a subject to `verify`; returns the exit status and what was printed."""
+    """Give a subject to `verify`; return the exit status and what it printed."""
 
     def run(name, *options):
         status = main(["verify", "--subject", f"tests.subjects.{name}", "--seed", "1", *options])
@@ -89,7 +89,7 @@ def test_what_the_specification_does_not_know_is_named():
     assert find("tests.subjects.adapted:NamedInt").others == ("increment",)
 
 
-# What is said
+# What is reported
 
 
 def test_a_difference_alone_convicts_and_is_told(verify):
@@ -166,7 +166,7 @@ def test_wrapping_by_design_is_not_convicted_only_if_it_says_so(verify):
 
 
 def test_a_correct_cell_passes_alone_and_in_every_schedule(verify):
-    # Half of the time is for the schedules: enough for all with one preemption, and for some with two.
+    # Half of the time goes to the schedules: enough for all with one preemption, and for some with two.
     status, text = verify("correct_cells:LockBool", "--only", "bool/*/[ae]*", "--seconds", "5")
     assert status == 0, text
     assert "\nPASS: 17 PASS\n" in text, "an operation was left out"

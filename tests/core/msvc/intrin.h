@@ -1,10 +1,10 @@
-/* intrin.h: for tests, Visual C++'s intrinsics that ax_atomic_msvc.h uses, by those of gcc and clang.
+/* intrin.h: for tests, the Visual C++ intrinsics that ax_atomic_msvc.h uses, built from those of gcc and
+ * clang.
  *
- * Each has the order that its processor gives it and no more, so that ThreadSanitizer, which knows orders and
- * no processors, sees where the backend asks for too little: a plain load is relaxed, but for x86 and x64,
- * where no load overtakes another. What a processor does not have is not declared. Define one of _M_X64,
- * _M_IX86, _M_ARM64; for _M_IX86 an __int32 is as long as a pointer is here, since that is what it is used
- * for. */
+ * Each has exactly the order that its processor gives it. ThreadSanitizer knows orders but not processors, so
+ * it sees where the backend asks for too little: a plain load is relaxed, except on x86 and x64, where no
+ * load overtakes another. Intrinsics that a processor lacks are not declared. Define one of _M_X64, _M_IX86,
+ * _M_ARM64; for _M_IX86 an __int32 is as long as a pointer is here, since it is used for pointers. */
 #ifndef AX_TESTS_INTRIN_H
 #define AX_TESTS_INTRIN_H
 
@@ -50,7 +50,7 @@ static inline unsigned long long __ldar64(const volatile unsigned long long *tar
 #define PLAIN_LOAD __ATOMIC_ACQUIRE
 #endif
 
-/* On x86 a plain load of 64 bits is two, and another thread may come between. */
+/* On x86 a plain load of 64 bits is two loads, and another thread may come in between. */
 static inline long long __iso_volatile_load64(const volatile long long *target)
 {
 #if defined(_M_IX86)

@@ -1,5 +1,5 @@
-/* pyconfig.h: what Python.h of 3.13 asks of the one that Windows' installers bring, which no other system
- * has: enough to compile the binding for Windows, by a compiler that brings Windows' own headers. */
+/* pyconfig.h: what Python.h of 3.13 needs from the pyconfig.h of the Windows installers, which other systems
+ * lack: enough to compile the binding for Windows, with a compiler that brings the Windows headers. */
 #ifndef Py_CONFIG_H
 #define Py_CONFIG_H
 

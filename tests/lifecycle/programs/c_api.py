@@ -1,4 +1,4 @@
-"""An extension that uses the C API: in several interpreters, and when atomicx or it goes first."""
+"""An extension that uses the C API: in several interpreters, and when atomicx or the extension goes first."""
 
 import ctypes
 import gc
@@ -22,7 +22,7 @@ from support.race import GIL
 MADE = 5
 ROUNDS = 1000
 
-# Runs inside; {path} is the extension.
+# Runs inside each interpreter; {path} is the extension.
 INSIDE = """
 import sys, threading
 from atomicx import AtomicInt, Counter
@@ -82,7 +82,7 @@ def interpreters_with_the_shared_gil(module: ModuleType) -> None:
 
 @program(unless=on_the_twin)
 def an_extension_keeps_its_atomicx(module: ModuleType) -> None:
-    """It goes on with the types that it knows when atomicx is imported again, and takes no others."""
+    """When atomicx is imported again, the extension keeps its types, and accepts no others."""
     old: Any = load("c_api", build("c_api"))
     again = import_again("atomicx._core")
     new: Any = load("c_api", build("c_api"))
@@ -103,7 +103,7 @@ def an_extension_that_nobody_uses_lets_its_atomicx_go(module: ModuleType) -> Non
         assert extension.owner() is again
         watchers = [weakref.ref(again.AtomicInt), weakref.ref(again.Counter)]
         if together:
-            # In a cycle through the table's owner, which the collector has to see.
+            # A cycle through the table's owner, which the collector has to see.
             again.held_by_what_it_holds = extension
         del extension
         gc.collect()
@@ -120,14 +120,14 @@ class Late:
         self.found = found
 
     def __del__(self) -> None:
-        # It must not refer to the extension, which would live on; the collector's own list finds it.
+        # It must not refer to the extension, which would then stay alive; the collector's own list finds it.
         for thing in gc.get_objects():
             if isinstance(thing, BuiltinFunctionType) and thing.__name__ in ("int_new", "int_check"):
                 self.found.append(thing(3))
 
 
 class Early:
-    """Is cleared after what is older. Then what it made dies first; a tuple is not cleared before."""
+    """Is cleared after older objects. Then what it made dies first; a tuple is not cleared before."""
 
     def __init__(self, found: list[object], functions: tuple[object, ...]) -> None:
         self.found = found
@@ -145,7 +145,7 @@ def without_a_view_or_c(backend: str) -> str | None:
 
 @program(unless=without_a_view_or_c)
 def an_extension_is_used_while_its_atomicx_is_cleared(module: ModuleType) -> None:
-    gc.disable()  # all of it is to be found at once
+    gc.disable()  # everything has to be found in one collection
     found: list[object] = []
     again = import_again("atomicx._core")
     extension: Any = load("c_api", build("c_api"))

@@ -1,4 +1,4 @@
-"""Garbage collection callbacks, finalizers and weak reference callbacks that use the very cells in use."""
+"""Garbage collection callbacks, finalizers and weak reference callbacks that use the cells already in use."""
 
 import gc
 import threading
@@ -25,7 +25,7 @@ class Trash:
 
 
 class Tally:
-    """Beats the cells, and counts how often; the collector may run in any thread, or within itself."""
+    """Beats the cells, and counts how often. The collector may run in any thread, or within itself."""
 
     def __init__(self, cells: Cells) -> None:
         self.cells = cells
@@ -46,7 +46,7 @@ def callbacks_use_the_cells(module: ModuleType) -> None:
     for _ in range(BEATS):
         cells.beat()
         kept.append([])
-        # A new cell is an allocation that the collector sees: it may start inside.
+        # Creating a cell is an allocation that the collector sees, so it may start inside.
         module.AtomicRef(kept)
     gc.collect()
     gc.callbacks.remove(tally)
@@ -109,7 +109,7 @@ def threads_collect_while_threads_count(module: ModuleType) -> None:
 
 
 class Successor:
-    """When it dies, it puts another of its kind into the cell that let go of it, while the budget lasts."""
+    """When it dies, it puts another of its kind into the cell that released it, while the budget lasts."""
 
     def __init__(self, act: Callable[["Successor"], Any], budget: list[None], log: list[str]) -> None:
         self.act = act
@@ -181,7 +181,7 @@ def a_weak_reference_callback_uses_the_reference_that_dropped_it(module: ModuleT
 
 @program()
 def a_dying_cell_is_used_by_what_it_drops(module: ModuleType) -> None:
-    """The last reference to the cell goes, then the object in it dies, and reaches for the cell weakly."""
+    """The cell loses its last reference; then its object dies, and reaches for it by a weak reference."""
     dead = []
 
     class Last:

@@ -1,4 +1,4 @@
-"""Cycles through cells are collected, and the collector may clear them while threads read."""
+"""Cycles through cells are collected; threads may read while the collector clears."""
 
 import ctypes
 import gc
@@ -175,15 +175,15 @@ def a_subclass_can_resurrect_its_cell(module: ModuleType) -> None:
 
 @program()
 def a_cleared_cell_can_still_be_read(module: ModuleType) -> None:
-    """While the collector clears a cell, what the cell lets go of may run code; here it reads the cell."""
+    """While the collector clears a cell, releasing its object may run code; here that code reads the cell."""
     cleared = [AttributeError] if module.__name__.endswith("_reference") else []
     seen = []
     address = 0
 
-    # A capsule's destructor runs when the capsule goes: unlike __del__, not before the clearing begins.
+    # A capsule's destructor runs when the capsule goes and, unlike __del__, not before the clearing begins.
     @ctypes.PYFUNCTYPE(None, ctypes.c_void_p)
     def read(_: Any) -> None:
-        # The collector holds the cell meanwhile, but nothing that Python code could follow leads to it.
+        # The collector holds the cell meanwhile, but Python code has no path that leads to it.
         cell = ctypes.cast(address, ctypes.py_object).value
         with suppress(*cleared):
             seen.append(cell.load())
@@ -204,10 +204,10 @@ def a_cleared_cell_can_still_be_read(module: ModuleType) -> None:
 
 @program()
 def the_collector_clears_while_threads_read(module: ModuleType) -> None:
-    """The readers get at garbage as a debugger does: through the collector's own list of objects."""
+    """The readers reach garbage as a debugger does: through the collector's own list of objects."""
     stopped = False
     base = module.AtomicRef
-    # A twin that was cleared has lost its attributes, as any object of a Python class.
+    # A twin that was cleared has lost its attributes, like any object of a Python class.
     cleared = [AttributeError] if module.__name__.endswith("_reference") else []
 
     def read() -> None:

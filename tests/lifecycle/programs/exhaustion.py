@@ -1,4 +1,4 @@
-"""Each allocation of every operation fails: the operation happens whole, or not at all with MemoryError."""
+"""Each allocation of every operation fails: it happens as a whole, or not at all, with MemoryError."""
 
 import gc
 import pickle
@@ -25,13 +25,13 @@ def without_allocation_of_its_own(backend: str) -> str | None:
 
 
 def spare_numbers() -> list[Any]:
-    """Takes the numbers that the interpreter keeps to be used again: while this list lives, a new one has to
-    be allocated."""
+    """Take the numbers that the interpreter keeps for reuse: while this list lives, a new number has to be
+    allocated."""
     return [number for count in range(SPARE_NUMBERS) for number in (10**12 + count, count + 0.5)]
 
 
 def runs_python(exercise: Exercise) -> bool:
-    """Where it runs Python code, an interpreter without memory makes mistakes of its own."""
+    """Return whether it runs Python code, where an interpreter without memory makes its own mistakes."""
     _, call, arguments = exercise.bound()
     return call is pickle.dumps or any(
         isinstance(part, FunctionType | Refusing) for part in (call, *arguments)
@@ -39,7 +39,7 @@ def runs_python(exercise: Exercise) -> bool:
 
 
 def attempt(exercise: Exercise, n: int, forever: bool) -> tuple[int, str]:
-    """Fails the n-th allocation. Returns how many were refused, and what is wrong, if anything."""
+    """Fail the n-th allocation. Return how many were refused, and what is wrong, if anything."""
     allocator = native("allocator")
     cell, call, arguments = exercise.bound()
     before = state_of(cell)
@@ -58,7 +58,7 @@ def attempt(exercise: Exercise, n: int, forever: bool) -> tuple[int, str]:
 
 
 def sweep(exercise: Exercise, forever: bool) -> list[str]:
-    """Fails the first allocation, the second, and so on until none is left. Returns what is wrong."""
+    """Fail the first allocation, then the second, and so on until none is left. Return what is wrong."""
     found = []
     for n in range(MOST_ALLOCATIONS):
         refused, wrong = attempt(exercise, n, forever)
@@ -73,7 +73,7 @@ def of_c_alone(module: ModuleType) -> list[Exercise]:
 
 
 def careless_operation() -> Exercise:
-    """The control: it changes the value, and only then makes the result."""
+    """The control: it changes the value before it makes the result."""
     return Exercise("SplitInt", "fetch_add", lambda: native("broken").SplitInt(10**12), None, (same_integer,))
 
 
@@ -102,7 +102,7 @@ def a_failed_operation_leaks_nothing(module: ModuleType) -> None:
 
 @program(unless=without_allocation_of_its_own, dev=False)
 def a_counter_without_memory_for_stripes_counts_on(module: ModuleType) -> None:
-    """A counter that is contended wants more memory. Where there is none it goes on as it is."""
+    """A contended counter asks for more memory. If there is none, it goes on as it is."""
     allocator = native("allocator")
     counter = module.Counter()
     allocator.failing(0, True, counter.inc)
@@ -140,10 +140,10 @@ def a_histogram_without_memory_for_stripes_counts_on(module: ModuleType) -> None
     assert histogram.snapshot() == ((0, 4 * COUNTS, 0), 4.0 * COUNTS), histogram.snapshot()
 
 
-# With the allocator that tells when what was never set is used.
+# With the allocator that detects the use of uninitialized memory.
 @program(unless=without_allocation_of_its_own)
 def an_entry_of_a_timer_without_memory_is_none(module: ModuleType) -> None:
-    """Entered whole, or not at all; and to leave needs no memory."""
+    """It is entered completely or not at all, and leaving needs no memory."""
     allocator = native("allocator")
     histogram = module.Histogram([1e9])
     timer = histogram.time()

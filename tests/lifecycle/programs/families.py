@@ -1,4 +1,4 @@
-"""A Family in the places where what keeps its children under a lock, or in a shared dict, gets stuck."""
+"""A Family in the situations where a lock around the children, or a shared dict, would get stuck."""
 
 import gc
 import os
@@ -36,7 +36,7 @@ AT_ONCE = 100
 
 @program(unless=without_fork, ignored_warnings=(FORK_WARNING,))
 def forked_children_use_it(module: ModuleType) -> None:
-    """While threads hit, make, remove and clear labels: no child hangs. Children of the control do."""
+    """While threads hit, make, remove and clear labels, no child hangs. Children of the control do."""
     family, control = new_family(module), LockedFamily(module.Counter)
     with hasty_switching(), Users(family):
         statuses = [status_of_child(family, CHILD_SECONDS) for _ in range(FORKS)]
@@ -51,7 +51,7 @@ def forked_children_use_it(module: ModuleType) -> None:
 def finalizers_that_are_delayed_use_it(module: ModuleType) -> None:
     """Since 3.14 the interpreter delays the release of some objects to the next operation on any container.
 
-    A finalizer among them then runs inside that operation, and comes back to the family that it is a part of.
+    A finalizer then runs inside that operation, and comes back to the family that its object is a part of.
     """
     family = module.Family(module.AtomicInt, "kind", limit=1000, overflow="other")
     count = finalized = 0
@@ -153,7 +153,7 @@ def peak_kib() -> int:
 
 @program(dev=False)
 def labels_that_come_and_go_take_no_memory(module: ModuleType) -> None:
-    """Some are always there, and a hundred thousand were: as much as those some take, and not more."""
+    """Some children stay, and a hundred thousand come and go: only those that stay take memory."""
     family = module.Family(module.Counter, "name")
     rounds = COME_AND_GO if module.__name__.endswith("_core") else COME_AND_GO // 20
 
@@ -175,7 +175,7 @@ def labels_that_come_and_go_take_no_memory(module: ModuleType) -> None:
 
 @program(dev=False)
 def finalizers_of_children_change_the_family(module: ModuleType) -> None:
-    """Released when the family is whole: they make, remove and clear, and bring children back to life."""
+    """Released when the family is consistent: they make, remove, clear, and bring children back to life."""
     alive: list[Any] = []
     ended = 0
 

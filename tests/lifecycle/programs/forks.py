@@ -1,4 +1,4 @@
-"""fork while threads use the cells: only the forking thread lives on in the child, and it counts on."""
+"""Fork while threads use the cells: only the forking thread lives on in the child, and it keeps counting."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from support.race import GIL, hasty_switching
 FORKS = 25
 BEATS = 50
 CHILD_SECONDS = 60
-# CPython warns of every fork in a process with threads, whatever they do.
+# CPython warns about every fork in a process with threads, whatever they do.
 FORK_WARNING = ":This process:DeprecationWarning"
 
 
@@ -27,7 +27,7 @@ def without_fork(backend: str) -> str | None:
 
 
 def count_on(cells: Cells) -> None:
-    """What the child does: its counts are exact from what it found, alone and then with threads."""
+    """In the child the counts are exact, from what it found, first alone and then with threads."""
     before = cells.loads()
     for _ in range(BEATS):
         cells.beat()
@@ -47,7 +47,7 @@ def status_of_a_child(cells: Cells) -> int:
     child = os.fork()
     if child:
         return os.waitpid(child, 0)[1]
-    # A child that hangs is ended by the alarm, and seen by its status.
+    # An alarm ends a child that hangs, and its status shows it.
     signal.alarm(CHILD_SECONDS)
     status = 1
     try:
@@ -72,7 +72,7 @@ def children_count_on(module: ModuleType) -> None:
 
 @program(unless=without_fork, ignored_warnings=(FORK_WARNING,))
 def children_of_threads_count_on(module: ModuleType) -> None:
-    """The forking thread becomes the child's main thread; its own stripe must go with it."""
+    """The forking thread becomes the child's main thread, and must keep its own stripe."""
     cells = Cells(module)
     statuses = []
 

@@ -1,4 +1,4 @@
-"""Importing: the GIL stays off, and a second import shares nothing with the first."""
+"""Importing atomicx: the GIL stays off, and a second import shares nothing with the first."""
 
 import gc
 import importlib

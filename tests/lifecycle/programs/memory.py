@@ -1,4 +1,4 @@
-"""Memory: nothing leaks however often it is done, and an allocation that fails leaves everything whole."""
+"""Memory: no operation leaks, however often it runs, and a failed allocation leaves everything whole."""
 
 import ctypes
 import gc
@@ -24,8 +24,8 @@ MEASURES = [blocks] if references is None else [blocks, references]
 
 
 def growth(run: Callable[[], None], measure: Callable[[], int], runs: int = RUNS) -> int:
-    """By how much the measure grew over so many runs. The smallest of some tries, nearest to zero: what the
-    interpreter caches for itself grows once, a leak every time."""
+    """Return by how much the measure grew over `runs` runs: of several tries the result nearest to zero. What
+    the interpreter caches for itself grows once; a leak grows every time."""
     grown = []
     for _ in range(TRIES):
         gc.collect()
@@ -40,7 +40,7 @@ def growth(run: Callable[[], None], measure: Callable[[], int], runs: int = RUNS
 
 
 def leaks(run: Callable[[], None], runs: int = RUNS) -> bool:
-    """A suspect is measured again with more runs: an allocator may fill up at first, a leak goes on."""
+    """Return whether it leaks. A suspect gets more runs: an allocator fills up at first, a leak goes on."""
     return any(
         all(abs(growth(run, measure, count)) >= count // 2 for count in (runs, 10 * runs))
         for measure in MEASURES
@@ -59,7 +59,7 @@ def leaking_a_reference() -> None:
 
 
 def references_to_lasting_things(module: ModuleType) -> dict[str, int]:
-    """The counts of the things that operations hand out or make, which outlive every run."""
+    """Count the references to objects that operations hand out or make, and that outlive every run."""
     things = {
         name: getattr(module, name)
         for name in ("AtomicInt", "AtomicFloat", "AtomicRef", "Counter", "Histogram", "Family", "Timer")
@@ -75,7 +75,7 @@ def every_operation_is_exercised(module: ModuleType) -> None:
 
 @program(dev=False)
 def blocks_and_references_stay_flat(module: ModuleType) -> None:
-    # What exists already is none of the collections' business, and would make them slow.
+    # Collections need not look at what exists already; it would make them slow.
     gc.freeze()
     assert leaks(leaking_a_block), "a planted leak of blocks was not seen"
     assert leaks(leaking_a_reference) or references is None, "a planted leak of references was not seen"
@@ -84,8 +84,8 @@ def blocks_and_references_stay_flat(module: ModuleType) -> None:
 
 
 def fill_the_type_cache() -> None:
-    """Before CPython 3.12 each empty entry of the interpreter's type cache holds a reference to None, which
-    is gone once the entry is used. Which entry that is depends on the address of a name, and on the type."""
+    """Fill the interpreter's type cache. Before CPython 3.12 each empty entry holds a reference to None until
+    it is used. Which entry that is depends on the address of a name, and on the type."""
     names = [f"{number} {'x' * (number % 50)}" for number in range(4000)]
     for name in names:
         for each in (object, int, float, str, list, dict, set, tuple):
@@ -94,7 +94,7 @@ def fill_the_type_cache() -> None:
 
 @program(dev=False)
 def lasting_things_keep_their_counts(module: ModuleType) -> None:
-    """A reference to None or to a type that leaks takes no memory, and is seen by its count alone."""
+    """A leaked reference to None or to a type takes no memory; only its reference count shows it."""
 
     gc.freeze()
     fill_the_type_cache()
@@ -111,7 +111,7 @@ def lasting_things_keep_their_counts(module: ModuleType) -> None:
         return {name: move for name, move in moves.items() if abs(move) > RUNS // 2}
 
     def moved_always(run: Callable[[], None]) -> dict[str, int]:
-        """A suspect is measured again: what the interpreter caches moves a count once, a leak every time."""
+        """Measure a suspect again: what the interpreter caches moves a count once, a leak every time."""
         suspects = moved(run)
         again = moved(run) if suspects else {}
         return {name: move for name, move in again.items() if name in suspects}
@@ -123,7 +123,7 @@ def lasting_things_keep_their_counts(module: ModuleType) -> None:
 
 
 def holding(module: ModuleType, base: type) -> Callable[[], None]:
-    """Makes a subclass with an instance that holds cells and itself, and drops it all."""
+    """Make a subclass with an instance that holds cells and itself, and drop all of it."""
 
     def once() -> None:
         class Sub(base):
@@ -139,7 +139,7 @@ def holding(module: ModuleType, base: type) -> Callable[[], None]:
 
 
 class Plain:
-    """Made as a cell of the twin is: a subclass of such a class leaves more than one of list."""
+    """Made like a cell of the twin: a subclass of such a class leaves more behind than a subclass of list."""
 
     __slots__ = ("__weakref__", "table", "value")
 
@@ -154,7 +154,7 @@ class Plain:
 
 @program(dev=False)
 def what_cells_hold_is_released(module: ModuleType) -> None:
-    """Free-threaded 3.13 itself leaks with every class, so the measure is what other subclasses leave."""
+    """Free-threaded 3.13 itself leaks with every class: compare with what other subclasses leave."""
     gc.freeze()
     grown = growth(holding(module, module.AtomicRef), blocks)
     other = Plain if module.__name__ == "atomicx._reference" else list

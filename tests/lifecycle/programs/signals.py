@@ -1,4 +1,4 @@
-"""Signal handlers that use the very cells which the main thread is using when the signal comes."""
+"""Signal handlers that use the same cells as the main thread is using when the signal comes."""
 
 import signal
 import sys
@@ -23,10 +23,10 @@ def without_timers(backend: str) -> str | None:
 
 
 class Handler:
-    """Beats the cells, and counts how often it did; a signal may come into a signal's handler.
+    """Beats the cells, and counts how often. A signal may interrupt the handler of another.
 
-    The next signal is asked for only when this one is counted, else there would be no end of handlers in
-    handlers where a beat is slow.
+    The next signal is requested only after this one is counted; otherwise handlers would nest without end
+    where a beat is slow.
     """
 
     def __init__(self, cells: Cells) -> None:
@@ -41,16 +41,16 @@ class Handler:
         self.beats += 1
 
     def ask_for_more(self) -> None:
-        """Called where it may be interrupted by the next signal already."""
+        """Request the next signal. From here on it may already interrupt this handler."""
 
     @property
     def is_nested(self) -> bool:
-        """Whether the next signal should wait until this one's handler is done."""
+        """Return whether the next signal should wait until this handler is done."""
         return self.begun - self.beats >= NESTED
 
 
 class Rearming(Handler):
-    """Sets the timer anew, and so is interrupted by itself, until it is stopped."""
+    """Restarts the timer, and so interrupts itself until it is stopped."""
 
     stopped = False
 
@@ -126,7 +126,7 @@ def signals_are_raised_inside_functions_and_conversions(module: ModuleType) -> N
             return 1
 
     def adding() -> Callable[[int], int]:
-        """A function that is interrupted the first time only, or it would never win."""
+        """Return a function that is interrupted only the first time; otherwise it would never win."""
         calls = 0
 
         def add(number: int) -> int:
@@ -155,7 +155,7 @@ class Interrupt(Exception):
 
 @program(unless=without_timers)
 def handlers_that_raise_leave_the_cells_whole(module: ModuleType) -> None:
-    """An operation that is interrupted happened, or it did not; the next one works."""
+    """An interrupted operation happened or did not happen, and the next one works."""
     cells = Cells(module)
     raised = 0
 
@@ -185,7 +185,7 @@ def handlers_that_raise_leave_the_cells_whole(module: ModuleType) -> None:
 
 @program(unless=without_timers)
 def updates_that_defeat_themselves_can_be_interrupted(module: ModuleType) -> None:
-    """Where the function changes the cell itself, update never wins; Ctrl-C has to end it all the same."""
+    """If the function changes the cell itself, update never wins; Ctrl-C must still end it."""
     integer = module.AtomicInt(1)
     number = module.AtomicFloat(1.0)
     reference = module.AtomicRef(0)
@@ -205,7 +205,7 @@ def updates_that_defeat_themselves_can_be_interrupted(module: ModuleType) -> Non
     signal.signal(signal.SIGALRM, signal.default_int_handler)
     for update in (
         lambda: integer.update(change_integer),
-        # No Python code runs in this loop: the operation itself has to look for signals.
+        # No Python code runs in this loop: the operation itself has to check for signals.
         lambda: integer.update(integer.advance),
         lambda: integer.fetch_update(integer.advance),
         lambda: number.update(change_float),

@@ -1,4 +1,4 @@
-"""Subinterpreters, made and destroyed again and again, each with types and cells of its own."""
+"""Subinterpreters, made and destroyed repeatedly, each with its own types and cells."""
 
 import importlib.util
 import sys
@@ -12,7 +12,7 @@ from support.child import program
 MADE = 10
 AT_ONCE = 2
 
-# Runs inside; {name} is the module under test.
+# Runs inside each interpreter; {name} is the module under test.
 INSIDE = """
 import threading, {name} as module
 from support.cells import Cells, Hammer
@@ -31,7 +31,7 @@ cells.reference.store([cells, cells.reference])
 
 
 def private_module() -> Any:
-    """What the version has for making interpreters: public only since 3.14, so by its older names."""
+    """Return this version's functions for making interpreters, which are public only since 3.14."""
     for name in ("_interpreters", "_xxsubinterpreters"):
         if importlib.util.find_spec(name) is not None:
             return importlib.import_module(name)
@@ -64,7 +64,7 @@ def create(own_gil: bool) -> Any:
 
 
 def run(interpreter: Any, source: str) -> None:
-    # Older versions raise; newer ones return what was raised.
+    # Older versions raise; newer ones return the exception.
     failure = INTERPRETERS.run_string(interpreter, source)
     assert failure is None, failure.formatted
 
@@ -85,7 +85,7 @@ def with_a_gil_of_their_own(module: ModuleType) -> None:
 
 @program(unless=without_own_gil_at_once)
 def with_a_gil_of_their_own_at_once(module: ModuleType) -> None:
-    """Interpreters run truly at once, while the main one uses its own cells."""
+    """Interpreters run truly in parallel, while the main one uses its own cells."""
     finished = []
 
     def act() -> None:

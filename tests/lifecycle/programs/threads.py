@@ -1,4 +1,4 @@
-"""Threads that are born and gone in thousands, and those that are still there when the interpreter ends."""
+"""Thousands of threads that start and end, and threads that are still running when the interpreter ends."""
 
 import atexit
 import threading
@@ -26,7 +26,7 @@ def thousands_are_born_and_gone(module: ModuleType) -> None:
 
 @program()
 def what_a_thread_leaves_behind_uses_the_cells(module: ModuleType) -> None:
-    """Thread-local objects die when most of their thread is gone already."""
+    """Thread-local objects die when most of their thread is already gone."""
     cells = Cells(module)
     local = threading.local()
 
@@ -61,7 +61,7 @@ LEFT_BEHIND = []
 
 @program()
 def cells_outlive_their_module_at_the_end(module: ModuleType) -> None:
-    """Module globals are cleared in an order that nobody chose; finalizers still use the cells then."""
+    """Module globals are cleared in an unspecified order, and finalizers still use the cells then."""
 
     class Last:
         def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Signal handlers that raise, wherever they come: what was interrupted can be done again, nothing is left."""
+"""Signal handlers that raise at any moment: an interrupted step can be repeated, and nothing is left."""
 
 import os
 import random
@@ -16,7 +16,7 @@ ENOUGH = 500  # steps that a signal at a random instant has interrupted
 
 
 class Interrupted(Exception):
-    """As Ctrl-C, or celery's soft time limit."""
+    """Raised as by Ctrl-C, or by celery's soft time limit."""
 
 
 def without_timer(backend: str) -> str | None:
@@ -28,7 +28,7 @@ def descriptors() -> int:
 
 
 class Workload:
-    """Creates, opens, names, counts and closes; each step may be interrupted and begun again."""
+    """Creates, opens, names, counts and closes; each step may be interrupted and started again."""
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
@@ -81,7 +81,7 @@ def signals_at_random_instants(module: ModuleType) -> None:
 
 @program(dev=False)
 def an_exception_at_every_opcode(module: ModuleType) -> None:
-    """As from a signal handler that runs there: at each step of the interpreter inside of atomicx, once."""
+    """An exception as from a signal handler, once at each step of the interpreter inside atomicx."""
     with tempfile.TemporaryDirectory() as folder:
         work = Workload(folder)
         before = descriptors()
@@ -94,7 +94,7 @@ def an_exception_at_every_opcode(module: ModuleType) -> None:
 
 
 def interrupted_at(seconds: float, step: Callable[[], None]) -> bool:
-    """Whether a signal after so many seconds interrupted the step."""
+    """Return whether a signal after this many seconds interrupted the step."""
     try:
         try:
             signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -107,7 +107,7 @@ def interrupted_at(seconds: float, step: Callable[[], None]) -> bool:
 
 
 def interrupted_after(opcodes: int, step: Callable[[], None]) -> bool:
-    """Whether an exception after so many opcodes inside of atomicx interrupted the step, or it had fewer."""
+    """Return whether an exception after that many opcodes inside atomicx interrupted the step."""
     seen = 0
 
     def trace(frame: FrameType, event: str, argument: Any) -> Any:
@@ -122,7 +122,7 @@ def interrupted_after(opcodes: int, step: Callable[[], None]) -> bool:
                 raise Interrupted
         return trace
 
-    # 3.12 looks whether any frame asks for opcodes when the tracer is set.
+    # 3.12 checks whether any frame asks for opcodes at the moment when the tracer is set.
     sys._getframe().f_trace_opcodes = True
     sys.settrace(trace)
     try:

@@ -1,4 +1,4 @@
-"""Many processes count in one segment, inherited or found by its path, and none of their counts is lost."""
+"""Many processes count in one segment, inherited or found by its path, and no count is lost."""
 
 import os
 import random
@@ -23,7 +23,7 @@ PROCESSES = 8
 COUNTS = 30_000
 KILLS = 100
 NAMING_KILLS = 50
-NAMES = 500  # that a worker makes, and as many label values
+NAMES = 500  # made by each worker, and as many label values
 FORKS = 100
 CHILD_COUNTS = 50
 
@@ -39,7 +39,7 @@ def segment_of(capacity: int, processes: int = 64) -> Iterator[Segment]:
 
 
 def kill_some_time(child: int, chance: random.Random, longest: float) -> None:
-    """At a random instant: in Python, in C, or in the kernel."""
+    """Kill it at a random instant: in Python, in C, or in the kernel."""
     time.sleep(chance.random() * longest)
     os.kill(child, signal.SIGKILL)
     assert status_of(child) == -signal.SIGKILL
@@ -87,7 +87,7 @@ count(Segment.open(sys.argv[1]))
 
 @program(dev=False)
 def spawned_processes_count(module: ModuleType) -> None:
-    """They share nothing but the path."""
+    """They share only the path."""
     with segment_of(20) as segment:
         command = [sys.executable, "-c", SPAWNED, segment.path]
         children = [subprocess.Popen(command) for _ in range(PROCESSES)]
@@ -97,7 +97,7 @@ def spawned_processes_count(module: ModuleType) -> None:
 
 @program(unless=without_fork, dev=False)
 def killed_processes_lose_nothing(module: ModuleType) -> None:
-    """Each worker counts in a counter of all and then in its own, until it is killed, wherever that is."""
+    """Each worker counts in a common counter and then in its own, until it is killed, wherever it is."""
     with segment_of(2 * KILLS + 20) as segment:
         total, gauge = segment.counter("total"), segment.gauge("gauge")
         histogram = segment.histogram("histogram", [1])
@@ -115,7 +115,7 @@ def killed_processes_lose_nothing(module: ModuleType) -> None:
             child = fork(lambda number=number: work(number))  # type: ignore[misc]
             kill_some_time(child, chance, 0.004)
         mine = [cell.load() for _, cell in by_worker.items()]
-        # Killed between the two, a worker has counted one more in the counter of all.
+        # If killed between the two, a worker has counted one more in the common counter.
         assert sum(mine) <= total.load() <= sum(mine) + KILLS
         assert sum(histogram.snapshot().counts) <= sum(mine) <= sum(histogram.snapshot().counts) + KILLS
         assert 0 <= sum(histogram.snapshot().counts) - histogram.snapshot().sum <= KILLS
@@ -126,7 +126,7 @@ def killed_processes_lose_nothing(module: ModuleType) -> None:
 
 @program(unless=without_fork, dev=False)
 def processes_killed_while_they_make_cells_leave_whole_names(module: ModuleType) -> None:
-    # With room for all of it, if nobody is killed early: a segment that is nearly full warns.
+    # Enough room for everything even if no worker is killed early: a segment that is nearly full warns.
     with segment_of(3 * NAMES * NAMING_KILLS, 4) as segment:
 
         def work(prefix: str) -> None:
@@ -157,7 +157,7 @@ def processes_killed_while_they_make_cells_leave_whole_names(module: ModuleType)
 
 @program(unless=without_fork, dev=False)
 def processes_killed_while_they_create_and_open(module: ModuleType) -> None:
-    """The path has a whole segment, or nothing; what was prepared aside may be left."""
+    """The path has a whole segment, or nothing; a temporary file that was being prepared may remain."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "segment")
 
@@ -185,14 +185,14 @@ def processes_killed_while_they_create_and_open(module: ModuleType) -> None:
 
 @program(unless=without_fork, dev=False, ignored_warnings=(FORK_WARNING,))
 def children_of_threads_count_and_make_cells(module: ModuleType) -> None:
-    """Threads count, look names up and make new ones, while children are forked that do so too."""
+    """Threads count, look up names and make new ones, while the process forks children that do the same."""
     with segment_of(120_000, 4) as segment, hasty_switching():
         total, named, family = segment.counter("total"), segment.int("named"), segment.counter("family", "a")
         beats = [0, 0, 0]
         stopped = False
 
-        # As arguments: without the GIL a variable of the function around has a lock, which a child may find
-        # taken.
+        # As arguments: without the GIL a variable of the enclosing function has a lock, which a child may
+        # find taken.
         def beat(me: int, segment: Segment = segment, total: SharedCounter = total) -> None:
             number = 0
             while not stopped:

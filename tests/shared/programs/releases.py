@@ -1,4 +1,4 @@
-"""release() while other threads operate: the memory under the cell goes at once, and nobody writes to it."""
+"""release() while other threads operate: the memory goes at once, and no thread writes to it afterwards."""
 
 import gc
 import mmap
@@ -14,11 +14,11 @@ from support.race import hasty_switching
 
 ROUNDS = 100
 THREADS = 3
-LABELS = 300  # so that the tables of a family, whose first has room for 8, are replaced
+LABELS = 300  # enough to replace the tables of a family, the first of which has room for 8
 
 
 def add_until_released(cell: Any) -> int:
-    """How many additions were done."""
+    """Add until the cell is released; return how many additions were done."""
     done = 0
     try:
         while True:
@@ -33,7 +33,7 @@ def add_until_released(cell: Any) -> int:
 
 
 def race_with_release(cell: Any, release: Callable[[], None]) -> int:
-    """The number of additions by threads that were in the middle of them when the cell was released."""
+    """Release the cell while threads are adding; return how many additions they have done."""
     counts = [0] * THREADS
     started = threading.Barrier(THREADS + 1)
 
@@ -55,7 +55,7 @@ def race_with_release(cell: Any, release: Callable[[], None]) -> int:
 
 @program(dev=False)
 def a_map_is_closed_under_counting_threads(module: ModuleType) -> None:
-    """To write to memory that is not mapped any more would end the process."""
+    """Writing to memory that is no longer mapped would end the process."""
     with hasty_switching():
         for _ in range(ROUNDS):
             memory = mmap.mmap(-1, mmap.PAGESIZE)
@@ -65,7 +65,7 @@ def a_map_is_closed_under_counting_threads(module: ModuleType) -> None:
             def release(memory: Any = memory, cell: Any = cell, total: Any = total) -> None:
                 watcher = module.SharedInt(memory)
                 cell.release()
-                total.append(watcher.load())  # nobody adds any more
+                total.append(watcher.load())  # no thread adds any more
                 watcher.release()
                 memory.close()  # raises BufferError if the cell still holds it
 
@@ -75,7 +75,7 @@ def a_map_is_closed_under_counting_threads(module: ModuleType) -> None:
 
 @program(dev=False)
 def many_release_at_once(module: ModuleType) -> None:
-    """The buffer is given back once, whoever is first."""
+    """The buffer is given back once, whichever thread is first."""
 
     class Buffer(bytearray):
         pass
@@ -117,7 +117,7 @@ def cells_die_with_their_last_user(module: ModuleType) -> None:
 
 @program()
 def a_family_drops_its_labels_once(module: ModuleType) -> None:
-    """A family keeps label values in a table that is replaced by larger ones. It drops each of them once."""
+    """A family keeps label values in a table that larger ones replace. It drops each of them once."""
     for threads in (1, THREADS):
         labels = [f"label {number}" for number in range(LABELS)]
         before = [sys.getrefcount(label) for label in labels]

@@ -1,4 +1,4 @@
-"""The end of an interpreter that has a segment: nobody knows in which order what it consists of goes."""
+"""The end of an interpreter that has a segment, whose parts are freed in an unknown order."""
 
 import atexit
 import os
@@ -15,7 +15,7 @@ LEFT_BEHIND: list[Any] = []
 
 
 def segment_without_a_file(name: str) -> Segment:
-    """It has a cell of this name; its memory needs no file any more."""
+    """Return a segment that has a cell of this name; its memory no longer needs a file."""
     folder = tempfile.mkdtemp()
     segment = Segment.create(os.path.join(folder, "segment"), 4)
     segment.int(name)
@@ -25,7 +25,7 @@ def segment_without_a_file(name: str) -> Segment:
 
 
 class Last:
-    """Counts when most is gone already."""
+    """Counts when most of the interpreter is already gone."""
 
     def __init__(self, segment: Segment) -> None:
         self.segment = segment
