@@ -1,4 +1,4 @@
-# The front door for anyone who works on atomicx. Each target is one command; .ci/run lists and explains the layers.
+# The entry point for anyone who works on atomicx. Each target is one command; .ci/run lists and explains the layers.
 LAYERS := $(shell .ci/run --list)
 .PHONY: help setup quick lint check format site subjects endurance $(LAYERS)
 

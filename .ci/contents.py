@@ -1,9 +1,9 @@
 """Asserts that an artefact holds what it should, by name, and nothing else.
 
-contents.py sdist TREE ARCHIVE     the tree, but for what serves a checkout alone
-contents.py wheel TREE ARCHIVE     the package, its C module, and what describes them
+    contents.py sdist TREE ARCHIVE     the tree, except for the files that only a checkout needs
+    contents.py wheel TREE ARCHIVE     the package, its C module, and their metadata
 
-TREE is a copy of the sources in which nothing was built.
+TREE is a copy of the sources in which nothing has been built.
 """
 
 import re
@@ -26,7 +26,7 @@ def files(folder: Path) -> set[str]:
 
 
 def sdist(tree: Path, archive: Path) -> tuple[set[str], set[str]]:
-    """The names that it should have, and those that it has."""
+    """Return the names that the sdist should have, and those that it has."""
     root = archive.name.removesuffix(".tar.gz")
     with tarfile.open(archive) as opened:
         found = {member.name for member in opened if not member.isdir()}
@@ -35,7 +35,7 @@ def sdist(tree: Path, archive: Path) -> tuple[set[str], set[str]]:
 
 
 def wheel(tree: Path, archive: Path) -> tuple[set[str], set[str]]:
-    """The same of a wheel. What its C module is called depends on the interpreter."""
+    """Return the same for a wheel. The name of its C module depends on the interpreter."""
     found = {name for name in zipfile.ZipFile(archive).namelist() if not name.endswith("/")}
     extensions = {name for name in found if EXTENSION.fullmatch(name)}
     if len(extensions) != 1:

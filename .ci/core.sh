@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The C core as shipped, without Python: every schedule of its programs up to the stated bounds, the explorer's
-# own self-test, the core under ThreadSanitizer, and its orderings under the RC11 memory model by herd7. About
+# own self-test, the core under ThreadSanitizer, and its orderings under the RC11 memory model with herd7. About
 # a minute.
 . "$(dirname "$0")/lib.sh"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The site: built with warnings as errors, from the docstrings of the C module, and every link in it followed. That a
-# warning is an error is shown first, on mistakes that are planted. Under a minute.
+# The site: built with warnings as errors, from the docstrings of the C module, and every link in it followed. Planted
+# mistakes show that a warning is an error. Under a minute.
 . "$(dirname "$0")/lib.sh"
 
 copy "$work/docs"
@@ -19,7 +19,7 @@ build() {
   .venv/bin/python tools/check_site.py "$1"
 }
 
-# Mistakes of three kinds; the build has to end with an error that names each of them.
+# Plants three kinds of mistakes; the build has to fail with an error that names each of them.
 mistakes() {
   local warning
   printf '\n%s\n' "[nowhere](guarantees.md#nowhere)" >>docs/faq.md

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# The examples, with what they need from PyPI and from Debian (Cython, redis-server, wrk), and shared cells over numpy's
-# arrays; with the GIL and without it.
-# In the other layers these tests are skipped, by name. About a minute.
+# The examples, with what they need from PyPI and from Debian (Cython, redis-server, wrk), and shared cells over numpy
+# arrays; with and without the GIL. In the other layers these tests are skipped by name. About a minute.
 . "$(dirname "$0")/lib.sh"
 
 examples() {    # VERSION PYTHON [REQUIREMENT...]
@@ -16,6 +15,6 @@ examples() {    # VERSION PYTHON [REQUIREMENT...]
 
 free=$(free_threaded)
 with_gil=$(interpreter 3.11)
-job examples-3.13t examples 3.13t "$free" "$hypothesis_313t"    # numpy has no wheels for it any more
+job examples-3.13t examples 3.13t "$free" "$hypothesis_313t"    # numpy no longer has wheels for it
 job examples-3.11 examples 3.11 "$with_gil" numpy
 finish

@@ -1,13 +1,13 @@
 """Asserts that cibuildwheel, as pyproject.toml configures it, would build the promised wheels and no others.
 
-It takes cibuildwheel, and runs on any system: nothing is built.
+It needs cibuildwheel, and runs on any system, since it builds nothing.
 """
 
 import subprocess
 import sys
 
 INTERPRETERS = ["cp310", "cp311", "cp312", "cp313", "cp314", "cp314t", "cp315", "cp315t"]
-# What cibuildwheel calls a platform and an architecture, and the tags of the wheels for it.
+# How cibuildwheel names a platform and an architecture, and the tags of the wheels for them.
 TARGETS = {
     ("linux", "x86_64"): ["manylinux_x86_64", "musllinux_x86_64"],
     ("linux", "aarch64"): ["manylinux_aarch64", "musllinux_aarch64"],

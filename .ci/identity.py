@@ -1,4 +1,4 @@
-"""Asserts that what is about to be tested is what the matrix says: interpreter, GIL, backend, installed copy.
+"""Asserts that the tests are about to run on what the matrix says: interpreter, GIL, backend, installed copy.
 
 identity.py VERSION PURE     VERSION as in 3.11 or 3.13t, PURE as in ATOMICX_PURE
 """

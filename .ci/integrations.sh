@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The tests of what needs an extra, with the extra: on 3.11 with the oldest release that is supported, on
-# free-threaded 3.13 with the newest. Elsewhere they are skipped, by name; here nothing may be missing. Then
-# prometheus_client's own tests, of that release, as it comes and with install(). About two minutes.
+# The tests that need an extra, with the extra: on 3.11 with the oldest supported release, on free-threaded 3.13 with
+# the newest. Elsewhere they are skipped by name; here nothing may be missing. Then prometheus_client's own tests, from
+# that release, without and with install(). About two minutes.
 . "$(dirname "$0")/lib.sh"
 
 with_extras() {    # VERSION PYTHON REQUIREMENT...
@@ -26,7 +26,7 @@ librarys_own() {
 }
 
 free=$(free_threaded)
-exporter=opentelemetry-exporter-otlp-proto-http    # brings the SDK, of its own release
+exporter=opentelemetry-exporter-otlp-proto-http    # brings the SDK of the same release
 job integrations-3.13t with_extras 3.13t "$free" "$hypothesis_313t" "$exporter"
 job integrations-3.11 with_extras 3.11 "$(interpreter 3.11)" "prometheus_client==0.20.*" "$exporter==1.21.*"
 finish

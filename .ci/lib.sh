@@ -1,7 +1,7 @@
 # Shared by the layers: where the tools are, how a layer copies the tree, and how its jobs run.
 #
 # A layer is one script that can be called alone: it sources this file, starts its jobs and ends with
-# `finish`. Nothing here writes into the checkout: every job works on a copy of its own.
+# `finish`. Nothing here writes into the checkout: every job works on its own copy.
 set -euo pipefail
 shopt -s inherit_errexit
 
@@ -13,7 +13,7 @@ forky_versions=(3.14 3.15)
 hypothesis_313t=hypothesis==6.155.7    # the newest that installs on 3.13t without a Rust toolchain
 parallel=${ATOMICX_CI_JOBS:-$(nproc)}
 
-# A layer called alone makes its working folder and removes it; .ci/run makes one for all of them.
+# A layer called alone makes and removes its working folder; .ci/run makes one for all layers.
 own_work=
 if [ -z "${ATOMICX_CI_WORK:-}" ]; then
   own_work=$(mktemp -d)
@@ -21,7 +21,7 @@ if [ -z "${ATOMICX_CI_WORK:-}" ]; then
 fi
 work=$ATOMICX_CI_WORK
 logs=$work/logs
-closing=$work/closing    # "what ran: pytest's closing line", one a test run
+closing=$work/closing    # "what ran: pytest's closing line", one line per test run
 pytest_closes='^(=+ )?(no tests ran|[0-9]+ [a-z]+(, [0-9]+ [a-z]+)*) in [0-9.]+s'
 mkdir -p "$logs"
 touch "$closing"
@@ -29,7 +29,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1
 
 die() { echo "error: $*" >&2; exit 1; }
 
-# copy FOLDER: the tree as it is in front of you, without what git ignores.
+# copy FOLDER: copies the working tree, without what git ignores.
 copy() {
   mkdir -p "$1"
   (cd "$top" && git ls-files -z --cached --others --exclude-standard |
@@ -37,7 +37,7 @@ copy() {
     tar --null --files-from=- -cf -) | tar -xf - -C "$1"
 }
 
-# readme main|tests: the command in the README that runs the main job, or the tests: its first block holds these two.
+# readme main|tests: prints the README's command for the main job or for the tests; its first block has these two.
 readme() {
   local commands
   mapfile -t commands < <(awk '/^```sh$/ { inside = 1; next } /^```$/ { if (inside) exit } inside' "$top/README.md")
@@ -51,7 +51,7 @@ readme() {
   esac
 }
 
-# interpreter VERSION: the path of a GIL build that lies on this machine (pyenv's, or one on PATH).
+# interpreter VERSION: prints the path of a GIL build on this machine (from pyenv, or on PATH).
 interpreter() {
   local path
   for path in "$pyenv_versions/$1".*/bin/python "$(command -v "python$1" || true)"; do
@@ -61,14 +61,14 @@ interpreter() {
   die "there is no Python $1 on this machine, and the matrix needs it"
 }
 
-# free_threaded [--debug|--tsan]: the path of python3.13t, built if it is missing.
+# free_threaded [--debug|--tsan]: prints the path of python3.13t; builds it if it is missing.
 free_threaded() { "$tools/python-ft" "$@"; }
 
-# forky: the path of the root that has 3.14 and 3.15.
+# forky: prints the path of the root that has 3.14 and 3.15.
 forky() { "$tools/python-forky"; }
 
 # in_forky FOLDER COMMAND...: runs the command in the root, in FOLDER, which is bound there as /src. The
-# mounts live in a namespace of the command's own: they end with it, and two jobs do not see each other's.
+# mounts live in the command's own namespace: they end with it, and jobs do not see each other's mounts.
 in_forky() {
   local folder=$1; shift
   unshare --mount bash -euc '
@@ -84,10 +84,10 @@ in_forky() {
   ' in_forky "$(forky)" "$folder" "$@"
 }
 
-# job NAME COMMAND...: starts the command, `parallel` of them at once, with its output in a log.
+# job NAME COMMAND...: starts the command, with its output in a log; at most `parallel` run at once.
 declare -A running=() began=()
 failures=()
-end() {    # PROCESS: with all its descendants; stopped first, so that it starts no more of them
+end() {    # PROCESS: ends it and all its descendants; stops it first, so that it starts no more of them
   local child
   kill -STOP "$1" 2>/dev/null || return 0
   for child in $(ps -o pid= --ppid "$1"); do end "$child"; done
@@ -103,13 +103,13 @@ trap 'exit 143' TERM INT HUP
 job() {
   local name=$1; shift
   while ((${#running[@]} >= parallel)); do reap; done
-  set -m    # a process group of its own: a signal to ours leaves the job to tidy, which ends all of it
+  set -m    # its own process group: a signal to ours does not reach the job, and tidy ends all of it
   ("$@") >"$logs/$name.log" 2>&1 </dev/null &
   set +m
   running[$!]=$name began[$!]=$SECONDS
 }
 
-# reap: waits for one job; prints how long it took and, of its log, all if it failed, else the end.
+# reap: waits for one job; prints how long it took, and its log if it failed, else the log's digest.
 reap() {
   local pid='' status=0 name log
   wait -n -p pid "${!running[@]}" || status=$?
@@ -123,13 +123,13 @@ reap() {
     tail -n 400 "$log"
     printf -- '--- end of the log of %s\n' "$name"
   fi
-  # A job announces each test run by `::: what runs`; its closing line is kept for the end of the whole run.
+  # A job announces each test run with `::: what runs`; its closing line is kept for the end of the whole run.
   awk -v closes="$pytest_closes" '/^::: / { what = substr($0, 5) }
     $0 ~ closes { gsub(/^=+ | =+$/, ""); print what ": " $0 }' "$log" >>"$closing"
   unset "running[$pid]" "began[$pid]"
 }
 
-# digest LOG: what a reader of a green run wants: what was skipped, how each test run closed, each `ok:` line.
+# digest LOG: prints what matters in a green run: what was skipped, how each test run closed, each `ok:` line.
 digest() {
   grep -E "^(SKIPPED|XFAIL|XPASS|FAILED|FLAKY|ok:) |$pytest_closes" "$1" || tail -n 1 "$1"
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The tests, by the command in the README as it stands there; and then on every interpreter that is promised, each
-# with the C module and with the twin. About 20 minutes. An interpreter that is missing fails the layer.
+# The tests, with the exact command from the README; then on every supported interpreter, each with the C module and
+# with the twin. About 20 minutes. A missing interpreter fails the layer.
 . "$(dirname "$0")/lib.sh"
 
 as_a_newcomer() {    # COMMAND; a second attempt as in tests.sh

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Other systems and processors, as far as one machine shows them. Compiled without a warning: the core for Linux
-# on eight processors, macOS and Windows, the binding for macOS, Windows and ARM64, and Visual C++'s backend with
-# clang's view of Visual C++. Run under qemu: the core for ARM64 and, with 32 bits, ARM, and for s390x, which is
-# big-endian. Run here: Visual C++'s backend, its intrinsics by gcc's. Seconds; on a new machine, where zig
-# first compiles a C library for each processor, some three minutes of one core.
+# Other systems and processors, as far as one machine can test them. Compiled without a warning: the core for Linux
+# on eight processors, macOS and Windows; the binding for macOS, Windows and ARM64; and the Visual C++ backend, by
+# clang in the role of Visual C++. Run under qemu: the core for ARM64, for 32-bit ARM, and for s390x, which is
+# big-endian. Run here: the Visual C++ backend, with its intrinsics built from gcc's. Takes seconds; on a new machine,
+# where zig first compiles a C library for each processor, about three minutes of one core.
 . "$(dirname "$0")/lib.sh"
 
 for tool in qemu-aarch64 qemu-arm qemu-s390x clang-19; do
@@ -17,7 +17,7 @@ python=$(interpreter 3.13)
 zig="$PWD/.venv/bin/python -m ziglang cc"
 headers=$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["include"])')
 
-# What has no atomics of 64 bits gets a module with the GIL, and is refused without.
+# A platform without 64-bit atomics gets a module with the GIL, and must be refused without it.
 refused() {
   bash .ci/warning-free.sh core "$@" -DAX_SERIALIZED=1
   if bash .ci/warning-free.sh core "$@" -DAX_SERIALIZED=0 2>said; then echo "it compiles without the GIL"; exit 1; fi
@@ -25,7 +25,7 @@ refused() {
   echo "ok: refused without the GIL"
 }
 
-compiled() {    # TARGET...: the core, with the GIL and without it
+compiled() {    # TARGET...: compiles the core, with the GIL and without it
   local target
   for target in "$@"; do
     echo "$target"
@@ -45,7 +45,7 @@ binding() {    # TARGET... -- FLAG...
   done
 }
 
-# Without __clang__ the headers take the compiler for Visual C++. clang lacks one of its intrinsics.
+# Without __clang__ the headers assume that the compiler is Visual C++. clang lacks one of its intrinsics.
 msvc_compiled() {
   mkdir msvc
   local declarations='void *memcpy(void *, const void *, size); void *memset(void *, int, size);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the other layers need and a new machine lacks: clang 19 with its sanitizers, valgrind, qemu, wrk,
-# redis-server, free-threaded 3.13 in three builds, and the root with 3.14 and 3.15. Seconds where they are there,
+# redis-server, free-threaded 3.13 in three builds, and the root with 3.14 and 3.15. Seconds if they are installed,
 # else about eleven minutes.
 . "$(dirname "$0")/lib.sh"
 
@@ -19,7 +19,7 @@ if ((${#missing[@]})); then
   DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
-# Each of the tools calls apt-get, which refuses to run twice at once: here it waits for its turn.
+# Each of the tools calls apt-get, which refuses to run twice at once: this wrapper waits for its turn.
 mkdir "$work/bin"
 printf '#!/bin/sh\nexec flock "%s" "%s" "$@"\n' "$work/apt.lock" "$(command -v apt-get)" >"$work/bin/apt-get"
 chmod +x "$work/bin/apt-get"
@@ -27,7 +27,7 @@ export PATH=$work/bin:$PATH
 
 root() {
   forky
-  # The root's package lists may have outlived their date; what they name is still there.
+  # The root's package lists may have expired; the packages that they name still exist.
   in_forky "$work" bash -euc 'command -v herd7 >/dev/null || {
     echo "installing herdtools7 in the forky root"
     apt-get -q -o Acquire::Check-Valid-Until=false update >/dev/null
@@ -35,7 +35,7 @@ root() {
   }'
 }
 
-# The longest first; and at once, since configuring and installing keep one core each.
+# The longest first; all at once, since configuring and installing keep only one core busy each.
 job prepare-3.13t-tsan free_threaded --tsan
 job prepare-3.13t free_threaded
 job prepare-3.13t-debug free_threaded --debug

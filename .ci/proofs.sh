@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The contracts of the C core, proved for all arguments by the bounded model checker ESBMC, in an environment of
-# its own with the one wheel that tests/proofs/requirements.txt names by its hash; then the planted faults, each
-# of which has to make its proof fail. About three minutes.
+# The contracts of the C core, proved for all arguments by the bounded model checker ESBMC, in a separate environment
+# with the one wheel that tests/proofs/requirements.txt pins by its hash; then the planted faults, each of which has
+# to make its proof fail. About three minutes.
 . "$(dirname "$0")/lib.sh"
 
 copy "$work/proofs"

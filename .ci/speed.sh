@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The instructions of every hot operation, counted by callgrind with and without the GIL: none has grown beyond
-# the committed counts. Under a minute.
+# The instructions of every hot operation, counted by callgrind with and without the GIL: no operation may exceed
+# its committed count. Under a minute.
 . "$(dirname "$0")/lib.sh"
 
 command -v valgrind >/dev/null || die "no valgrind: .ci/run prepare"

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# What can be said without running the code: format and lint, types and stubs, docstrings, the workflows, which
-# wheels would be built, that each mutant still applies, and whether the documents' figures and plots are those of
-# the results files. Under a minute.
+# What can be checked without running the code: format and lint, types and stubs, docstrings, the workflows, which
+# wheels would be built, that each mutant still applies, and that the figures and plots in the documents match the
+# results files. Under a minute.
 . "$(dirname "$0")/lib.sh"
 
 copy "$work/static"
 cd "$work/static"
 "$(interpreter 3.13)" -m venv .venv
 ATOMICX_REQUIRE_C=1 .venv/bin/python -m pip install -qq ".[benchmarks,checkers,test,typing]"
-rm -r build    # no source of ours
+rm -r build    # generated, so not to be checked
 export PATH=$PWD/.venv/bin:$PATH
 
 job ruff-check ruff check .

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Runs pytest: tests.sh PYTHON PYTEST-ARGUMENT...
 #
-# The tests of threads are samples: a cell that is broken on purpose has to be caught, and on a busy machine may
-# not be in the time there is. So what failed, and nothing else, gets a second attempt, and is named as FLAKY in
-# the digest of the run: a reader sees it, and a failure that repeats stays one. A crash gets none.
+# The tests of threads are samples: they have to catch a cell that is broken on purpose, and on a busy machine the
+# time may not suffice. So failed tests, and only those, get a second attempt, and the digest of the run names them as
+# FLAKY: a reader sees it, and a failure that repeats stays a failure. A crash gets no second attempt.
 set -uo pipefail
 python=$1; shift
 timeout --kill-after=30 1500 "$python" -m pytest "$@" && exit 0

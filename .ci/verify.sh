@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# `python -m atomicx verify` at its full length: by the command in the README as it stands there, and without the GIL.
-# Status 0 and PASS. One at a time, since what it watches is two threads on two cores. And a few of the broken and of the
-# correct cells, given to it as subjects; `make subjects` is for all. About three minutes.
+# `python -m atomicx verify` at its full length: with the exact command from the README, and without the GIL. It must end
+# with status 0 and PASS. The two run one at a time, since verify watches two threads on two cores. Then a few of the
+# broken and of the correct cells as its subjects; `make subjects` runs all of them. About three minutes.
 . "$(dirname "$0")/lib.sh"
 
-# verify VERSION COMMAND: in a copy of the tree, where the command installs into .venv and verifies.
-# Status 3 is INCONCLUSIVE, a control that stayed silent, as it may on a busy machine: more time, once.
+# verify VERSION COMMAND: runs the command in a copy of the tree, where it installs into .venv and verifies.
+# Status 3 is INCONCLUSIVE: a control was not caught, as can happen on a busy machine. It gets more time, once.
 verify() {
   copy "$work/verify/$1"
   cd "$work/verify/$1"
@@ -17,7 +17,7 @@ verify() {
   .venv/bin/python .ci/identity.py "$1" 0
 }
 
-# subjects VERSION: where verify has installed into .venv.
+# subjects VERSION: runs the subjects where verify has installed into .venv.
 subjects() {
   cd "$work/verify/$1"
   timeout --kill-after=30 900 .venv/bin/python -m tests.subjects --short --seconds 10

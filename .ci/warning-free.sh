@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Compiles each C source of folders of csrc, and a planted warning, which must be an error:
+# Compiles each C source in the given folders of csrc, and a planted warning, which must be an error:
 #
 #   warning-free.sh "FOLDER..." COMPILER [FLAG...]     warning-free.sh "core binding" gcc -I/usr/include/python3.14
 #
-# Runs from the top of a tree, in the forky root too.
+# Runs from the top of a tree, also in the forky root.
 set -euo pipefail
 shopt -s nullglob
 folders=$1; shift
-object=$(mktemp --suffix=.o)    # zig writes to no /dev/null
+object=$(mktemp --suffix=.o)    # zig cannot write to /dev/null
 trap 'rm -f "$object" "$object.c"' EXIT
 compile() {
   "$@" -std=c11 -O2 -Icsrc/core -Icsrc/binding -Wall -Wextra -Wshadow -Wstrict-prototypes -Werror -c -o "$object"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# A wheel for one interpreter, from sdist.tar.gz in the current folder. It runs inside the forky root too, so it
-# needs nothing but this folder and pip.
+# A wheel for one interpreter, from sdist.tar.gz in the current folder. It also runs inside the forky root, so it
+# needs only this folder and pip.
 #
-#   wheel.sh build PYTHON PLACE...                           in each of these folders, into its folder dist
+#   wheel.sh build PYTHON PLACE...                           builds in each of these folders, into its folder dist
 #   wheel.sh test PYTHON VERSION COMMAND [REQUIREMENT...]    installs wheelhouse/*.whl, and runs the command
 set -euo pipefail
 what=$1 python=$2; shift 2
@@ -27,7 +27,7 @@ test_installed() {    # VERSION COMMAND [REQUIREMENT...]
   empty/bin/python -m pip install -qq --no-index --no-deps "$wheel"
   empty/bin/python identity.py "$1" 0
   empty/bin/python -m pip install -qq "$wheel[test]" "${@:3}"
-  # As cibuildwheel does it: in a folder with the tests, and without the package's sources.
+  # As cibuildwheel does it: in a folder that has the tests, but not the package's sources.
   mkdir tested
   cp -r one/tests one/pyproject.toml tested
   cd tested
