@@ -80,11 +80,14 @@ class Run:
             environment[INSTALL] = "1"
         if multiprocess:
             environment[MULTIPROCESS] = str(files)
-        ignored = [f"--ignore=tests/{name}" for name in FRAMEWORKS]
-        plugins = ["-p", "no:cacheprovider", "-p", Path(__file__).stem]
+        settings = own / "pytest.ini"  # not those of a project that the folder happens to lie in
+        settings.write_text("[pytest]\n")
+        options = ["-v", "--tb=short", "-c", str(settings), f"--rootdir={folder}", "-k", TLS]
+        options += [f"--ignore=tests/{name}" for name in FRAMEWORKS]
+        options += ["-p", "no:cacheprovider", "-p", Path(__file__).stem]
         with self._output.open("w") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "pytest", "-v", "--tb=short", "-k", TLS, *plugins, *ignored, "tests"],
+                [sys.executable, "-m", "pytest", *options, "tests"],
                 cwd=folder,
                 env=environment,
                 stdout=output,
