@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every artefact: the sdist, and a wheel for each interpreter, audited, installed into an empty environment and
 # tested there, without access to the sources. Two builds in different folders must give the same bytes. The sdist
-# is also installed alone, with a compiler and without one. About two minutes.
+# is also installed alone, with a compiler and without one. About three minutes.
 . "$(dirname "$0")/lib.sh"
 
 umask 022    # an sdist's and a wheel's files keep their permissions

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The tests, with the exact command from the README; then on every supported interpreter, each with the C module and
-# with the twin. About 20 minutes. A missing interpreter fails the layer.
+# with the twin. About 28 minutes. A missing interpreter fails the layer.
 . "$(dirname "$0")/lib.sh"
 
 as_a_newcomer() {    # COMMAND; a second attempt as in tests.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Shows that the checks can fail: each bug of the catalogue is planted in a copy of the tree, and the layer that
-# claims it must catch it. About four minutes.
+# claims it must catch it. About six minutes.
 . "$(dirname "$0")/lib.sh"
 
 copy "$work/mutants"

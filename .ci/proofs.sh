@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The contracts of the C core, proved for all arguments by the bounded model checker ESBMC, in a separate environment
 # with the one wheel that tests/proofs/requirements.txt pins by its hash; then the planted faults, each of which has
-# to make its proof fail. About three minutes.
+# to make its proof fail. Under a minute.
 . "$(dirname "$0")/lib.sh"
 
 copy "$work/proofs"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # `python -m atomicx verify` at its full length: with the exact command from the README, and without the GIL. It must end
 # with status 0 and PASS. The two run one at a time, since verify watches two threads on two cores. Then a few of the
-# broken and of the correct cells as its subjects; `make subjects` runs all of them. About three minutes.
+# broken and of the correct cells as its subjects; `make subjects` runs all of them. About five minutes.
 . "$(dirname "$0")/lib.sh"
 
 # verify VERSION COMMAND: runs the command in a copy of the tree, where it installs into .venv and verifies.
