@@ -47,7 +47,7 @@ def a_second_import_is_independent(module: ModuleType) -> None:
 
 @program()
 def a_module_that_nobody_uses_is_freed(module: ModuleType) -> None:
-    gc.disable()  # so that the collection below is the only one: once the cell is gone, nothing holds its type
+    gc.disable()  # the collection below has to be the only one: once the cell is gone, nothing holds its type
     again = import_again(module.__name__)
     watchers = [weakref.ref(again.AtomicInt), weakref.ref(again.AtomicRef), weakref.ref(again.Counter)]
     cell = again.AtomicRef()
