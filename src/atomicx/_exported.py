@@ -107,12 +107,16 @@ def _check_children(name: str, family: Any, check: Callable[[str, Any], None]) -
         check(name, child)
 
 
+def _check_family_of_numbers(name: str, family: Any, check: Callable[[str, Any], None]) -> None:
+    if getattr(family, "kind", "") == "histogram":
+        raise TypeError(f"{name!r}: expected cells with load(), got a family of histograms")
+    _check_children(name, family, check)
+
+
 def check_counted(name: str, source: Any) -> None:
     """Raise TypeError, naming the metric, unless source is a cell with a number, or a Family of these."""
-    if getattr(source, "kind", "") == "histogram":
-        raise TypeError(f"{name!r}: expected cells with load(), got a family of histograms")
     if is_family(source):
-        _check_children(name, source, check_counted)
+        _check_family_of_numbers(name, source, check_counted)
     elif _has(source, "load"):
         _read(name, source)
     else:
@@ -134,8 +138,11 @@ def check_observed(name: str, source: Any) -> None:
 def check_gauge(name: str, source: Any) -> None:
     """Raise TypeError, naming the metric, unless source is a cell with a number, a function that can be
     called without arguments, or a Family of these."""
-    if is_family(source) or _has(source, "load"):
-        (_check_family_of_gauges if is_family(source) else _read)(name, source)
+    if is_family(source):
+        _check_family_of_numbers(name, source, check_gauge)
+        return
+    if _has(source, "load"):
+        _read(name, source)
         return
     if not callable(source) or isinstance(source, type) or hasattr(source, "load"):
         raise TypeError(
@@ -151,12 +158,6 @@ def check_gauge(name: str, source: Any) -> None:
         signature.bind()
     except TypeError as error:
         raise TypeError(f"{name!r}: a gauge is a function without arguments: {error}") from None
-
-
-def _check_family_of_gauges(name: str, source: Any) -> None:
-    if getattr(source, "kind", "") == "histogram":
-        raise TypeError(f"{name!r}: expected cells with load(), got a family of histograms")
-    _check_children(name, source, check_gauge)
 
 
 def check_description(name: str, what: str, text: object) -> None:
