@@ -148,26 +148,28 @@ def _draining(access: Access, row: Operation, dice: random.Random) -> list[Gathe
     if not drains or row.name not in ("drain", *ADDITIONS):
         return []
     drain = drains[0]
-    if row is not drain:
-        return _drawn(access, (row, drain, drain), dice)[:1]
-    addition = dice.choice(adding)
-    crowds = [(drain,) * 3, (drain, drain, addition), (drain, addition, addition)]
-    return [found for crowd in crowds for found in _drawn(access, crowd, dice)[:1]]
+    if row is drain:
+        addition = dice.choice(adding)
+        crowds = [(drain,) * 3, (drain, drain, addition), (drain, addition, addition)]
+    else:
+        crowds = [(row, drain, drain)]
+    drawn = [_drawn(access, crowd, dice) for crowd in crowds]
+    return [each for each in drawn if each is not None]
 
 
-def _drawn(access: Access, rows: tuple[Operation, ...], dice: random.Random) -> list[Gathering]:
-    """Return gatherings of these calls; only one, if it would show that one of the calls does nothing."""
+def _drawn(access: Access, rows: tuple[Operation, ...], dice: random.Random) -> Gathering | None:
+    """Return a gathering of these calls, preferably one that would show that one of them does nothing."""
     model = access.model
-    found: list[Gathering] = []
+    first: Gathering | None = None
     for _ in range(DRAWN):
         state = dice.choice(model.edge_states)
         steps = tuple((row, dice.choice(row.arguments)) for row in rows)
         each = Gathering(model, state, steps)
         if each.may_be_judged:
             if each.would_show:
-                return [each]
-            found.append(each)
-    return found
+                return each
+            first = first or each
+    return first
 
 
 def _coming_back(access: Access, row: Operation, dice: random.Random) -> Iterator[Gathering]:
