@@ -13,20 +13,11 @@ from support.marks import NEEDS_C
 
 needs("prometheus_client", "prometheus")
 
-from prometheus_client import CollectorRegistry, generate_latest  # noqa: E402
-from prometheus_client.openmetrics import exposition as openmetrics  # noqa: E402
-from prometheus_client.openmetrics.parser import (  # noqa: E402
-    text_string_to_metric_families as parse_openmetrics,
-)
-from prometheus_client.parser import text_string_to_metric_families as parse_text  # noqa: E402
+from prometheus_client import generate_latest  # noqa: E402
 
 from atomicx.prometheus import Collector  # noqa: E402
 from atomicx.shared import Segment  # noqa: E402
-
-
-@pytest.fixture
-def registry() -> Any:
-    return CollectorRegistry()
+from integrations.page import in_openmetrics, in_text  # noqa: E402
 
 
 @pytest.fixture
@@ -47,8 +38,8 @@ def samples_of(families: Any) -> Samples:
 
 def scraped(registry: Any) -> Samples:
     """Return the samples, which must be the same in both formats but for the names of creation times."""
-    text = samples_of(parse_text(generate_latest(registry).decode()))
-    strict = samples_of(parse_openmetrics(openmetrics.generate_latest(registry).decode()))
+    text = samples_of(in_text(registry))
+    strict = samples_of(in_openmetrics(registry))
     assert text == strict
     return {key: value for key, value in text.items() if not key[0].endswith("_created")}
 
@@ -58,7 +49,7 @@ def sample(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
 
 
 def types_of(registry: Any) -> dict[str, tuple[str, str, str]]:
-    families = parse_openmetrics(openmetrics.generate_latest(registry).decode())
+    families = in_openmetrics(registry)
     return {family.name: (family.type, family.documentation, family.unit) for family in families}
 
 
@@ -154,7 +145,7 @@ def test_a_scrape_takes_nothing_out(backend: ModuleType, registry: Any, metrics:
 
 
 def created_in(registry: Any, name: str) -> dict[frozenset[tuple[str, str]], float]:
-    found = samples_of(parse_openmetrics(openmetrics.generate_latest(registry).decode()))
+    found = samples_of(in_openmetrics(registry))
     return {labels: value for (found_name, labels), value in found.items() if found_name == f"{name}_created"}
 
 
@@ -344,5 +335,5 @@ def test_scrapes_while_threads_count(backend: ModuleType, registry: Any, metrics
 
 
 def scraped_text(registry: Any) -> Samples:
-    found = samples_of(parse_text(generate_latest(registry).decode()))
+    found = samples_of(in_text(registry))
     return {key: value for key, value in found.items() if not key[0].endswith("_created")}

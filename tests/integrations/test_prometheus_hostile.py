@@ -14,21 +14,12 @@ from support.marks import NEEDS_C
 
 needs("prometheus_client", "prometheus")
 
-from prometheus_client import CollectorRegistry, generate_latest  # noqa: E402
 from prometheus_client import Counter as LibraryCounter  # noqa: E402
-from prometheus_client.openmetrics import exposition as openmetrics  # noqa: E402
-from prometheus_client.openmetrics.parser import (  # noqa: E402
-    text_string_to_metric_families as parse_openmetrics,
-)
-from prometheus_client.parser import text_string_to_metric_families as parse_text  # noqa: E402
+from prometheus_client import generate_latest  # noqa: E402
 
 from atomicx.prometheus import Collector  # noqa: E402
 from atomicx.shared import Segment  # noqa: E402
-
-
-@pytest.fixture
-def registry() -> Any:
-    return CollectorRegistry()
+from integrations.page import in_openmetrics, in_text  # noqa: E402
 
 
 @pytest.fixture
@@ -49,8 +40,8 @@ def page(registry: Any) -> set[str]:
             if not sample.name.endswith("_created")
         }
         for families in (
-            parse_text(generate_latest(registry).decode()),
-            parse_openmetrics(openmetrics.generate_latest(registry).decode()),
+            in_text(registry),
+            in_openmetrics(registry),
         )
     ]
     assert found[0] == found[1]
@@ -327,7 +318,7 @@ def test_a_segment_that_is_closed(registry: Any, metrics: Collector) -> None:
 
 
 def created(registry: Any) -> dict[str, float]:
-    families = parse_openmetrics(openmetrics.generate_latest(registry).decode())
+    families = in_openmetrics(registry)
     return {
         sample.labels["label"]: sample.value
         for family in families
