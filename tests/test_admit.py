@@ -57,7 +57,7 @@ def test_entered_twice(backend: ModuleType, limit: int) -> None:
     in_flight = backend.AtomicInt()
     guard = in_flight.admit(limit)
     with guard:
-        with pytest.raises(RuntimeError, match=r"^this guard of admit\(\) is entered already$"), guard:
+        with pytest.raises(RuntimeError, match=r"^this admit\(\) guard is already entered$"), guard:
             raise AssertionError("entered twice")
         assert in_flight.load() == limit
     assert in_flight.load() == 0
@@ -69,7 +69,7 @@ def test_left_without_an_entry(backend: ModuleType) -> None:
     in_flight = backend.AtomicInt(5)
     guard = in_flight.admit(9)
     for _ in range(2):
-        with pytest.raises(RuntimeError, match=r"^this guard of admit\(\) was not entered$"):
+        with pytest.raises(RuntimeError, match=r"^this admit\(\) guard was not entered$"):
             guard.__exit__(None, None, None)
         assert in_flight.load() == 5
         with guard:
@@ -127,7 +127,7 @@ def test_an_exit_that_overflows_is_heard_and_ends_the_block(backend: ModuleType)
 def test_it_is_not_a_decorator(backend: ModuleType) -> None:
     guard = backend.AtomicInt().admit(1)
     for call in (lambda: guard(len), guard, lambda: guard(1, 2, three=3)):
-        with pytest.raises(TypeError, match=r"^admit\(\) does not decorate functions: write 'with "):
+        with pytest.raises(TypeError, match=r"^admit\(\) cannot be used as a decorator: write 'with "):
             call()
 
 

@@ -130,7 +130,7 @@ def test_which_objects_are_taken(api: Any, kind: str) -> None:
     others += [None, 3, base, object()]
     for bad in (other for other in others if not isinstance(other, base)):
         assert check(bad) == 0
-        with pytest.raises(TypeError, match=f"^an atomicx.{kind} is required, not '{type(bad).__name__}'$"):
+        with pytest.raises(TypeError, match=f"^expected an atomicx.{kind}, not '{type(bad).__name__}'$"):
             load(bad)
 
 
@@ -148,7 +148,7 @@ def test_a_wrong_object_is_refused_before_anything_happens(api: Any) -> None:
         (api.race, (cell, cell, cell, 1, "attached")),
         (api.race, (cell, counter, counter, 1, "attached")),
     ]:
-        with pytest.raises(TypeError, match="is required"):
+        with pytest.raises(TypeError, match="expected an atomicx"):
             function(*arguments)
     assert (cell.load(), counter.load()) == (3, 3)
 

@@ -190,7 +190,7 @@ def test_values_of_other_types(backend: ModuleType, key: Any) -> None:
     family = backend.Family(backend.Counter, *"ab"[:number])
     for existing in (("5",), (5,)) if number == 1 else (("GET", 200), ("GET", "200")):
         family[existing].inc()
-    with pytest.raises(TypeError, match=r"^a label value is a str or an int, not "):
+    with pytest.raises(TypeError, match=r"^a label value must be a str or an int, not "):
         family[key]
     with pytest.raises(TypeError):
         family.remove(*(key if isinstance(key, tuple) else (key,)))
@@ -459,7 +459,7 @@ def test_what_it_was_given(backend: ModuleType) -> None:
     for name in ("label_names", "limit", "overflow"):
         with pytest.raises(AttributeError):
             setattr(family, name, None)
-    with pytest.raises(RuntimeError, match="was called before"):
+    with pytest.raises(RuntimeError, match="was already called"):
         family.__init__(int, "a")
     assert family.label_names == ("method", "status")
 

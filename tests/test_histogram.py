@@ -172,7 +172,7 @@ def test_bounds_cannot_be_changed(backend: ModuleType) -> None:
     with pytest.raises(AttributeError):
         histogram.bounds = (2.0,)
     histogram.observe(1)
-    with pytest.raises(RuntimeError, match="was called before"):
+    with pytest.raises(RuntimeError, match="was already called"):
         histogram.__init__([1])
     with pytest.raises(ValueError):
         histogram.__init__([])

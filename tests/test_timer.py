@@ -207,7 +207,9 @@ def test_an_exit_takes_no_entry_of_another_context(backend: ModuleType) -> None:
     first = one.run(timer.enter)
     second = other.run(timer.enter)
     for _ in range(2):
-        with pytest.raises(RuntimeError, match=r"^the timer was not entered in this context, but in others$"):
+        with pytest.raises(
+            RuntimeError, match=r"^the timer was not entered in this context, only in others$"
+        ):
             third.run(timer.timer.__exit__, None, None, None)
     one.run(timer.leave, first)
     other.run(timer.leave, second)

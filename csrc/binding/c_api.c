@@ -25,7 +25,7 @@ static void refuse(const char *wanted, PyObject *object)
 {
     PyObject *name = PyObject_GetAttrString((PyObject *)Py_TYPE(object), "__name__");
     if (name != NULL) {
-        PyErr_Format(PyExc_TypeError, "an atomicx.%s is required, not '%S'", wanted, name);
+        PyErr_Format(PyExc_TypeError, "expected an atomicx.%s, not '%S'", wanted, name);
         Py_DECREF(name);
     }
 }

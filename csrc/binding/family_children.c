@@ -362,7 +362,7 @@ int family_assign(PyObject *self, PyObject *key, PyObject *child)
     PyObject *const *values = key_values(&key, &count);
     LabelRequest request;
     if (child == NULL) {
-        PyErr_SetString(PyExc_TypeError, "a Family does not support item deletion: use remove()");
+        PyErr_SetString(PyExc_TypeError, "'Family' object does not support item deletion: use remove()");
         return -1;
     }
     if (has_plain(self, values, count, child)) {
@@ -374,8 +374,8 @@ int family_assign(PyObject *self, PyObject *key, PyObject *child)
     bool accepted = was_handed_out(family_of(self), &request, child);
     PyObject *described = accepted ? NULL : family_described(request.definition);
     if (described != NULL) {
-        PyErr_Format(PyExc_TypeError, "%U makes its children itself: cannot assign '%.200s' object to %R",
-                     described, Py_TYPE(child)->tp_name, request.labels);
+        PyErr_Format(PyExc_TypeError, "cannot assign '%.200s' object to %R: %U creates its own children",
+                     Py_TYPE(child)->tp_name, request.labels, described);
         Py_DECREF(described);
     }
     labels_done(&request);

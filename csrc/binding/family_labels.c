@@ -92,7 +92,8 @@ static PyObject *label_from(PyObject *value)
     if (PyLong_Check(value)) {
         return PyLong_Type.tp_repr(value);
     }
-    PyErr_Format(PyExc_TypeError, "a label value is a str or an int, not '%.200s'", Py_TYPE(value)->tp_name);
+    PyErr_Format(PyExc_TypeError, "a label value must be a str or an int, not '%.200s'",
+                 Py_TYPE(value)->tp_name);
     return NULL;
 }
 

@@ -371,7 +371,7 @@ bool segment_as_count(PyObject *object, int64_t *count)
         return false;
     }
     if (*count < 0) {
-        PyErr_Format(PyExc_ValueError, "a counter only counts up, not by %lld", (long long)*count);
+        PyErr_Format(PyExc_ValueError, "a counter can only count up, not by %lld", (long long)*count);
         return false;
     }
     return true;

@@ -155,8 +155,8 @@ AX_INLINE bool segment_store(Segment *segment, uint32_t word, int64_t value)
     if (stripe == NULL || stripe == nobodys) {
         if (stripe == nobodys) {
             PyErr_SetString(PyExc_ValueError,
-                            "store() needs a stripe of the segment for this process, and all "
-                            "belong to living processes");
+                            "store() needs a stripe of its own in the segment, and all of them belong "
+                            "to living processes");
         }
         return false;
     }

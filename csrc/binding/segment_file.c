@@ -166,14 +166,13 @@ static bool file_is_trusted(const struct stat *status, PyObject *path, const seg
 
 static const char *const header_errors[] = {
     [AX_HEADER_FOREIGN] = "%R is not a segment of atomicx, or its first bytes are damaged",
-    [AX_HEADER_OTHER_BYTE_ORDER] =
-        "%R was made on a big-endian machine: its values mean other numbers on this one",
+    [AX_HEADER_OTHER_BYTE_ORDER] = "%R was made on a big-endian machine, and cannot be read on this one",
     [AX_HEADER_OLDER] =
-        "%R has the layout of an older atomicx (version 1), which has no labels: make it anew",
-    [AX_HEADER_CHECKSUM] = "%R is damaged: its header does not have the checksum that stands in it",
-    [AX_HEADER_NEWER] = "%R has a newer layout than this atomicx knows (version " AX_STRING(2) ")",
+        "%R has the layout of an older atomicx (version 1), which has no labels: create it again",
+    [AX_HEADER_CHECKSUM] = "%R is damaged: its header does not match its checksum",
+    [AX_HEADER_NEWER] = "%R has a newer layout than this atomicx supports (version " AX_STRING(2) ")",
     [AX_HEADER_IMPOSSIBLE] = "%R has a header that no version of atomicx writes",
-    [AX_HEADER_SIZE] = "%R is truncated or has something appended: it does not have the size of its header",
+    [AX_HEADER_SIZE] = "%R is truncated, or something was appended: its size does not match its header",
 };
 
 static bool header_check(int file, const struct stat *status, PyObject *path,
@@ -193,7 +192,7 @@ static bool header_check(int file, const struct stat *status, PyObject *path,
         return false;
     }
     if (options->id != NULL && memcmp(options->id, view->id, sizeof view->id) != 0) {
-        PyErr_Format(PyExc_ValueError, "%R is another segment now: the one that was pickled was replaced",
+        PyErr_Format(PyExc_ValueError, "%R is not the segment that was pickled, which has been replaced",
                      path);
         return false;
     }

@@ -16,7 +16,7 @@ PyMemberDef shared_cell_members[] = {
 
 void shared_no_buffer(void)
 {
-    PyErr_SetString(PyExc_ValueError, "the cell holds no buffer: it was released, or never given one");
+    PyErr_SetString(PyExc_ValueError, "the cell has no buffer: it was released, or never got one");
 }
 
 void shared_give_back(PyObject *self)
@@ -28,7 +28,7 @@ void shared_give_back(PyObject *self)
 static bool find_word(const Py_buffer *buffer, Py_ssize_t offset, bool may_be_readonly, ax_word **word)
 {
     if (buffer->readonly && !may_be_readonly) {
-        PyErr_SetString(PyExc_TypeError, "a shared cell needs a buffer that can be written to");
+        PyErr_SetString(PyExc_TypeError, "a shared cell needs a writable buffer");
         return false;
     }
     if (!PyBuffer_IsContiguous(buffer, 'C')) {
@@ -37,13 +37,14 @@ static bool find_word(const Py_buffer *buffer, Py_ssize_t offset, bool may_be_re
     }
     if (offset < 0 || buffer->len < (Py_ssize_t)sizeof(ax_word) ||
         offset > buffer->len - (Py_ssize_t)sizeof(ax_word)) {
-        PyErr_Format(PyExc_ValueError, "no eight bytes at offset %zd of a buffer of %zd bytes", offset,
-                     buffer->len);
+        PyErr_Format(PyExc_ValueError,
+                     "a shared cell needs 8 bytes: offset %zd is out of range for a buffer of %zd bytes",
+                     offset, buffer->len);
         return false;
     }
     char *address = (char *)buffer->buf + offset;
     if ((uintptr_t)address % sizeof(ax_word) != 0) {
-        PyErr_Format(PyExc_ValueError, "the address at offset %zd is not a multiple of eight", offset);
+        PyErr_Format(PyExc_ValueError, "the address at offset %zd is not a multiple of 8", offset);
         return false;
     }
     *word = (ax_word *)(void *)address;
@@ -89,8 +90,9 @@ int shared_init(PyObject *self, PyObject *args, PyObject *kwargs, const char *fo
         return -1;
     }
     if (!AX_WORD_IS_LOCK_FREE) {
-        PyErr_SetString(PyExc_RuntimeError, "64-bit atomic operations take a lock on this platform, which "
-                                            "excludes no other process: there are no shared cells here");
+        PyErr_SetString(PyExc_RuntimeError,
+                        "64-bit atomic operations take a lock on this platform, which "
+                        "does not exclude other processes: shared cells are not available");
         return -1;
     }
     if (place != NULL) {
@@ -100,7 +102,7 @@ int shared_init(PyObject *self, PyObject *args, PyObject *kwargs, const char *fo
         }
     }
     if (!ax_gate_claim(&cell->gate)) {
-        PyErr_SetString(PyExc_ValueError, "the cell was given its buffer before");
+        PyErr_SetString(PyExc_ValueError, "the cell already has a buffer");
         return -1;
     }
     if (!take_buffer(cell, exporter, offset)) {

@@ -81,7 +81,7 @@ static PyObject *admission_enter(PyObject *self, PyObject *Py_UNUSED(unused))
     uint64_t entered = entered_here(admission), found = ax_word_load(&admission->state);
     do {
         if ((found & ~(uint64_t)(ADMITTED | LEAVING)) == entered) {
-            PyErr_SetString(PyExc_RuntimeError, "this guard of admit() is entered already");
+            PyErr_SetString(PyExc_RuntimeError, "this admit() guard is already entered");
             return NULL;
         }
     } while (!ax_word_compare_exchange(&admission->state, &found, entered));
@@ -105,7 +105,7 @@ static PyObject *admission_exit(PyObject *self, PyObject *const *Py_UNUSED(args)
             if (admission->shared && admission->maker != fork_number()) {
                 Py_RETURN_NONE; /* it was entered before the fork */
             }
-            PyErr_SetString(PyExc_RuntimeError, "this guard of admit() was not entered");
+            PyErr_SetString(PyExc_RuntimeError, "this admit() guard was not entered");
             return NULL;
         }
     } while (!ax_word_compare_exchange(&admission->state, &found, entered | LEAVING));
@@ -123,7 +123,7 @@ static PyObject *admission_call(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(a
                                 PyObject *Py_UNUSED(kwargs))
 {
     PyErr_SetString(PyExc_TypeError,
-                    "admit() does not decorate functions: write 'with cell.admit(limit) as admitted:'");
+                    "admit() cannot be used as a decorator: write 'with cell.admit(limit) as admitted:'");
     return NULL;
 }
 

@@ -13,7 +13,7 @@ static bool as_count(PyObject *object, uint64_t *count)
         return false;
     }
     if (value < 0) {
-        PyErr_Format(PyExc_ValueError, "a Counter only counts up, not by %lld", (long long)value);
+        PyErr_Format(PyExc_ValueError, "a Counter can only count up, not by %lld", (long long)value);
         return false;
     }
     *count = (uint64_t)value;

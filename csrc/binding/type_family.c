@@ -41,7 +41,7 @@ static PyObject *label_names_new(PyObject *args)
 {
     Py_ssize_t count = PyTuple_GET_SIZE(args) - 1;
     if (count < 1) {
-        PyErr_SetString(PyExc_ValueError, "a Family has at least one label name");
+        PyErr_SetString(PyExc_ValueError, "a Family needs at least one label name");
         return NULL;
     }
     PyObject *names = PyTuple_New(count);
@@ -49,7 +49,7 @@ static PyObject *label_names_new(PyObject *args)
     for (Py_ssize_t i = 0; distinct != NULL && i < count; i++) {
         PyObject *name = PyTuple_GET_ITEM(args, i + 1);
         if (!PyUnicode_Check(name)) {
-            PyErr_Format(PyExc_TypeError, "a label name is a str, not '%.200s'", Py_TYPE(name)->tp_name);
+            PyErr_Format(PyExc_TypeError, "a label name must be a str, not '%.200s'", Py_TYPE(name)->tp_name);
             Py_CLEAR(distinct);
         } else if ((name = label_from_text("a label name", name)) == NULL) {
             Py_CLEAR(distinct);
@@ -61,7 +61,7 @@ static PyObject *label_names_new(PyObject *args)
         }
     }
     if (distinct != NULL && PySet_GET_SIZE(distinct) != count) {
-        PyErr_SetString(PyExc_ValueError, "the label names of a Family are distinct");
+        PyErr_SetString(PyExc_ValueError, "the label names of a Family must be distinct");
         Py_CLEAR(distinct);
     }
     if (distinct == NULL) {
@@ -98,7 +98,8 @@ static bool overflow_from(PyObject *given, uint64_t limit, PyObject **overflow)
         return true;
     }
     if (!PyUnicode_Check(given)) {
-        PyErr_Format(PyExc_TypeError, "overflow is a str or None, not '%.200s'", Py_TYPE(given)->tp_name);
+        PyErr_Format(PyExc_TypeError, "overflow must be a str or None, not '%.200s'",
+                     Py_TYPE(given)->tp_name);
         return false;
     }
     if (limit == 0) {
@@ -172,7 +173,8 @@ static FamilyDefinition *definition_new(PyObject *self, PyObject *factory, PyObj
 static int family_init(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     if (PyTuple_GET_SIZE(args) == 0 || !PyCallable_Check(PyTuple_GET_ITEM(args, 0))) {
-        PyErr_SetString(PyExc_TypeError, "the first argument of Family() is a factory, which is called");
+        PyErr_SetString(PyExc_TypeError,
+                        "the first argument of Family() must be a callable that creates a child");
         return -1;
     }
     uint64_t limit;
@@ -191,7 +193,7 @@ static int family_init(PyObject *self, PyObject *args, PyObject *kwargs)
     }
     if (!ax_pointer_compare_exchange(&family_of(self)->definition, &found, definition)) {
         definition_free(definition);
-        PyErr_SetString(PyExc_RuntimeError, "Family.__init__() was called before");
+        PyErr_SetString(PyExc_RuntimeError, "Family.__init__() was already called");
         return -1;
     }
     return 0;

@@ -43,7 +43,8 @@ bool as_histogram_bounds(PyObject *items, double *bounds)
     }
     for (Py_ssize_t i = 0; i < count; i++) {
         if (!isfinite(bounds[i]) || (i > 0 && bounds[i] <= bounds[i - 1])) {
-            PyErr_SetString(PyExc_ValueError, "the bounds of a Histogram are finite and strictly increasing");
+            PyErr_SetString(PyExc_ValueError,
+                            "the bounds of a Histogram must be finite and strictly increasing");
             return false;
         }
     }
@@ -55,7 +56,7 @@ static ax_buckets *buckets_new(PyObject *items)
 {
     size_t count = (size_t)PyTuple_GET_SIZE(items);
     if (count == 0) {
-        PyErr_SetString(PyExc_ValueError, "a Histogram has at least one bound");
+        PyErr_SetString(PyExc_ValueError, "a Histogram needs at least one bound");
         return NULL;
     }
     double *bounds = PyMem_New(double, count);
@@ -93,7 +94,7 @@ static int histogram_init(PyObject *self, PyObject *args, PyObject *kwargs)
     void *found = NULL;
     if (!ax_pointer_compare_exchange(&((HistogramCell *)self)->buckets, &found, buckets)) {
         ax_buckets_free(buckets, &stripe_system);
-        PyErr_SetString(PyExc_RuntimeError, "Histogram.__init__() was called before");
+        PyErr_SetString(PyExc_RuntimeError, "Histogram.__init__() was already called");
         return -1;
     }
     return 0;

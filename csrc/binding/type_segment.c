@@ -57,10 +57,9 @@ static bool platform_check(void)
 {
     const uint16_t one = 1;
     if (!AX_HAS_SEGMENTS) {
-        PyErr_SetString(PyExc_RuntimeError, "a segment needs POSIX, and atomic operations of 64 bits");
+        PyErr_SetString(PyExc_RuntimeError, "a segment needs POSIX and 64-bit atomic operations");
     } else if (*(const unsigned char *)&one != 1) {
-        PyErr_SetString(PyExc_RuntimeError,
-                        "the numbers in a segment are little-endian, and this machine's are not");
+        PyErr_SetString(PyExc_RuntimeError, "a segment needs a little-endian machine");
     } else {
         return true;
     }
@@ -80,12 +79,12 @@ static bool plan(ax_segment *view, PyObject *capacity, PyObject *processes, cons
         series = stripes = -1;
     }
     if (id_bytes != sizeof view->id) {
-        PyErr_SetString(PyExc_ValueError, "an id has 16 bytes");
+        PyErr_SetString(PyExc_ValueError, "id must be 16 bytes long");
         return false;
     }
     if (series < 1 || stripes < 1 || !ax_segment_plan(view, (uint64_t)series, (uint64_t)stripes)) {
         PyErr_Format(PyExc_ValueError,
-                     "capacity must be from 1 to %llu, and processes from 1 to %d, not %R and %R",
+                     "capacity must be from 1 to %llu, and processes from 1 to %d, got %R and %R",
                      (unsigned long long)AX_SEGMENT_MOST_CAPACITY, AX_SEGMENT_MOST_PROCESSES, capacity,
                      processes);
         return false;
@@ -126,7 +125,7 @@ static bool open_begin(Segment *segment)
         return false;
     }
     if (!ax_word_compare_exchange(&segment->state, &state, SEGMENT_OPENING)) {
-        PyErr_SetString(PyExc_ValueError, "the segment was opened before");
+        PyErr_SetString(PyExc_ValueError, "the segment is already open");
         return false;
     }
     return true;
@@ -246,7 +245,7 @@ static bool request_name(Request *request, PyObject *name)
     const char *bytes = PyBytes_AS_STRING(request->encoded_name);
     Py_ssize_t size = PyBytes_GET_SIZE(request->encoded_name);
     if (size < 1 || size > AX_NAME_BYTES || memchr(bytes, 0, (size_t)size) != NULL) {
-        PyErr_Format(PyExc_ValueError, "a name must have 1 to %d bytes in UTF-8, and no NUL: %R",
+        PyErr_Format(PyExc_ValueError, "a name must be 1 to %d bytes of UTF-8 without NUL, got %R",
                      AX_NAME_BYTES, name);
         return false;
     }
@@ -275,7 +274,7 @@ static bool request_labels(Request *request, PyObject *const *names, Py_ssize_t 
         }
         for (Py_ssize_t j = 0; j < i; j++) {
             if (PyUnicode_Compare(names[i], names[j]) == 0) {
-                PyErr_Format(PyExc_ValueError, "label names must be distinct: %R", names[i]);
+                PyErr_Format(PyExc_ValueError, "label names must be distinct, got %R twice", names[i]);
                 return false;
             }
         }
@@ -288,7 +287,7 @@ static bool request_labels(Request *request, PyObject *const *names, Py_ssize_t 
         return false;
     }
     if (key.too_long || count > 64) {
-        PyErr_Format(PyExc_ValueError, "the label names must be at most 64, and fit in %d bytes of UTF-8",
+        PyErr_Format(PyExc_ValueError, "expected at most 64 label names, in at most %d bytes of UTF-8",
                      AX_KEY_BYTES);
         return false;
     }
@@ -310,7 +309,7 @@ static bool request_bounds(Request *request, PyObject *bounds)
     PyObject *items = PySequence_Tuple(bounds);
     Py_ssize_t count = items == NULL ? -1 : PyTuple_GET_SIZE(items);
     if (count == 0 || count > (1 << 20)) {
-        PyErr_SetString(PyExc_ValueError, "a histogram must have at least one bound, and at most 2**20");
+        PyErr_SetString(PyExc_ValueError, "a histogram must have from 1 to 2**20 bounds");
     } else if (count > 0 && (request->bounds = PyMem_New(double, (size_t)count)) == NULL) {
         PyErr_NoMemory();
     } else if (count > 0 && as_histogram_bounds(items, request->bounds)) {
@@ -333,7 +332,7 @@ static bool request_is_met(Segment *segment, const Request *request, const ax_en
     if (entry->label_count != wanted->label_count || entry->label_bytes < request->name_label_bytes ||
         (wanted->label_count != 0 &&
          memcmp(ax_entry_labels(&segment->view, entry), wanted->labels, request->name_label_bytes) != 0)) {
-        PyErr_Format(PyExc_TypeError, "%R has other label names in this segment", request->name);
+        PyErr_Format(PyExc_TypeError, "%R has different label names in this segment", request->name);
         return false;
     }
     bool same = entry->bound_count == wanted->bound_count;
@@ -342,7 +341,7 @@ static bool request_is_met(Segment *segment, const Request *request, const ax_en
         same = ax_word_load(bound) == ax_float_bits(wanted->bounds[i]);
     }
     if (!same) {
-        PyErr_Format(PyExc_TypeError, "%R has other bounds in this segment", request->name);
+        PyErr_Format(PyExc_TypeError, "%R has different bounds in this segment", request->name);
     }
     return same;
 }

@@ -28,7 +28,8 @@ static PyObject *family_subscript(PyObject *self, PyObject *key)
 static int family_assign(PyObject *self, PyObject *key, PyObject *assigned)
 {
     if (assigned == NULL) {
-        PyErr_SetString(PyExc_TypeError, "a SharedFamily does not support deletion: use remove()");
+        PyErr_SetString(PyExc_TypeError,
+                        "'SharedFamily' object does not support item deletion: use remove()");
         return -1;
     }
     PyObject *child = family_subscript(self, key);
@@ -37,7 +38,7 @@ static int family_assign(PyObject *self, PyObject *key, PyObject *assigned)
     }
     Py_DECREF(child);
     if (child != assigned) {
-        PyErr_SetString(PyExc_TypeError, "a SharedFamily only takes back the child that it handed out");
+        PyErr_SetString(PyExc_TypeError, "cannot assign to a SharedFamily: it creates its own children");
         return -1;
     }
     return 0;
@@ -68,7 +69,7 @@ static bool kind_has(PyObject *self, const char *method, unsigned kinds)
     if ((kinds >> entry_of(self)->kind & 1) != 0) {
         return true;
     }
-    PyErr_Format(PyExc_AttributeError, "the children of this SharedFamily, each a %s, have no %s()",
+    PyErr_Format(PyExc_AttributeError, "'SharedFamily' object of kind '%s' has no attribute '%s'",
                  segment_kind_name(entry_of(self)->kind), method);
     return false;
 }
@@ -235,7 +236,7 @@ static PyObject *family_labels(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     Py_ssize_t labels = labels_of(self), given = kwargs == NULL ? 0 : PyDict_GET_SIZE(kwargs);
     if (PyTuple_GET_SIZE(args) != 0) {
-        PyErr_SetString(PyExc_TypeError, "labels() takes the label values as keyword arguments");
+        PyErr_SetString(PyExc_TypeError, "labels() takes keyword arguments only");
         return NULL;
     }
     PyObject *values = PyTuple_New(labels), *child = NULL;
@@ -252,7 +253,7 @@ static PyObject *family_labels(PyObject *self, PyObject *args, PyObject *kwargs)
         if (found == labels && given == labels) {
             child = shared_family_child(self, ((PyTupleObject *)values)->ob_item, labels);
         } else {
-            PyErr_Format(PyExc_TypeError, "labels() takes exactly the label names %R",
+            PyErr_Format(PyExc_TypeError, "labels() requires exactly the keyword arguments %R",
                          family_of(self)->label_names);
         }
     }

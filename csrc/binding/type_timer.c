@@ -142,7 +142,7 @@ static PyObject *timer_exit(PyObject *self, PyObject *const *Py_UNUSED(args), Py
             Py_RETURN_NONE; /* it was entered before the fork */
         }
         PyErr_SetString(PyExc_RuntimeError, visits != NULL && ax_word_load(&visits->entries.count) != 0
-                                                ? "the timer was not entered in this context, but in others"
+                                                ? "the timer was not entered in this context, only in others"
                                                 : "the timer was not entered");
         return NULL;
     }

@@ -68,9 +68,7 @@ def test_it_counts_into_cells_that_it_is_given(linescan: Any) -> None:
 def test_it_refuses_what_is_no_cell(linescan: Any, place: str) -> None:
     right = "Counter" if place == "lines" else "AtomicInt"
     for wrong in (3, atomicx.AtomicFloat(), atomicx.AtomicInt() if place == "lines" else atomicx.Counter()):
-        with pytest.raises(
-            TypeError, match=f"^an atomicx.{right} is required, not '{type(wrong).__name__}'$"
-        ):
+        with pytest.raises(TypeError, match=f"^expected an atomicx.{right}, not '{type(wrong).__name__}'$"):
             linescan.Scanner(**{place: wrong})
 
 

@@ -74,7 +74,7 @@ def test_it_makes_cells(extension: Any) -> None:
 
 
 def test_errors_are_raised(extension: Any) -> None:
-    with pytest.raises(TypeError, match=r"^an atomicx.AtomicInt is required, not 'Counter'$"):
+    with pytest.raises(TypeError, match=r"^expected an atomicx.AtomicInt, not 'Counter'$"):
         extension.count_up(atomicx.Counter(), 1)
 
 

@@ -11,7 +11,7 @@ from support.shared import fork, shared, status_of
 
 pytestmark = NEEDS_C
 
-NO_BUFFER = "holds no buffer"
+NO_BUFFER = "has no buffer"
 
 
 def mapped() -> SharedInt:

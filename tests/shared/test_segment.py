@@ -111,7 +111,7 @@ def test_the_operations_of_a_counter(segment: Segment) -> None:
     assert counter is before
     assert (counter.load(), int(counter), bool(counter), repr(counter)) == (43, 43, True, "SharedCounter(43)")
     assert not segment.counter("empty")
-    with pytest.raises(ValueError, match="only counts up, not by -1"):
+    with pytest.raises(ValueError, match="can only count up, not by -1"):
         counter.add(-1)
     with pytest.raises(TypeError):
         counter.add(0.5)  # type: ignore[arg-type]
@@ -214,7 +214,7 @@ HAVE = {
 def test_what_children_do_not_have(segment: Segment, kind: str) -> None:
     family = make(segment, kind, "f", "a")
     for method in ALL - HAVE[kind]:
-        with pytest.raises(AttributeError, match=rf"each a {kind}, have no {method}\(\)"):
+        with pytest.raises(AttributeError, match=f"of kind '{kind}' has no attribute '{method}'"):
             getattr(family, method)(1, "x")
     assert len(family) == 0
     for method in HAVE[kind]:
@@ -238,7 +238,7 @@ def test_label_values(segment: Segment) -> None:
     with pytest.raises(ValueError):
         family.inc("x", "\ud800")
     for wrong_names in ({"a": "x"}, {"a": "x", "c": "y"}, {"a": "x", "b": "y", "c": "z"}, {}):
-        with pytest.raises(TypeError, match=r"exactly the label names \('a', 'b'\)"):
+        with pytest.raises(TypeError, match=r"requires exactly the keyword arguments \('a', 'b'\)"):
             family.labels(**wrong_names)
     assert len(family) == 0
     values = ["", "ä", "\0", "x" * 400, 2**70, -5, True, 0]
@@ -270,7 +270,7 @@ def test_assignment_of_what_was_handed_out(segment: Segment) -> None:
     family = segment.counter("f", "a")
     family["x"] += 3
     assert family["x"].load() == 3
-    with pytest.raises(TypeError, match="only takes back"):
+    with pytest.raises(TypeError, match="cannot assign to a SharedFamily"):
         family["x"] = family["y"]
     with pytest.raises(TypeError, match=r"use remove\(\)"):
         del family["x"]
@@ -453,7 +453,7 @@ def test_a_name_is_a_str(segment: Segment, name: Any) -> None:
 
 
 def test_label_names_that_are_refused(segment: Segment) -> None:
-    with pytest.raises(ValueError, match="distinct: 'a'"):
+    with pytest.raises(ValueError, match="must be distinct, got 'a' twice"):
         segment.counter("c", "a", "b", "a")
     for names in (["x" * 1100], [str(number) for number in range(65)], ["\ud800"]):
         with pytest.raises(ValueError):
@@ -489,12 +489,12 @@ def test_another_thing_under_a_name_is_a_type_error(segment: Segment) -> None:
                     ):
                         make(one, wanted, kind)
             for names in (("b",), ("a", "b"), ()):
-                with pytest.raises(TypeError, match="has other label names in this segment"):
+                with pytest.raises(TypeError, match="has different label names in this segment"):
                     make(one, kind, f"{kind} family", *names)
-            with pytest.raises(TypeError, match="has other label names in this segment"):
+            with pytest.raises(TypeError, match="has different label names in this segment"):
                 make(one, kind, kind, "a")
         for bounds in ([1.0], [1.0, 2.0, 3.0], [1.0, 2.5]):
-            with pytest.raises(TypeError, match="'histogram' has other bounds in this segment"):
+            with pytest.raises(TypeError, match="'histogram' has different bounds in this segment"):
                 one.histogram("histogram", bounds)
     assert len(list(other.items())) == 2 * len(KINDS)
 
@@ -547,7 +547,7 @@ def test_a_read_only_segment(segment: Segment) -> None:
         with pytest.raises(ValueError, match="was opened read-only"):
             call()
     assert Path(segment.path).read_bytes() == before
-    with pytest.raises(TypeError, match="can be written to"):
+    with pytest.raises(TypeError, match="needs a writable buffer"):
         SharedInt(memoryview(reader).toreadonly())
 
 
@@ -641,7 +641,7 @@ def test_a_segment_that_was_never_opened() -> None:
 
 
 def test_opening_twice(segment: Segment) -> None:
-    with pytest.raises(ValueError, match="was opened before"):
+    with pytest.raises(ValueError, match="is already open"):
         segment.__init__(segment.path)  # type: ignore[misc]
     assert segment.int("a").load() == 0
 
@@ -700,7 +700,7 @@ def test_pickle_and_copy(segment: Segment) -> None:
 def test_another_file_under_the_path_is_not_what_was_pickled(segment: Segment) -> None:
     pickled = pickle.dumps(segment)
     Segment.create(segment.path, 40, replace=True)
-    with pytest.raises(ValueError, match="is another segment now"):
+    with pytest.raises(ValueError, match="is not the segment that was pickled"):
         pickle.loads(pickled)
     os.unlink(segment.path)
     with pytest.raises(FileNotFoundError):

@@ -118,9 +118,9 @@ def test_more_processes_than_stripes(segment: Segment) -> None:
         work()
         with gauge.track():
             pass
-        with pytest.raises(ValueError, match="needs a stripe of the segment"):
+        with pytest.raises(ValueError, match="needs a stripe of its own in the segment"):
             gauge.store(3)
-        with pytest.raises(ValueError, match="needs a stripe of the segment"):
+        with pytest.raises(ValueError, match="needs a stripe of its own in the segment"):
             segment.gauge("f", "a").store(3, "x")
 
     with worker(work), worker(work), worker(work), worker(work):

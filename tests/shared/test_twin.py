@@ -32,7 +32,7 @@ def test_no_shared_cell(name: str, arguments: tuple[object, ...]) -> None:
         type("Derived", (cell_type,), {}),
         lambda *args: cell_type.__new__(cell_type, *args),
     ):
-        with pytest.raises(RuntimeError, match=r"without the C module.*Install atomicx.*ATOMICX_PURE"):
+        with pytest.raises(RuntimeError, match=r"needs the C module.*install atomicx.*ATOMICX_PURE"):
             make(*arguments)
 
 
@@ -46,7 +46,7 @@ def test_no_segment(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert [line.split(":")[0] for line in done.stdout.splitlines()] == [
-        "there is no Segment without the C module of atomicx"
+    assert [line.split(",")[0] for line in done.stdout.splitlines()] == [
+        "Segment needs the C module of atomicx"
     ] * 4
     assert list(tmp_path.iterdir()) == []

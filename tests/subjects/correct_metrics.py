@@ -141,7 +141,7 @@ class LockFamily:
             return value
         if isinstance(value, int):
             return str(int(value))
-        raise TypeError(f"a label value is a str or an int, not {type(value).__name__!r}")
+        raise TypeError(f"a label value must be a str or an int, not {type(value).__name__!r}")
 
     def _child(self, labels):
         with self._lock:

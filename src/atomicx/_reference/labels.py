@@ -21,14 +21,14 @@ def check_encodable(what: str, text: str) -> str:
 
 def as_label_names(names: tuple[object, ...]) -> _Labels:
     if not names:
-        raise ValueError("a Family has at least one label name")
+        raise ValueError("a Family needs at least one label name")
     texts: list[str] = []
     for name in names:
         if not isinstance(name, str):
-            raise TypeError(f"a label name is a str, not {type(name).__name__!r}")
+            raise TypeError(f"a label name must be a str, not {type(name).__name__!r}")
         texts.append(check_encodable("a label name", str.__str__(name)))
     if len(set(texts)) != len(texts):
-        raise ValueError("the label names of a Family are distinct")
+        raise ValueError("the label names of a Family must be distinct")
     return tuple(texts)
 
 
@@ -43,7 +43,7 @@ def as_overflow(overflow: object, limit: int | None) -> str | None:
     if overflow is None:
         return None
     if not isinstance(overflow, str):
-        raise TypeError(f"overflow is a str or None, not {type(overflow).__name__!r}")
+        raise TypeError(f"overflow must be a str or None, not {type(overflow).__name__!r}")
     if limit is None:
         raise ValueError("overflow needs a limit")
     return check_encodable("overflow", str.__str__(overflow))
@@ -55,7 +55,7 @@ def as_label(value: object) -> str:
         return check_encodable("a label value", str.__str__(value))
     if isinstance(value, int):
         return int.__repr__(value)
-    raise TypeError(f"a label value is a str or an int, not {type(value).__name__!r}")
+    raise TypeError(f"a label value must be a str or an int, not {type(value).__name__!r}")
 
 
 def as_labels(names: _Labels, values: tuple[object, ...]) -> _Labels:

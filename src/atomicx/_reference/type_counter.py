@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def as_count(value: _Integer) -> int:
     number = as_int(value)
     if number < 0:
-        raise ValueError(f"a Counter only counts up, not by {number}")
+        raise ValueError(f"a Counter can only count up, not by {number}")
     return number
 
 

@@ -182,12 +182,12 @@ class Family(Cell):
         overflow: str | None = None,
     ) -> None:
         if not callable(factory):
-            raise TypeError("the first argument of Family() is a factory, which is called")
+            raise TypeError("the first argument of Family() must be a callable that creates a child")
         names = as_label_names(label_names)
         most = as_limit(limit)
         other = as_overflow(overflow, most)
         if hasattr(self, "_Family__label_names"):
-            raise RuntimeError("Family.__init__() was called before")
+            raise RuntimeError("Family.__init__() was already called")
         self._Family__factory = factory
         self._Family__limit = most
         self._Family__overflow = other
@@ -222,12 +222,12 @@ class Family(Cell):
         labels = as_labels(names_of(self), key_values(key))
         if not was_handed_out(self, labels, child):
             raise TypeError(
-                f"{described(names_of(self))} makes its children itself: "
-                f"cannot assign {type(child).__name__!r} object to {labels!r}"
+                f"cannot assign {type(child).__name__!r} object to {labels!r}: "
+                f"{described(names_of(self))} creates its own children"
             )
 
     def __delitem__(self, key: object, /) -> None:
-        raise TypeError(f"{type(self).__name__!r} object does not support item deletion: use remove()")
+        raise TypeError("'Family' object does not support item deletion: use remove()")
 
     def __contains__(self, key: str | int | tuple[str | int, ...], /) -> bool:
         return as_labels(names_of(self), key_values(key)) in load_value(self).children

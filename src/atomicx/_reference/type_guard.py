@@ -103,7 +103,7 @@ class Admission(Unpicklable):
         """
         version, entered = current(self.__state)
         if entered is not None or not swap(self.__state, version, False):
-            raise RuntimeError("this guard of admit() is entered already")
+            raise RuntimeError("this admit() guard is already entered")
         admitted = self.__cell.try_add(1, self.__limit)
         if admitted:
             exchange_value(self.__state, True)
@@ -117,7 +117,7 @@ class Admission(Unpicklable):
         """
         version, admitted = current(self.__state)
         if admitted is None or admitted is LEAVING or not swap(self.__state, version, LEAVING):
-            raise RuntimeError("this guard of admit() was not entered")
+            raise RuntimeError("this admit() guard was not entered")
         try:
             if admitted:
                 apply(self.__cell, int.__sub__, 1, as_result)
@@ -126,7 +126,7 @@ class Admission(Unpicklable):
 
     def __call__(self, /, *args: object, **kwargs: object) -> NoReturn:
         """Raise TypeError: admit() does not decorate functions."""
-        raise TypeError("admit() does not decorate functions: write 'with cell.admit(limit) as admitted:'")
+        raise TypeError("admit() cannot be used as a decorator: write 'with cell.admit(limit) as admitted:'")
 
     def __repr__(self, /) -> str:
         tail = f", limit {self.__limit}>"

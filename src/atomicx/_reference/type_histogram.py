@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 def as_bounds(bounds: Iterable[_Real]) -> tuple[float, ...]:
     items = tuple(bounds)
     if not items:
-        raise ValueError("a Histogram has at least one bound")
+        raise ValueError("a Histogram needs at least one bound")
     numbers = tuple(as_float(item) for item in items)
     increasing = all(map(operator.lt, numbers, numbers[1:]))
     if not (increasing and all(math.isfinite(number) for number in numbers)):
-        raise ValueError("the bounds of a Histogram are finite and strictly increasing")
+        raise ValueError("the bounds of a Histogram must be finite and strictly increasing")
     return numbers
 
 
@@ -89,7 +89,7 @@ class Histogram(Cell):
     def __init__(self, bounds: Iterable[_Real]) -> None:
         numbers = as_bounds(bounds)
         if hasattr(self, "_Histogram__bounds"):
-            raise RuntimeError("Histogram.__init__() was called before")
+            raise RuntimeError("Histogram.__init__() was already called")
         exchange_value(self, nothing(numbers))
         self._Histogram__bounds = numbers
 

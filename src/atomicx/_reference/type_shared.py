@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 def missing_core(name: str) -> RuntimeError:
     return RuntimeError(
-        f"there is no {name} without the C module of atomicx: it is atomic across processes,"
-        " which no Python code is. Install atomicx where there is a C compiler (with ATOMICX_REQUIRE_C=1"
-        " pip tells what is missing), and do not set ATOMICX_PURE=1"
+        f"{name} needs the C module of atomicx, since Python code cannot be atomic across processes: install"
+        " atomicx where there is a C compiler (with ATOMICX_REQUIRE_C=1, pip says what is missing), and do"
+        " not set ATOMICX_PURE=1"
     )
 
 

@@ -85,7 +85,7 @@ def leave(entries: Entries) -> Entry:
         version, open_ones = current(entries)
         if len(open_ones) != 1:
             raise RuntimeError(
-                "the timer was not entered in this context, but in others"
+                "the timer was not entered in this context, only in others"
                 if open_ones
                 else "the timer was not entered"
             )

@@ -86,7 +86,7 @@ def _track(children: _Children, *key: str) -> tuple[_Children, int]:
 
 
 def _delete(children: _Children, key: object) -> Any:
-    raise TypeError("a Family does not support item deletion: use remove()")
+    raise TypeError("'Family' object does not support item deletion: use remove()")
 
 
 def _counts(name: str, step: Callable[..., Any], written: Callable[..., Any] | None = None) -> Operation:

@@ -104,7 +104,7 @@ def to_label(argument: Any) -> str:
         return text
     if isinstance(argument, int):
         return int.__repr__(argument)
-    raise TypeError(f"a label value is a str or an int, not {type(argument).__name__!r}")
+    raise TypeError(f"a label value must be a str or an int, not {type(argument).__name__!r}")
 
 
 def same_object(one: Any, other: Any) -> bool:
