@@ -127,11 +127,13 @@ def check_observed(name: str, source: Any) -> None:
     """Raise TypeError, naming the metric, unless source is a Histogram, or a Family of Histograms."""
     if is_family(source):
         if getattr(source, "kind", "histogram") != "histogram":
-            raise TypeError(f"{name!r}: expected a family of histograms, got one of kind {source.kind!r}")
+            raise TypeError(
+                f"{name!r}: expected a family of histograms, got a family of kind {source.kind!r}"
+            )
         _check_children(name, source, check_observed)
     elif not (_has(source, "snapshot") and hasattr(source, "bounds")):
         raise TypeError(
-            f"{name!r}: expected a Histogram, with snapshot(), or a Family of such, got {_told(source)}"
+            f"{name!r}: expected a Histogram, with snapshot(), or a Family of Histograms, got {_told(source)}"
         )
 
 
@@ -145,11 +147,9 @@ def check_gauge(name: str, source: Any) -> None:
         _read(name, source)
         return
     if not callable(source) or isinstance(source, type) or hasattr(source, "load"):
-        raise TypeError(
-            f"{name!r}: a gauge is a cell with load(), a function or a Family, not {_told(source)}"
-        )
+        raise TypeError(f"{name!r}: expected a cell with load(), a function or a Family, got {_told(source)}")
     if inspect.iscoroutinefunction(source):
-        raise TypeError(f"{name!r}: a gauge is a function that returns a number, not a coroutine function")
+        raise TypeError(f"{name!r}: expected a function that returns a number, got a coroutine function")
     try:
         signature = inspect.signature(source)
     except (TypeError, ValueError):
@@ -157,17 +157,19 @@ def check_gauge(name: str, source: Any) -> None:
     try:
         signature.bind()
     except TypeError as error:
-        raise TypeError(f"{name!r}: a gauge is a function without arguments: {error}") from None
+        raise TypeError(
+            f"{name!r}: expected a function that can be called without arguments: {error}"
+        ) from None
 
 
 def check_description(name: str, what: str, text: object) -> None:
     """Raise TypeError if text is not a str, ValueError if UTF-8 cannot encode it."""
     if not isinstance(text, str):
-        raise TypeError(f"{name!r}: a {what} is a str, not {_told(text)}")
+        raise TypeError(f"{name!r}: {what} must be a str, not {_told(text)}")
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise ValueError(f"{name!r}: UTF-8 cannot encode the {what}: {error}") from None
+        raise ValueError(f"{name!r}: {what} must be encodable in UTF-8: {error}") from None
 
 
 def check_named(source: object) -> None:

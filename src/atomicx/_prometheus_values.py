@@ -395,7 +395,9 @@ def _library(current: Any) -> _Library:
         lock = _closure_of(current.inc)["lock"]
         return _Library(found["process_identifier"], lock, found["files"], found["values"])
     except (AttributeError, KeyError):
-        raise RuntimeError("the values in files of this prometheus_client are not as expected") from None
+        raise RuntimeError(
+            "prometheus_client's class for values in files is not one that install() knows"
+        ) from None
 
 
 def _check_client() -> Any:
@@ -404,17 +406,19 @@ def _check_client() -> Any:
     found = _version()
     if not oldest <= found <= newest:
         first, last, here = (".".join(map(str, numbers)) for numbers in (oldest, newest, found))
-        raise RuntimeError(f"install() knows prometheus_client {first} to {last}, not {here}")
+        raise RuntimeError(f"install() supports prometheus_client {first} to {last}, not {here}")
     current: Any = getattr(values, "ValueClass", None)
     if missing := [name for name in _SURFACE if not hasattr(current, name)]:
-        raise RuntimeError(f"the values of this prometheus_client have no {', '.join(missing)}")
+        raise RuntimeError(f"the value class of this prometheus_client has no {', '.join(missing)}")
     if current.__module__ not in (values.__name__, __name__):
         name = f"{current.__module__}.{current.__qualname__}"
-        raise RuntimeError(f"the value class of prometheus_client is not its own: {name}")
+        raise RuntimeError(f"another package has replaced the value class of prometheus_client: {name}")
     if current._multiprocess and not hasattr(atomicx, "SharedFloat"):
         raise RuntimeError("multiprocess mode needs SharedFloat, which this atomicx does not have")
     if current._multiprocess and atomicx.backend != "c":
-        raise RuntimeError("multiprocess mode needs the C module of atomicx: nothing else is atomic there")
+        raise RuntimeError(
+            "multiprocess mode needs the C module of atomicx: Python code is not atomic across processes"
+        )
     return current
 
 

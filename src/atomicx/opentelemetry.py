@@ -72,7 +72,7 @@ _Seen = dict[Labels, tuple[Any, _Values | None]]
 
 def _check_name(name: object) -> None:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no name of an instrument: {_NAME.pattern}")
+        raise ValueError(f"invalid instrument name: {name!r}, expected {_NAME.pattern}")
 
 
 def _number(value: Any) -> float:
@@ -114,7 +114,7 @@ class _Source:
             if not self._warned.exchange(True):
                 reason = f"{type(error).__name__}: {error}"
                 warnings.warn(
-                    f"{self._name!r} {labels} is left out of a collection: {reason}",
+                    f"{self._name!r} {labels}: {reason} (left out of the collection)",
                     RuntimeWarning,
                     stacklevel=2,
                 )
@@ -204,7 +204,7 @@ def _counter(name: str, unit: str, cell: object) -> _Instrument:
 def _histogram_parts(name: str, unit: str, cell: object) -> list[_Instrument]:
     check_observed(name, cell)
     if _BOUND in label_names_of(cell):
-        raise ValueError(f"{name!r}: {_BOUND!r} is no name of a label here")
+        raise ValueError(f"{name!r}: invalid label name: {_BOUND!r}")
     parts = _Histogram(name, cell)
     return [
         _Instrument("counter", name + _BUCKET, "{observation}", parts.buckets),
@@ -328,17 +328,17 @@ class Collector:
     ) -> None:
         check_description(instruments[0].name if instruments else "", "description", description)
         if not all(label_names_of(source)):
-            raise ValueError("'' is no name of a label here")
+            raise ValueError("invalid label name: ''")
         new: dict[str, object] = {} if folded is None else {folded.lower(): source}
         for _, name, unit, _ in instruments:
             _check_name(name)
             if not isinstance(unit, str) or not _UNIT.fullmatch(unit):  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise ValueError(f"{unit!r} is no unit")
+                raise ValueError(f"{name!r}: invalid unit: {unit!r}")
             if name.lower() in new:
-                raise ValueError(f"{name!r} is there twice")
+                raise ValueError(f"two cells would be exported as {name!r}")
             new[name.lower()] = source
         if taken := new.keys() & self._sources.keys():
-            raise ValueError(f"{min(taken)!r} is exported already")
+            raise ValueError(f"{min(taken)!r} is already exported")
         # An instrument cannot be removed; one with nothing to observe reports nothing.
         places = [self._place(instrument, description) for instrument in instruments]
         for place, instrument in zip(places, instruments, strict=True):
@@ -391,7 +391,7 @@ class Collector:
         make = getattr(self._meter, f"create_observable_{instrument.kind}")
         made = make(instrument.name, callbacks, instrument.unit, description)
         if _is_real(made) and not callbacks.taken:
-            raise ValueError(f"{instrument.name!r} is an instrument of this meter already")
+            raise ValueError(f"this meter already has an instrument {instrument.name!r}")
 
 
 # What an existing instrument reports, if anything.
@@ -434,12 +434,12 @@ class HistogramFolding:
         others = [base for base in cls.__mro__[1:-1] if HistogramFolding not in base.__mro__]
         if _hands_on(others):
             raise TypeError(
-                f"{cls.__name__!r} has to derive from HistogramFolding first, then from the exporter"
+                f"{cls.__name__!r} must derive from HistogramFolding first, then from the exporter"
             )
         if others or _hands_on([cls]):
             raise TypeError(
-                f"{cls.__name__!r} has no base with {' or '.join(f'{name}()' for name in _HANDING_ON)}, "
-                "whose histograms HistogramFolding could fold"
+                f"{cls.__name__!r} must also derive from an exporter or reader: "
+                f"no other base has {' or '.join(f'{name}()' for name in _HANDING_ON)}"
             )
 
     def export(self, metrics_data: MetricsData, *args: Any, **options: Any) -> MetricExportResult:

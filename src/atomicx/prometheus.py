@@ -73,26 +73,28 @@ _LATER_SECONDS = 0.001
 
 def _check_name(name: str) -> None:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no name of a metric: {_NAME.pattern}")
+        raise ValueError(f"invalid metric name: {name!r}, expected {_NAME.pattern}")
 
 
 def _full_name(name: str, unit: str) -> str:
     """Return name with the unit at the end. Raises ValueError if the format reserves that name."""
     if not isinstance(unit, str):
-        raise TypeError(f"{name!r}: a unit is a str, not {type(unit).__name__!r}")
+        raise TypeError(f"{name!r}: unit must be a str, not {type(unit).__name__!r}")
     if unit and not _NAME.fullmatch(unit):
-        raise ValueError(f"{name!r}: {unit!r} is no unit")
+        raise ValueError(f"{name!r}: invalid unit: {unit!r}")
     full = name if not unit or name.endswith(f"_{unit}") else f"{name}_{unit}"
     for suffix in _RESERVED_SUFFIXES:
         if full.endswith(suffix):
-            raise ValueError(f"{full!r} ends in {suffix}, which the format itself adds to names")
+            raise ValueError(
+                f"invalid metric name: {full!r} ends in {suffix!r}, which the format itself adds"
+            )
     return full
 
 
 def _check_labels(name: str, label_names: Labels, reserved: tuple[str, ...]) -> None:
     for label in label_names:
         if not _LABEL_NAME.fullmatch(label) or label in reserved:
-            raise ValueError(f"{name!r}, a metric with the label {label!r}, which is no name of a label here")
+            raise ValueError(f"{name!r}: invalid label name: {label!r}")
 
 
 class _State(NamedTuple):
@@ -176,7 +178,7 @@ class _Exported(ABC):
     def _add_or_leave_out(self, metric: Any, labels: Labels, cell: Any, created: float | None) -> None:
         try:
             if len(labels) != len(self.label_names):
-                raise ValueError(f"expected values of {self.label_names}")
+                raise ValueError(f"expected values of the labels {self.label_names}")
             "".join(labels).encode()
             self._add(metric, labels, cell, created)
         except Exception as error:
@@ -192,7 +194,7 @@ class _Exported(ABC):
             self._warned = True
             which = f"{self.name!r}" + (f" {labels}" if labels else "")
             reason = f"{type(error).__name__}: {error}"
-            warnings.warn(f"{which} is left out of a scrape: {reason}", RuntimeWarning, stacklevel=3)
+            warnings.warn(f"{which}: {reason} (left out of the scrape)", RuntimeWarning, stacklevel=3)
 
 
 class _Counter(_Exported):
@@ -279,7 +281,7 @@ class _Segment:
                 elif entry.source is not cell:
                     entry.source = cell  # a mapping may replace a cell; a segment's cells stay
         except Exception as error:
-            self._leave_out(f"{type(self.source).__name__!r}, {type(error).__name__}: {error}")
+            self._leave_out(f"{type(self.source).__name__!r}: {type(error).__name__}: {error}")
         else:
             for name, entry in list(self._entries.items()):
                 if name not in found:
@@ -303,13 +305,13 @@ class _Segment:
             kind = kind_of(name, cell)
             metric = name.removesuffix("_total") if kind == "counter" else name
             if not _NAME.fullmatch(metric):
-                raise ValueError(f"{name!r}, no name of a metric")
+                raise ValueError(f"{name!r}: invalid metric name")
             entry = _KINDS[kind](metric, self._documentation, cell, with_created=False)
         except (TypeError, ValueError, AttributeError) as error:
-            raise ValueError(str(error) if repr(name) in str(error) else f"{name!r}, {error}") from None
+            raise ValueError(str(error) if repr(name) in str(error) else f"{name!r}: {error}") from None
         if self._entries.setdefault(name, entry) is not entry:
             return []  # an overlapping scrape was first
-        taken = f"{name!r}, a second metric of one name"
+        taken = f"{name!r}: another metric has this name"
         try:
             self._own.register(cast("Any", entry))
         except ValueError:
@@ -333,7 +335,7 @@ class _Segment:
     def _leave_out(self, reason: str) -> None:
         if reason not in self._warned:
             self._warned.add(reason)
-            warnings.warn(f"{reason}, is left out", RuntimeWarning, stacklevel=3)
+            warnings.warn(f"{reason} (left out)", RuntimeWarning, stacklevel=3)
 
 
 def _unregister(registry: CollectorRegistry, collector: Any) -> None:

@@ -263,13 +263,15 @@ def test_a_reader_folds(backend: ModuleType) -> None:
 
 
 def test_folding_that_would_have_no_effect() -> None:
-    with pytest.raises(TypeError, match="'Wrong' has to derive from HistogramFolding first"):
+    with pytest.raises(TypeError, match="'Wrong' must derive from HistogramFolding first"):
         type("Wrong", (export.InMemoryMetricReader, HistogramFolding), {})
-    with pytest.raises(TypeError, match="'Wrong' has to derive from HistogramFolding first"):
+    with pytest.raises(TypeError, match="'Wrong' must derive from HistogramFolding first"):
         type("Wrong", (Exported, HistogramFolding), {})
-    with pytest.raises(TypeError, match=r"'Wrong' has no base with export\(\) or _receive_metrics\(\)"):
+    with pytest.raises(
+        TypeError, match=r"'Wrong' must also derive.* no other base has export\(\) or _receive_metrics\(\)"
+    ):
         type("Wrong", (HistogramFolding, dict), {})
-    with pytest.raises(TypeError, match="'Wrong' has no base"):
+    with pytest.raises(TypeError, match="'Wrong' must also derive from an exporter"):
         type("Wrong", (HistogramFolding,), {"export": Exported.export})
     own = type("Own", (HistogramFolding,), {})
     type("Right", (own, Exported), {})

@@ -183,7 +183,7 @@ def test_created(
 def test_names_that_are_refused(registry: Any, metrics: Collector, kind: str, name: Any) -> None:
     import atomicx
 
-    with pytest.raises(ValueError, match="no name of a metric"):
+    with pytest.raises(ValueError, match="invalid metric name"):
         getattr(metrics, kind)(
             name, "Help.", atomicx.Histogram([1]) if kind == "histogram" else atomicx.Counter()
         )
@@ -216,7 +216,7 @@ def test_a_unit_that_is_refused(backend: ModuleType, metrics: Collector) -> None
 
 
 def test_a_gauge_is_something_to_read(metrics: Collector) -> None:
-    with pytest.raises(TypeError, match="a gauge is"):
+    with pytest.raises(TypeError, match=": expected a "):
         metrics.gauge("x", "Help.", 5)
 
 
@@ -267,11 +267,11 @@ def test_segment(backend: ModuleType, registry: Any, metrics: Collector) -> None
 
 
 def test_a_segment_with_other_names(backend: ModuleType, registry: Any, metrics: Collector) -> None:
-    with pytest.raises(ValueError, match="no name of a metric"):
+    with pytest.raises(ValueError, match="invalid metric name"):
         metrics.segment({"a b": backend.AtomicInt()})
     cells = metrics.segment({"good": backend.AtomicInt(1)})
     cells["not good"] = backend.AtomicInt(2)
-    with pytest.warns(RuntimeWarning, match="'not good', no name of a metric, is left out"):
+    with pytest.warns(RuntimeWarning, match="'not good': invalid metric name .left out"):
         assert scraped(registry) == {sample("good"): 1.0}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -304,7 +304,7 @@ def test_a_segment_of_all_kinds(registry: Any, metrics: Collector) -> None:
     segment.histogram("bounded", [1], "le").observe(1, "x")
     with pytest.warns(RuntimeWarning) as warned:
         assert scraped(registry) == expected
-    assert {str(warning.message).split(",")[0] for warning in warned} == {
+    assert {str(warning.message).split(":")[0] for warning in warned} == {
         "'not good'", "'_total'", "'requests_total'", "'bounded'",
     }  # fmt: skip
 

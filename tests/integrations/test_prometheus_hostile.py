@@ -126,11 +126,11 @@ def test_documentation_is_text(
     backend: ModuleType, metrics: Collector, kind: str, documentation: Any
 ) -> None:
     cell = backend.Histogram([1]) if kind == "histogram" else backend.Counter()
-    with pytest.raises(TypeError, match="'bad': a documentation is a str"):
+    with pytest.raises(TypeError, match="'bad': documentation must be a str"):
         getattr(metrics, kind)("bad", documentation, cell)
     with pytest.raises(TypeError, match="'bad'"):
         getattr(metrics, kind)("bad", cell, "B.")  # swapped
-    with pytest.raises(ValueError, match="'bad': UTF-8 cannot encode"):
+    with pytest.raises(ValueError, match="'bad': documentation must be encodable in UTF-8"):
         getattr(metrics, kind)("bad", "\udc80", cell)
 
 
@@ -139,7 +139,7 @@ def test_units_that_the_format_makes(backend: ModuleType, metrics: Collector, un
     for register in (metrics.counter, metrics.gauge):
         with pytest.raises(ValueError, match=r"'bad_.*itself adds"):
             register("bad", "B.", backend.AtomicInt(), unit=unit)
-    with pytest.raises(TypeError, match="'bad': a unit is a str"):
+    with pytest.raises(TypeError, match="'bad': unit must be a str"):
         metrics.gauge("bad", "B.", backend.AtomicInt(), unit=None)
     with pytest.raises(ValueError, match=r"'_total'|''"):
         metrics.counter("_total", "B.", backend.AtomicInt())
@@ -280,7 +280,7 @@ def test_a_name_that_becomes_free(registry: Any, metrics: Collector, backend: Mo
 
 
 def test_a_clash_that_is_there_at_once(registry: Any, metrics: Collector, backend: ModuleType) -> None:
-    with pytest.warns(RuntimeWarning, match="'requests_total', a second metric of one name, is left out"):
+    with pytest.warns(RuntimeWarning, match="'requests_total': another metric has this name .left out"):
         metrics.segment({"requests": backend.AtomicInt(1), "requests_total": backend.AtomicInt(2)})
     assert page(registry) == {"good_total 1", "requests 1"}
 

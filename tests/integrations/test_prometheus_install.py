@@ -140,13 +140,13 @@ assert values.ValueClass is before
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ("ours._version = lambda: (0, 19)", "knows prometheus_client 0.20 to 0.26, not 0.19"),
+        ("ours._version = lambda: (0, 19)", "supports prometheus_client 0.20 to 0.26, not 0.19"),
         ("ours._version = lambda: (1, 0)", "not 1.0"),
-        ("del values.MutexValue.get_exemplar", "have no get_exemplar"),
-        ("before = values.ValueClass = None", "have no inc"),
+        ("del values.MutexValue.get_exemplar", "has no get_exemplar"),
+        ("before = values.ValueClass = None", "has no inc"),
         (
             "before = values.ValueClass = type('Theirs', (values.MutexValue,), {})",
-            "is not its own: __main__.Theirs",
+            "has replaced the value class of prometheus_client: __main__.Theirs",
         ),
         (
             "import importlib.metadata as m; m.version = lambda n: m.distribution('no-such-' + n).version",
