@@ -17,7 +17,7 @@ TOP = Path(__file__).parent.parent
 HABITS = [TOP / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")]
 # These have no text of their own: the start page of the site, which is the README, and the changes.
 OF_THE_SITE = {"index.md", "changes.md"}
-PAGES = [path for path in sorted((TOP / "docs").glob("*.md")) if path.name not in OF_THE_SITE]
+PAGES = [path for path in sorted((TOP / "docs").rglob("*.md")) if path.name not in OF_THE_SITE]
 DOCUMENTS = [TOP / "README.md", *HABITS, *PAGES]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 ANY_FENCE = re.compile(r"^[ \t>*-]*(?:```|~~~)", re.MULTILINE)
@@ -43,9 +43,13 @@ def program(name: str, found: re.Match[str]) -> str:
     return "\n".join(earlier[2] for earlier in before if earlier[1] == "python")
 
 
+# Their blocks are the files of this folder, and commands. tests/examples/test_frameworks.py runs all of them.
+FRAMEWORKS = TOP / "examples" / "frameworks"
+OF_FRAMEWORKS = [name for name in TEXTS if name.startswith("docs/frameworks")]
 BLOCKS = [
     pytest.param(found[1], program(name, found), id=f"{name}:{text[: found.start()].count(chr(10)) + 1}")
     for name, text in TEXTS.items()
+    if name not in OF_FRAMEWORKS
     for found in FENCE.finditer(text)
 ]
 # A block in one of these languages is an excerpt of this file.
@@ -102,8 +106,7 @@ def check_command(command: str) -> None:
 @pytest.mark.parametrize("name", TEXTS)
 def test_every_block_is_seen(name: str) -> None:
     """Each fence begins or ends a block that FENCE finds: none is indented, quoted, or has options."""
-    found = sum(name == str(block.id).split(":")[0] for block in BLOCKS)
-    assert len(ANY_FENCE.findall(TEXTS[name])) == 2 * found
+    assert len(ANY_FENCE.findall(TEXTS[name])) == 2 * len(FENCE.findall(TEXTS[name]))
 
 
 @pytest.mark.parametrize(("language", "block"), BLOCKS)
@@ -128,6 +131,20 @@ def test_block(language: str, block: str) -> None:
     elif language in EXCERPTS:
         # The tests of the example build and run that file.
         assert block in (TOP / EXCERPTS[language]).read_text(encoding="utf-8")
+
+
+def without_docstring(program: str) -> str:
+    return re.sub(r'\A""".*?"""\n\n', "", program, flags=re.DOTALL)
+
+
+def test_the_pages_of_the_frameworks_show_the_examples_whole() -> None:
+    shown = [block for name in OF_FRAMEWORKS for block in FENCE.findall(TEXTS[name]) if block[0] != "sh"]
+    languages = {".py": "python", ".ini": "ini"}
+    files = [path for path in FRAMEWORKS.iterdir() if path.suffix in languages]
+    assert len(files) >= 8
+    assert sorted(shown) == sorted(
+        (languages[path.suffix], without_docstring(path.read_text(encoding="utf-8"))) for path in files
+    )
 
 
 def test_the_readme_shows_the_two_commands_on_its_first_screen() -> None:

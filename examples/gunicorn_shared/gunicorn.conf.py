@@ -13,4 +13,5 @@ def on_starting(server):
 
 
 def on_exit(server):
-    os.unlink(SEGMENT)
+    if not server.reexec_pid:  # else the path is that of the master that replaces this one
+        os.unlink(SEGMENT)
