@@ -12,6 +12,7 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from atomicx.bench.alternatives import LOCKED
 from atomicx.bench.operations import SUBJECT
@@ -67,6 +68,13 @@ def color_of(case: dict[str, Any]) -> str:
     return colors.get(case["subject"], OTHERS)
 
 
+def _legend(figure: Figure, colors: set[str]) -> None:
+    """Say below the plot what each of its colours stands for."""
+    names = {OURS: "atomicx", STANDARD: "Python's own", OTHERS: "other packages", INK: "an empty call"}
+    handles = [Patch(color=color, label=name) for color, name in names.items() if color in colors]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+
+
 def costs(result: ResultsFile) -> Figure:
     """Plot what a job costs with ours and with each alternative, in calls of an empty method."""
     floor = by_name(result)[NOTHING]["median_ns"]
@@ -82,12 +90,13 @@ def costs(result: ResultsFile) -> Figure:
             (case["label"], case["median_ns"] / floor, color_of(case))
             for case in sorted(doing, key=lambda case: case["subject"] != SUBJECT)
         ]
-    figure = Figure(figsize=(9, 0.27 * len(bars) + 1.1), layout="constrained")
+    figure = Figure(figsize=(9, 0.27 * len(bars) + 1.4), layout="constrained")
     axes = figure.subplots()
     _bars(axes, bars, LONGEST)
     axes.axvline(1, color=INK, linewidth=1, linestyle="--")
     axes.set_xlabel("time, as calls of an empty C method (dashed: one)")
     axes.set_title(f"What a job costs: {build_name(result)}", loc="left")
+    _legend(figure, {color for _, _, color in bars})
     return figure
 
 
@@ -119,7 +128,7 @@ def scaling(result: ResultsFile) -> Figure:
     kinds = (("one object", 1.0), ("private objects", 0.45))
     rows = [(name, {kind: index.get(f"{name}, 2 threads, {kind}") for kind, _ in kinds}) for name in SCALING]
     rows = [(name, found) for name, found in rows if any(found.values())]
-    figure = Figure(figsize=(9, 0.5 * len(rows) + 1.3), layout="constrained")
+    figure = Figure(figsize=(9, 0.5 * len(rows) + 1.6), layout="constrained")
     axes = figure.subplots()
     for row, (_, found) in enumerate(rows):
         for number, (kind, opacity) in enumerate(kinds):
@@ -135,8 +144,9 @@ def scaling(result: ResultsFile) -> Figure:
     for level in (1, 2):
         axes.axvline(level, color=INK, linewidth=1, linestyle="--")
     axes.set_xlim(0, 2.6)
-    axes.set_xlabel("operations of two threads together, beside one alone (dashed: 1 and 2)")
+    axes.set_xlabel("two threads together, compared with one alone (dashed: 1 and 2)")
     axes.set_title(f"Two threads: {build_name(result)}", loc="left")
+    _legend(figure, {color_of(case) for _, found in rows for case in found.values() if case is not None})
     return figure
 
 

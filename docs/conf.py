@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
 
 import atomicx
 
@@ -29,7 +30,7 @@ autodoc_default_options = {"members": True, "member-order": "bysource"}
 autodoc_preserve_defaults = True
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
-python_maximum_signature_line_length = 120
+python_maximum_signature_line_length = 160
 
 html_theme = "furo"
 html_theme_options = {"light_css_variables": {"code-font-size": "77%"}}  # for the README's longest commands
@@ -49,7 +50,28 @@ ALIASES = {
     "_Function": "Function",
 }
 # In a docstring, which is plain text: what reStructuredText would take for something else, or would not mark.
-CODE = re.compile(r"(?<![\w`.])(__\w+__|[-+&|^]=)(?![\w`])")
+CODE = re.compile(
+    r"(?<![\w.=])(__\w+__|[-+&|^]=|[\w.]*\w\(\)|[A-Z]\w*(?:Error|Warning)|True|False|None)(?!\w)"
+)
+QUOTED = re.compile(r"(`+[^`]+`+)")
+# The words that people type into the search, and the section that answers them: a page, and its heading.
+SOUGHT = {
+    "cookbook": {
+        "## Limit what is in flight": ("semaphore", "in flight", "concurrency limit", "limiter"),
+        "## Rate limiter": ("rate limit", "token bucket", "throttle"),
+        "## Do something once": ("singleton", "once"),
+        "## Request ids": ("unique id", "sequence"),
+        "## Reload a configuration": ("hot reload", "config"),
+    },
+    "prometheus": {
+        "## An application that counts with prometheus_client": (
+            "prometheus multiprocess",
+            "PROMETHEUS_MULTIPROC_DIR",
+        ),
+    },
+    "prefork": {"# Metrics that all workers share": ("multiprocess", "workers", "shared counter")},
+    "migrating": {"## Replace a lock around one value": ("lock", "mutex", "threading.Lock")},
+}
 
 
 def methods(classes: dict[str, ast.ClassDef], name: str) -> Iterator[ast.FunctionDef]:
@@ -104,10 +126,33 @@ def with_types(app: Sphinx, what: str, name: str, *rest: object) -> tuple[str, s
 
 
 def with_code(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
-    """Marks code in a docstring."""
-    lines[:] = [CODE.sub(r"``\1``", line) for line in lines]
+    """Marks code in a docstring: names in a sentence, and indented paragraphs, which are examples."""
+    marked: list[str] = []
+    for line in lines:
+        indented = line.startswith("    ")
+        if indented and len(marked) > 1 and not marked[-1] and not marked[-2].startswith("    "):
+            marked += ["::", ""]
+        parts = QUOTED.split(line)
+        marked.append(line if indented else "".join(part if "`" in part else mark(part) for part in parts))
+    lines[:] = marked
+
+
+def mark(text: str) -> str:
+    return CODE.sub(r"``\1``", text)
+
+
+def with_index(app: Sphinx, name: str, source: list[str]) -> None:
+    """Puts main entries of the index, which the search lists first, below the headings that answer them."""
+    for heading, entries in SOUGHT.get(name, {}).items():
+        before, found, after = source[0].partition(f"{heading}\n")
+        if not found:
+            raise ExtensionError(f"{name}: there is no heading {heading!r}")
+        source[0] = (
+            f"{before}{found}\n```{{index}} {', '.join(f'!{entry}' for entry in entries)}\n```\n{after}"
+        )
 
 
 def setup(app: Sphinx) -> None:
+    app.connect("source-read", with_index)
     app.connect("autodoc-process-signature", with_types)
     app.connect("autodoc-process-docstring", with_code)

@@ -1,6 +1,7 @@
 """The documents tell the truth: their code runs and prints what they say, their commands and links exist, and
 the tables of the API match the API."""
 
+import ast
 import inspect
 import re
 import subprocess
@@ -212,6 +213,17 @@ def test_each_recipe_asserts_its_claim_under_threads() -> None:
 def test_the_table_of_idioms_is_that_of_the_results() -> None:
     done = python("tools/idioms.py", "--check")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("module", ["verify", "prometheus", "opentelemetry", "shared"])
+def test_every_public_name_is_in_the_reference(module: str) -> None:
+    source = next((TOP / "src" / "atomicx").glob(f"{module}*"))
+    source = source / "__init__.py" if source.is_dir() else source
+    public = re.search(r"^__all__ = (\[.*?\])", source.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    assert public is not None
+    pages = "\n".join(page.read_text(encoding="utf-8") for page in (TOP / "docs" / "reference").glob("*.rst"))
+    named = set(re.findall(r"\w+", pages))
+    assert set(ast.literal_eval(public[1])) <= named
 
 
 def test_every_public_name_is_in_the_api() -> None:

@@ -1,7 +1,7 @@
-"""Checks a built site: every link within it leads somewhere, and no page fetches from another server.
+"""Checks a built site: its links lead somewhere, no page fetches from another server, searches find recipes.
 
-Sphinx checks what it resolves itself. This reads what a browser reads: each page, with its navigation, and
-the style sheets.
+Sphinx checks what it resolves itself. This reads what a browser reads: each page, with its navigation, the
+style sheets and the index of the search.
 
     python tools/check_site.py FOLDER
 """
@@ -9,6 +9,7 @@ the style sheets.
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -28,6 +29,15 @@ FETCHED = {
     ("source", "src"),
     ("video", "src"),
 }
+# What people search for, and the page that has to come first, as it does for a main entry of the index.
+SOUGHT = {
+    "semaphore": "cookbook",
+    "rate limit": "cookbook",
+    "in flight": "cookbook",
+    "prometheus multiprocess": "prometheus",
+}
+# What autodoc says of the field of a named tuple that nobody has described.
+UNDESCRIBED = "Alias for field number"
 STYLE_URL = re.compile(r"""(?:url\(\s*|@import\s+)["']?((?:https?:)?//[^"')\s]+)""")
 
 
@@ -37,6 +47,7 @@ class Page:
 
     anchors: set[str] = field(default_factory=set)
     links: list[str] = field(default_factory=list)
+    undescribed: bool = False
     fetched: list[str] = field(default_factory=list)
 
 
@@ -59,7 +70,9 @@ class Reader(HTMLParser):
 
 def read(path: Path) -> Page:
     reader = Reader()
-    reader.feed(path.read_text(encoding="utf-8"))
+    text = path.read_text(encoding="utf-8")
+    reader.feed(text)
+    reader.page.undescribed = UNDESCRIBED in text
     return reader.page
 
 
@@ -85,19 +98,35 @@ def complaints(folder: Path) -> Iterator[str]:
             elif target in pages and parts.fragment and unquote(parts.fragment) not in pages[target].anchors:
                 yield f"{where}: {link} has no such anchor"
         yield from (f"{where}: fetches {link}" for link in page.fetched if is_outside(link))
+        if page.undescribed:
+            yield f"{where}: {UNDESCRIBED}"
     for path in sorted(folder.rglob("*.css")):
         for link in STYLE_URL.findall(path.read_text(encoding="utf-8")):
             yield f"{path.relative_to(folder)}: fetches {link}"
 
 
+def unfound(folder: Path) -> Iterator[str]:
+    """Yield one line for each search that does not find its recipe first."""
+    written = (folder / "searchindex.js").read_text(encoding="utf-8")
+    index = json.loads(written[written.index("{") : written.rindex("}") + 1])
+    for words, page in SOUGHT.items():
+        entries = index["indexentries"].get(words, [])
+        main = [index["docnames"][document] for document, _, is_main in entries if is_main]
+        if main != [page]:
+            yield f"search for {words!r}: {main or 'nothing'}, not {page!r}"
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Checks the links and the requests of a built site.")
+    parser = argparse.ArgumentParser(
+        description="Checks the links, the requests and the search of a built site."
+    )
     parser.add_argument("folder", type=Path)
-    found = list(complaints(parser.parse_args().folder))
+    folder = parser.parse_args().folder
+    found = list(complaints(folder)) or list(unfound(folder))
     print(
         "\n".join(found)
         if found
-        else "ok: every link within the site leads somewhere, no page fetches elsewhere"
+        else "ok: links within the site lead somewhere, no page fetches elsewhere, searches find recipes"
     )
     return int(bool(found))
 

@@ -38,11 +38,17 @@ class Event(NamedTuple):
     """One operation. `responded` is None while it is pending: it may have happened, may yet, or may never."""
 
     invoked: int
+    """When it was called, on a clock that all threads share."""
     responded: int | None
+    """When it returned or raised."""
     thread: int
+    """The number of the thread that called it."""
     operation: str
+    """The name of the operation."""
     arguments: tuple[Any, ...]
+    """What it was called with."""
     result: Any
+    """What it returned; for an exception, a tuple of "raises" and the exception's name."""
 
     @property
     def pending(self) -> bool:
