@@ -31,7 +31,13 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         *arguments,
     ]  # without site, so that an editable installation is not found
     return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120
+        command,
+        cwd=folder.parent if folder.is_file() else folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
 
 
@@ -57,6 +63,13 @@ def test_alone(folder: Path) -> None:
     assert info(folder) == (0, ["installation: nothing wrong found"], [])
 
 
+def test_in_an_archive(folder: Path) -> None:
+    """There is no file atomicx/__init__.py, and nothing is missing."""
+    archive = shutil.make_archive(str(folder / "packed"), "zip", folder, "atomicx")
+    shutil.rmtree(folder / "atomicx")
+    assert info(Path(archive)) == (0, ["installation: nothing wrong found"], [])
+
+
 def test_theirs_was_there_before(folder: Path) -> None:
     """Ours works until theirs is uninstalled, so there is a warning at the user's import."""
     install_theirs(folder, front=False)
@@ -71,7 +84,7 @@ def test_theirs_was_there_before(folder: Path) -> None:
         f"{str(folder / 'atomicx')!r}: uninstalling or upgrading it will break this one; "
         "run: pip uninstall -y atomicx atomicx-cells; pip install atomicx-cells"
     )
-    problem = "the unrelated PyPI package atomicx 0.0.15 is installed beside atomicx-cells"
+    problem = "the unrelated PyPI package atomicx 0.0.15 is installed as well as atomicx-cells"
     assert info(folder) == (0, [f"installation: {problem}"], [f"warning: {problem}", REMEDY])
     shutil.rmtree(folder / "atomicx-0.0.15.dist-info")
     problem = f"files of the unrelated PyPI package atomicx are in {str(folder / 'atomicx')!r}"
@@ -81,8 +94,8 @@ def test_theirs_was_there_before(folder: Path) -> None:
 def test_theirs_came_after(folder: Path) -> None:
     """`import atomicx` gives theirs, and none of our code runs; but the command does."""
     install_theirs(folder, front=True)
-    both = "warning: the unrelated PyPI package atomicx 0.0.15 is installed beside atomicx-cells"
-    replaced = "`import atomicx` gives the unrelated package, whose files replaced those of atomicx-cells"
+    both = "warning: the unrelated PyPI package atomicx 0.0.15 is installed as well as atomicx-cells"
+    replaced = "`import atomicx` imports the unrelated package, whose files replaced those of atomicx-cells"
     for command in ("info", "verify"):
         done = run(folder, "-m", "atomicx", command)
         assert (done.returncode, done.stdout) == (1, "")
@@ -96,6 +109,6 @@ def test_theirs_was_uninstalled(folder: Path) -> None:
     assert done.returncode == 1
     missing = (
         f"warning: atomicx/__init__.py is missing from {str(folder / 'atomicx')!r}, "
-        "so `import atomicx` gives an empty package"
+        "so `import atomicx` imports an empty package"
     )
     assert done.stderr.splitlines() == [missing, REMEDY]

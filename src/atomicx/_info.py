@@ -13,6 +13,7 @@ import atomicx
 
 from ._backend import reason
 from ._installation import problems, version_of
+from ._terminal import wrapped
 
 TYPES = ("AtomicInt", "AtomicFloat", "AtomicBool", "AtomicRef", "Counter", "Histogram", "Family")
 SHARED_TYPES = (
@@ -20,10 +21,10 @@ SHARED_TYPES = (
 )
 # Packages that the integrations and the commands use where installed, and what to say where they are not.
 OPTIONAL = {
-    "prometheus_client": "the extra prometheus",
-    "opentelemetry-api": "the extra opentelemetry",
-    "opentelemetry-sdk": "needed only to export",
-    "rich": "the extra cli",
+    "prometheus_client": "extra prometheus",
+    "opentelemetry-api": "extra opentelemetry",
+    "opentelemetry-sdk": "only needed to export",
+    "rich": "extra cli",
 }
 
 
@@ -82,15 +83,23 @@ def lock_free(gil: str) -> dict[str, str]:
         answer = "no: each operation takes the mutex of a dict"
     else:
         answer = "yes"
-    return dict.fromkeys(TYPES, answer) | dict.fromkeys(SHARED_TYPES, _shared_lock_free())
+    shared = {name: _shared_lock_free(name) for name in SHARED_TYPES}
+    return dict.fromkeys(TYPES, answer) | shared
 
 
-def _shared_lock_free() -> str:
-    """Return the same for the shared types, whose constructor says why they are not available."""
+def _shared_lock_free(name: str) -> str:
+    """Return the same for a shared type, or why it is not available here."""
+    if atomicx.backend == "python":
+        return "not available without the C module"
     try:
-        atomicx.SharedInt(bytearray(8))
-    except RuntimeError as error:
-        return f"no: {error}"
+        if name in ("SharedInt", "SharedFloat"):
+            getattr(atomicx, name)(bytearray(8))
+        else:
+            from .shared import Segment
+
+            Segment.anonymous(1, processes=1).close()
+    except (RuntimeError, OSError) as error:
+        return f"not available: {error}"
     return "yes"
 
 
@@ -116,12 +125,21 @@ def facts() -> dict[str, Any]:
     }
 
 
-def as_text(known: dict[str, Any]) -> str:
-    """Return the facts as `key: value`, one per line, with `-` for an empty value."""
-    plain = {key: value for key, value in known.items() if key != "lock_free"}
-    lines = [f"{key.replace('_', ' ')}: {_value_text(value)}" for key, value in plain.items()]
-    lines += [f"lock-free {name}: {answer}" for name, answer in known["lock_free"].items()]
-    return "\n".join(lines)
+def as_text(known: dict[str, Any], width: int | None = None) -> str:
+    """Return the facts as `key: value`, one per line, with `-` for an empty value.
+
+    A line that is longer than the width continues on the next, indented.
+    """
+    lines: list[str] = []
+    for key, value in known.items():
+        if key in _ONE_PER_LINE:
+            lines += [f"{_ONE_PER_LINE[key]} {name}: {answer}" for name, answer in value.items()]
+        else:
+            lines.append(f"{key.replace('_', ' ')}: {_value_text(value)}")
+    return "\n".join(part for line in lines for part in wrapped(line, width, "  "))
+
+
+_ONE_PER_LINE = {"packages": "package", "lock_free": "lock-free"}
 
 
 def _value_text(value: Any) -> str:

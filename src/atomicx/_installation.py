@@ -32,16 +32,17 @@ def problems() -> list[str]:
     found: list[str] = []
     namesake = version_of("atomicx")
     if namesake is not None:
-        found.append(f"the unrelated PyPI package atomicx {namesake} is installed beside atomicx-cells")
+        found.append(f"the unrelated PyPI package atomicx {namesake} is installed as well as atomicx-cells")
     elif os.path.exists(os.path.join(_FOLDER, NAMESAKES_FILE)):
         found.append(f"files of the unrelated PyPI package atomicx are in {_FOLDER!r}")
-    if not os.path.exists(os.path.join(_FOLDER, "__init__.py")):
+    # In an archive it is not a file, but it is there.
+    if not is_usable() and not os.path.exists(os.path.join(_FOLDER, "__init__.py")):
         found.append(
-            f"atomicx/__init__.py is missing from {_FOLDER!r}, so `import atomicx` gives an empty package"
+            f"atomicx/__init__.py is missing from {_FOLDER!r}, so `import atomicx` imports an empty package"
         )
     elif not is_usable():
         found.append(
-            "`import atomicx` gives the unrelated package, whose files replaced those of atomicx-cells"
+            "`import atomicx` imports the unrelated package, whose files replaced those of atomicx-cells"
         )
     return found
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from . import SharedCounter, SharedFloat, SharedGauge, SharedHistogram, SharedInt
-from ._terminal import UsageError
+from ._terminal import UsageError, output_width, wrapped
 from .shared import Segment
 
 if TYPE_CHECKING:
@@ -27,29 +27,35 @@ def segment_command(options: argparse.Namespace) -> int:
     """Show a segment, once or repeatedly. Returns the exit status."""
     try:
         segment = Segment.open(options.path, readonly=True, owner=options.owner)
-        print(report(segment))
+        print(report(segment, output_width()))
         while options.watch is not None:
             sys.stdout.flush()
             time.sleep(options.watch)
-            print(f"\n{report(segment)}")
-    except (OSError, ValueError, RuntimeError) as error:
+            print(f"\n{report(segment, output_width())}")
+    except OSError as error:
+        raise UsageError(f"{options.path!r}: {error.strerror or error}") from None
+    except (ValueError, RuntimeError) as error:
         raise UsageError(str(error)) from None
     return 0
 
 
-def report(segment: Segment) -> str:
+def report(segment: Segment, width: int | None = None) -> str:
     """Return everything there is to know about a segment, as lines of text."""
     usage = segment.usage()
-    return "\n".join(
-        [
-            f"{segment.path}",
-            f"  series      {usage.series} of {usage.capacity} ({usage.series / usage.capacity:.0%})",
-            f"  stripes     {usage.alive} alive, {usage.stripes} used, of {usage.processes}",
-            f"  size        {usage.bytes} bytes, {usage.name_bytes} of them for names and labels",
-            f"  overflowed  {usage.overflowed} additions, for want of room",
-            *(line for name, cell in segment.items() for line in _lines(name, cell)),
-        ]
-    )
+    lines = [
+        _written(segment.path),
+        f"  series      {usage.series} of {usage.capacity} ({usage.series / usage.capacity:.0%})",
+        f"  stripes     {usage.alive} alive, {usage.stripes} used, of {usage.processes}",
+        f"  size        {usage.bytes} bytes, {usage.name_bytes} of them for names and labels",
+        f"  overflowed  {usage.overflowed} additions, for lack of room",
+        *(line for name, cell in segment.items() for line in _lines(_written(name), cell)),
+    ]
+    return "\n".join(part for line in lines for part in wrapped(line, width, "    "))
+
+
+def _written(name: str) -> str:
+    """Return a name as it is, or quoted if it has characters that a terminal would obey."""
+    return name if name.isprintable() else repr(name)
 
 
 def _lines(name: str, cell: Any) -> Iterator[str]:

@@ -1,20 +1,26 @@
-"""Terminal output of the commands: progress while they run, and aligned columns."""
+"""Terminal output of the commands: progress while they run, aligned columns, and lines that fit the width."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
 import importlib.util
+import os
+import shutil
 import sys
+import textwrap
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 Progress = Callable[[float, str], None]
 """Called with the share that is done, and what is running."""
 
 SECONDS_BETWEEN_UPDATES = 0.1
+# A column that is cut to less than this says nothing any more.
+LEAST_WIDTH = 12
 
 
 class UsageError(Exception):
@@ -38,18 +44,69 @@ def has_rich() -> bool:
     return importlib.util.find_spec("rich") is not None
 
 
-def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
-    """Return lines of aligned columns; those at the indexes `right` are aligned to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+def output_width() -> int | None:
+    """Return the width of the terminal, or COLUMNS if it is set. None for a pipe, whose lines may be long."""
+    if sys.stdout.isatty() or os.environ.get("COLUMNS"):
+        return shutil.get_terminal_size().columns
+    return None
+
+
+def columns(
+    rows: Sequence[Sequence[str]],
+    right: Sequence[int] = (),
+    width: int | None = None,
+    give_way: Sequence[int] = (),
+) -> list[str]:
+    """Return lines of aligned columns; those at the indexes `right` are aligned to the right.
+
+    Where the lines would exceed the width, the columns at the indexes `give_way` do so, in this order: a text
+    is cut, with an ellipsis; a column that would be too narrow then, or is aligned to the right, is left out.
+    """
+    widths = {index: max(map(len, column)) for index, column in enumerate(zip(*rows, strict=True))}
+    for index in give_way:
+        excess = 0 if width is None else sum(widths.values()) + 2 * (len(widths) - 1) - width
+        if excess <= 0:
+            break
+        if index in right or widths[index] - excess < LEAST_WIDTH:
+            del widths[index]
+        else:
+            widths[index] -= excess
 
     def line(row: Sequence[str]) -> str:
         cells = (
-            cell.rjust(width) if index in right else cell.ljust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+            row[index].rjust(most) if index in right else cut(row[index], most).ljust(most)
+            for index, most in widths.items()
         )
         return "  ".join(cells).rstrip()
 
     return [line(row) for row in rows]
+
+
+def cut(text: str, width: int) -> str:
+    """Return the text, cut to the width, with an ellipsis if something is missing."""
+    return text if len(text) <= width else f"{text[: width - 1].rstrip()}…"
+
+
+def wrapped(text: str, width: int | None, indent: str = "") -> list[str]:
+    """Return a paragraph as lines of this width; the lines after the first begin with the indent."""
+    if width is None or len(text) <= width:
+        return [text]
+    return textwrap.wrap(
+        text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def draw(lines: Iterable[tuple[str, str]], file: Any = None) -> None:
+    """Print lines, each with its style, in colour: with rich."""
+    console = importlib.import_module("rich.console").Console(
+        highlight=False,
+        markup=False,
+        emoji=False,
+        file=file,
+        force_terminal=True if file is not None else None,
+    )
+    for line, style in lines:
+        console.print(line, style=style or None, soft_wrap=True)
 
 
 @contextmanager

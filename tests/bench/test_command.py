@@ -11,7 +11,7 @@ import pytest
 
 import atomicx
 from atomicx.__main__ import main
-from atomicx._terminal import has_rich
+from atomicx._terminal import draw, has_rich
 from atomicx.bench import alternatives, chart, cli, report, share
 from atomicx.bench.alternatives import LOCKED, AlternativeRow, Peer
 from atomicx.bench.harness import Case, Measurement
@@ -81,7 +81,7 @@ def test_the_table():
     heading, *rows = report.table(report.records(measured(**WHOLE)))
     assert heading == report.HEADINGS
     assert rows[1] == ("inc()", "11.0", "11.0 to 11.0", "1.10 x", "20.0 x", "")
-    assert rows[4][0] == PAIR.name and rows[4][-1] == "0.50 x" and rows[4][4] == ""
+    assert rows[4][0] == "  2 threads, one object" and rows[4][-1] == "0.50 x" and rows[4][4] == ""
     unmeasured = report.table(report.records(measured()))[2]
     assert unmeasured == ("inc()", *["-"] * 5)
 
@@ -93,7 +93,8 @@ def test_text(bench):
     status, text, errors = bench()
     assert status == 0
     for each in CASES:
-        assert each.name in text
+        assert each.label in text
+    assert "\n  2 threads, one object  " in text
     assert "median of 15 samples" in text
     assert "Left out: somebody (not installed)." in text
     assert "nothing(): nothing at all." in text
@@ -188,8 +189,8 @@ def test_plot(bench, tmp_path):
     [
         (["--seconds", "0"], "expected a number of seconds above 0, got '0'"),
         (["--seconds", "nan"], "expected a number of seconds above 0, got 'nan'"),
-        (["--plot", "plot.png"], "'plot.png' should end in .svg"),
-        (["--plot", "no/such/folder/plot.svg"], "there is no folder"),
+        (["--plot", "plot.png"], "the name of the plot must end in .svg: 'plot.png'"),
+        (["--plot", "no/such/folder/plot.svg"], "no such directory: 'no/such/folder'"),
         (["--nonsense"], "unrecognized arguments: --nonsense"),
     ],
 )
@@ -204,13 +205,13 @@ def test_a_folder_is_no_plot(capsys, tmp_path):
     (tmp_path / "folder.svg").mkdir()
     with pytest.raises(SystemExit):
         main(["bench", "--plot", str(tmp_path / "folder.svg")])
-    assert "is a folder" in capsys.readouterr().err
+    assert "is a directory" in capsys.readouterr().err
 
 
 def test_drawn_by_rich_where_it_is_installed(capsys):
     if not has_rich():
         pytest.skip("rich, the extra cli, is not installed")
-    report.draw(measured(**WHOLE), {}, 1.0)
+    draw(report.lines(measured(**WHOLE), {}, 1.0, 200))
     text = capsys.readouterr().out
     assert "inc()" in text and "1.10 x" in text
 

@@ -12,7 +12,7 @@ import pytest
 
 import atomicx
 from atomicx.__main__ import main
-from atomicx._terminal import has_rich
+from atomicx._terminal import draw, has_rich
 from atomicx.verify.sampling import engine
 from atomicx.verify.sampling.programs import Program
 from atomicx.verify.selfcheck import cli, report, trials
@@ -303,8 +303,8 @@ def test_only(verify):
             "cannot be made as a histogram",
         ),
         (["--subject", "tests.subjects.correct_cells:LockRef", "--kind", "mutex"], "invalid choice: 'mutex'"),
-        (["--kind", "int"], "--kind and --wraps say what a --subject is"),
-        (["--wraps"], "--kind and --wraps say what a --subject is"),
+        (["--kind", "int"], "--kind and --wraps need --subject"),
+        (["--wraps"], "--kind and --wraps need --subject"),
     ],
 )
 def test_usage_errors(capsys, arguments, complaint):
@@ -394,6 +394,6 @@ def test_drawn_by_rich_where_it_is_installed(capsys):
     whole = Campaign(made, 0.2, silent)
     whole.run()
     shown = report.Report(whole, 1, None, verbose=False)
-    shown.draw()
+    draw(shown.lines(200))
     text = capsys.readouterr().out
     assert "int-passes" in text and shown.verdict_line() in text

@@ -1,6 +1,7 @@
 """`python -m atomicx info`, and that neither it nor the package imports more than needed."""
 
 import importlib.metadata
+import io
 import json
 import os
 import platform
@@ -14,6 +15,7 @@ import atomicx
 from atomicx import _info
 from atomicx.__main__ import main
 from atomicx._backend import reason
+from atomicx.shared import Segment
 
 
 def test_a_line_a_fact(capsys):
@@ -29,6 +31,8 @@ def test_a_line_a_fact(capsys):
     assert lines["interpreter build"].endswith(platform.python_compiler())
     for name in ("AtomicInt", "AtomicFloat", "AtomicBool", "AtomicRef", "Counter"):
         assert lines[f"lock-free {name}"].startswith(("yes", "no: "))
+    for name in _info.OPTIONAL:
+        assert lines[f"package {name}"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes end otherwise there")
@@ -59,9 +63,9 @@ def test_the_optional_packages_that_are_installed(monkeypatch):
 
     monkeypatch.setattr(importlib.metadata, "version", version)
     assert _info.packages() == {
-        "prometheus_client": "not installed (the extra prometheus)",
-        "opentelemetry-api": "not installed (the extra opentelemetry)",
-        "opentelemetry-sdk": "not installed (needed only to export)",
+        "prometheus_client": "not installed (extra prometheus)",
+        "opentelemetry-api": "not installed (extra opentelemetry)",
+        "opentelemetry-sdk": "not installed (only needed to export)",
         "rich": "13.0",
     }
 
@@ -75,8 +79,15 @@ def test_the_c_library(monkeypatch, told, libc):
 
 
 def test_nothing_to_tell():
-    text = _info.as_text({"build": None, "packages": {}, "cores": 0, "lock_free": {"AtomicInt": "yes"}})
-    assert text == "build: -\npackages: -\ncores: 0\nlock-free AtomicInt: yes"
+    known = {
+        "build": None,
+        "environment": {},
+        "cores": 0,
+        "packages": {"rich": "1"},
+        "lock_free": {"AtomicInt": "yes"},
+    }
+    text = _info.as_text(known)
+    assert text == "build: -\nenvironment: -\ncores: 0\npackage rich: 1\nlock-free AtomicInt: yes"
 
 
 def test_the_same_facts_as_json(capsys):
@@ -100,13 +111,23 @@ def test_what_is_lock_free(monkeypatch, backend, gil, answer):
 
 
 def test_what_the_shared_types_say_of_themselves(monkeypatch):
-    def refuse(_):
+    """A cell in a buffer and a cell of a segment may each be unavailable alone, as on Windows."""
+
+    def refuse(*_, **options):
         raise RuntimeError("there are none")
 
+    monkeypatch.setattr(atomicx, "backend", "c")
     monkeypatch.setattr(atomicx, "SharedInt", refuse)
-    assert _info.lock_free("with the GIL")["SharedFloat"] == "no: there are none"
-    monkeypatch.setattr(atomicx, "SharedInt", lambda _: None)
-    assert _info.lock_free("with the GIL")["SharedInt"] == "yes"
+    monkeypatch.setattr(atomicx, "SharedFloat", lambda _: None)
+    monkeypatch.setattr(Segment, "anonymous", refuse)
+    told = _info.lock_free("with the GIL")
+    assert told["SharedInt"] == told["SharedGauge"] == "not available: there are none"
+    assert told["SharedFloat"] == "yes"
+    monkeypatch.setattr(Segment, "anonymous", lambda *_, **options: io.StringIO())
+    assert _info.lock_free("with the GIL")["SharedGauge"] == "yes"
+    monkeypatch.setattr(atomicx, "backend", "python")
+    told = _info.lock_free("with the GIL")
+    assert {told[name] for name in _info.SHARED_TYPES} == {"not available without the C module"}
 
 
 def test_every_type_is_told():

@@ -30,7 +30,7 @@ def draw(title: str, unit: str, bars: Sequence[Bar]) -> str:
     scale = min(values[-1], LONGEST * values[len(values) // 2]) or 1.0
     cut = any(value > scale for value in values)
     height = TOP + ROW * len(bars) + 12
-    subtitle = f"{unit}; less is better" + ("; a bar with a gap is cut, it would be longer" if cut else "")
+    subtitle = f"{unit}; lower is better" + ("; a bar with a gap is cut, it would be longer" if cut else "")
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}"'
         f' viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="13" fill="{INK}">',

@@ -7,7 +7,7 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from .._terminal import UsageError, has_rich, shown_progress
+from .._terminal import UsageError, draw, has_rich, output_width, shown_progress
 from . import chart, report
 from .harness import Measurement, measure
 from .operations import SUBJECT
@@ -28,9 +28,9 @@ def bench_command(options: Namespace) -> int:
     if options.json:
         print(json.dumps(report.as_json(measured, absent, options.seconds), indent=2))
     elif sys.stdout.isatty() and has_rich():
-        report.draw(measured, absent, options.seconds)
+        draw(report.lines(measured, absent, options.seconds, output_width()))
     else:
-        print(report.as_text(measured, absent, options.seconds))
+        print(report.as_text(measured, absent, options.seconds, output_width()))
     if plot is not None and measured.timings:
         plot.write_text(drawn(measured), encoding="utf-8")
         print(f"bench: plot written to {plot}", file=sys.stderr)
@@ -41,11 +41,11 @@ def _plot_path(text: str) -> Path:
     """Return the plot's path. Checked before anything is measured rather than afterwards."""
     path = Path(text)
     if path.suffix != ".svg":
-        raise UsageError(f"the plot is an SVG: {text!r} should end in .svg")
+        raise UsageError(f"the name of the plot must end in .svg: {text!r}")
     if path.is_dir():
-        raise UsageError(f"{text!r} is a folder")
+        raise UsageError(f"{text!r} is a directory")
     if not path.parent.is_dir():
-        raise UsageError(f"there is no folder {str(path.parent)!r} for the plot")
+        raise UsageError(f"no such directory: {str(path.parent)!r}")
     return path
 
 
@@ -58,4 +58,4 @@ def drawn(measured: Measurement) -> str:
         for case in measured.cases
         if case.threads == 1 and case.name in timings
     ]
-    return chart.draw(report.title(), "nanoseconds an operation, one thread", bars)
+    return chart.draw(report.title(), "nanoseconds per operation, one thread", bars)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
@@ -11,15 +10,17 @@ from typing import Any
 import atomicx
 
 from .._info import facts
-from .._terminal import columns
+from .._terminal import columns, wrapped
 from .alternatives import LOCKED
 from .harness import Case, Measurement, Timing
 from .operations import SUBJECT
 
 Record = dict[str, Any]
 
-HEADINGS = ("operation", "ns", "quartiles", "of the floor", "a lock takes", "2 threads do")
+HEADINGS = ("operation", "ns", "quartiles", "of floor", "a lock", "2 threads")
 NUMBERS = (1, 2, 3, 4, 5)
+GIVE_WAY = (2, 3, 5, 4)
+STYLES = {SUBJECT: "green", "floor": "dim"}
 NOT_MEASURED = "-"
 
 
@@ -82,7 +83,7 @@ def heading(seconds: float) -> list[str]:
         f" {known['cores']} cores, {known['platform']}, {seconds:g} s"
     ]
     if atomicx.backend == "python":
-        lines.append("This is the pure-Python twin. The C module, which is what is fast, is not in use here.")
+        lines.append("This is the pure-Python twin. The C module, which is much faster, is not in use here.")
     return lines
 
 
@@ -94,13 +95,14 @@ def title() -> str:
 
 
 def table_row(record: Record, lock_ns: float | None) -> tuple[str, ...]:
-    """Return a record as a line of the table."""
+    """Return a record as a line of the table. A row with more threads is named below the one with one."""
     median_ns = record["median_ns"]
+    name = record["name"] if record["threads"] == 1 else f"  {_variant(record)}"
     if median_ns is None:
-        return (record["name"], *[NOT_MEASURED] * (len(HEADINGS) - 1))
+        return (name, *[NOT_MEASURED] * (len(HEADINGS) - 1))
     lock = lock_ns / median_ns if lock_ns and record["threads"] == 1 else None
     return (
-        record["name"],
+        name,
         f"{median_ns:,.1f}",
         f"{record['lower_quartile_ns']:,.1f} to {record['upper_quartile_ns']:,.1f}",
         _times(record["of_floor"]),
@@ -109,10 +111,22 @@ def table_row(record: Record, lock_ns: float | None) -> tuple[str, ...]:
     )
 
 
+def _variant(record: Record) -> str:
+    return str(record["name"]).removeprefix(f"{record['label']}, ")
+
+
 def _times(ratio: float | None) -> str:
     if ratio is None:
         return ""
     return f"{ratio:,.0f} x" if ratio >= 100 else f"{ratio:.2f} x" if ratio < 10 else f"{ratio:.1f} x"
+
+
+def grouped(known: Iterable[Record]) -> list[Record]:
+    """Return the records with those of the same operation next to each other."""
+    groups: dict[str, list[Record]] = {}
+    for record in known:
+        groups.setdefault(record["label"], []).append(record)
+    return [record for group in groups.values() for record in group]
 
 
 def table(known: list[Record]) -> list[tuple[str, ...]]:
@@ -124,14 +138,16 @@ def table(known: list[Record]) -> list[tuple[str, ...]]:
 def footnotes(measured: Measurement, absent: dict[str, str]) -> list[str]:
     """Return the notes that the table needs to be read correctly."""
     lines = [
-        f"Nanoseconds of one operation of one thread, median of {_samples(measured)} samples. What 2 threads"
-        " do is their work together, where one alone does 1 x."
+        f"ns: nanoseconds per operation and thread, the median of {_samples(measured)} samples.",
+        "of floor: the time relative to that of the cheapest call.",
+        f"a lock: how many times as long {LOCKED} takes.",
+        "2 threads: the work they do together, where one thread alone does 1 x.",
     ]
     lines += [f"{case.label}: {case.note}." for case in measured.cases if case.note]
     if absent:
         lines.append("Left out: " + "; ".join(f"{name} ({reason})" for name, reason in absent.items()) + ".")
     if measured.interrupted:
-        lines.append("Stopped by Ctrl-C: these are the samples that there were.")
+        lines.append("Stopped by Ctrl-C: these are the samples taken until then.")
     return lines
 
 
@@ -140,26 +156,26 @@ def _samples(measured: Measurement) -> str:
     return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
 
-def as_text(measured: Measurement, absent: dict[str, str], seconds: float) -> str:
+def lines(
+    measured: Measurement, absent: dict[str, str], seconds: float, width: int | None = None
+) -> list[tuple[str, str]]:
+    """Return the lines of the report, each with its style, as wide as `width` where they can be."""
+    known = grouped(records(measured))
+    headings, *rows = columns(table(known), NUMBERS, width, GIVE_WAY)
+    styles = [STYLES.get(record["subject"], "") for record in known]
+    return [
+        *((line, "") for text in heading(seconds) for line in wrapped(text, width)),
+        ("", ""),
+        (headings, ""),
+        *zip(rows, styles, strict=True),
+        ("", ""),
+        *((line, "dim") for text in footnotes(measured, absent) for line in wrapped(text, width, "  ")),
+    ]
+
+
+def as_text(measured: Measurement, absent: dict[str, str], seconds: float, width: int | None = None) -> str:
     """Return the whole report as plain text."""
-    lines = [*heading(seconds), "", *columns(table(records(measured)), right=NUMBERS), ""]
-    return "\n".join([*lines, *footnotes(measured, absent)])
-
-
-def draw(measured: Measurement, absent: dict[str, str], seconds: float) -> None:
-    """Print the same on a terminal, drawn by rich."""
-    console = importlib.import_module("rich.console").Console(highlight=False)
-    drawn = importlib.import_module("rich.table").Table(box=importlib.import_module("rich.box").SIMPLE_HEAD)
-    known = records(measured)
-    headings, *rows = table(known)
-    for index, name in enumerate(headings):
-        drawn.add_column(name, justify="right" if index in NUMBERS else "left")
-    styles = {SUBJECT: "green", "floor": "dim"}
-    for record, row in zip(known, rows, strict=True):
-        drawn.add_row(*row, style=styles.get(record["subject"]))
-    console.print("\n".join(heading(seconds)), markup=False)
-    console.print(drawn)
-    console.print("\n".join(footnotes(measured, absent)), style="dim", markup=False)
+    return "\n".join(line for line, _ in lines(measured, absent, seconds, width))
 
 
 def as_json(measured: Measurement, absent: dict[str, str], seconds: float) -> dict[str, Any]:

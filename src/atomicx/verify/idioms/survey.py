@@ -27,6 +27,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
+from ..._terminal import output_width, wrapped
 from ..._terminal import seconds as number_of_seconds
 from ..litmus import ACCEPTABLE, FORBIDDEN, Litmus, plain_actor
 from ..sampling.engine import run
@@ -49,8 +50,8 @@ LEAST_SAMPLING_SECONDS = 0.1
 ENOUGH_BROKEN_SAMPLES = 20
 SECONDS_OF_GRACE = 60.0
 PREEMPTIONS = 2
-CODE_WIDTH = 48
-REMARK_WIDTH = 60
+# Of the report, where it is not printed to a terminal.
+WIDTH = 110
 
 
 def gil_enabled() -> bool:
@@ -97,7 +98,7 @@ class Finding:
         if self.verdict == BY_CONTRACT:
             return f"promised: {self.idiom.contract}"
         if not self.schedules.ok:
-            return "this version makes no switch in between"
+            return "this version does not switch threads in between"
         return f"no schedule breaks it, nor did {samples}"
 
     @property
@@ -243,14 +244,15 @@ def examine_all(
 # The report
 
 _MEANINGS = {
-    BROKEN: "an order of threads that can come here breaks it; take the other",
-    BY_ACCIDENT: "nothing breaks it on this interpreter, and nothing promises that: the next version may",
+    BROKEN: "threads can meet in an order that breaks it here; use the alternative",
+    BY_ACCIDENT: "nothing breaks it on this interpreter, but no promise says so: the next version may",
     BY_CONTRACT: "documented, and nothing was found against it",
 }
-_NOT_CLAIMED = """\
-The programs have two threads; schedules are complete up to two preemptions. Samples that find nothing prove
-nothing. Keys and items are str and int: where a __hash__, __eq__ or __lt__ is written in Python, it is
-bytecode that can be interrupted, and what was one step is many. Several atomic operations are not one."""
+_NOT_CLAIMED = (
+    "The programs have two threads; schedules are complete up to two preemptions. Samples that find nothing"
+    " prove nothing. Keys and items are str and int: a __hash__, __eq__ or __lt__ written in Python can be"
+    " interrupted, and turns one step into many. Several atomic operations together are not atomic."
+)
 
 
 def interpreter() -> str:
@@ -259,27 +261,31 @@ def interpreter() -> str:
     return f"{platform.python_implementation()} {platform.python_version()} {gil}"
 
 
-def as_text(findings: Sequence[Finding]) -> str:
-    """Return the findings by verdict, the worst first."""
+def as_text(findings: Sequence[Finding], width: int = WIDTH) -> str:
+    """Return the findings by verdict, the worst first, in lines of at most this width where possible."""
     lines = [f"Which operations are atomic on {interpreter()}?"]
+    label_width = max((len(finding.idiom.code) for finding in findings), default=0)
     for verdict, meaning in _MEANINGS.items():
         rows = [finding for finding in findings if finding.verdict == verdict]
         if rows:
-            lines += ["", f"{verdict.upper()}: {meaning}", *_rows(rows)]
-    lines += ["", SOURCES, "", _NOT_CLAIMED]
+            lines += ["", *wrapped(f"{verdict.upper()}: {meaning}", width), *_rows(rows, label_width, width)]
+    sources = [line for source in SOURCES.splitlines() for line in wrapped(source, width, "    ")]
+    lines += ["", *sources, "", *wrapped(_NOT_CLAIMED, width)]
     return "\n".join(lines)
 
 
-def _rows(findings: Iterable[Finding]) -> Iterator[str]:
+def _rows(findings: Iterable[Finding], label_width: int, width: int) -> Iterator[str]:
+    """Yield the lines of each finding: the idiom and what to use instead, and below that the evidence."""
     for finding in findings:
         idiom = finding.idiom
         use = f"use {idiom.instead}" if idiom.instead else ""
-        together = "; ".join(filter(None, (finding.why, idiom.note)))
-        evidence = [together] if len(together) <= REMARK_WIDTH else [finding.why, idiom.note]
-        label = idiom.code
-        for remark in filter(None, (use, *evidence)):
-            yield f"  {label:<{CODE_WIDTH}}{remark}"
-            label = ""
+        line = f"  {idiom.code:<{label_width}}  {use}".rstrip()
+        if len(line) <= width:
+            yield line
+        else:
+            yield f"  {idiom.code}"
+            yield from wrapped(f"      {use}", width, "      ")
+        yield from wrapped(f"      {'; '.join(filter(None, (finding.why, idiom.note)))}", width, "      ")
 
 
 def bytecode(idiom: Idiom) -> str:
@@ -300,7 +306,11 @@ def details(finding: Finding) -> str:
         lines += ["", f"Broken by {here}"]
     elif anywhere is not None:
         # A schedule that cannot come here must not read as if it could.
-        lines += ["", f"A version that switches between these bytecodes, as this one does not: {anywhere}"]
+        lines += [
+            "",
+            "On a version that switches between these bytecodes, which this one does not,",
+            str(anywhere),
+        ]
     elif finding.verdict == BROKEN:
         lines += ["", "No schedule of bytecodes breaks it: a call into C was not one step."]
     return "\n".join(lines)
@@ -312,7 +322,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m atomicx idioms", description="Which ordinary Python operations are atomic here?"
     )
     parser.add_argument(
-        "--seconds", type=number_of_seconds, default=SECONDS, help=f"in all (default: {SECONDS:g})"
+        "--seconds", type=number_of_seconds, default=SECONDS, help=f"total time (default: {SECONDS:g})"
     )
     parser.add_argument(
         "--try",
@@ -321,9 +331,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="try an idiom of your own: a class with a method per thread, a and b, and holds(a, b), which"
         " is given their results and says whether they could have run one after the other",
     )
-    parser.add_argument("--only", metavar="PATTERN", help="idioms that contain this, or match it")
-    parser.add_argument("--bytecode", action="store_true", help="bytecode too, and schedules that break it")
-    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--only", metavar="PATTERN", help="only idioms that contain this, or match it")
+    parser.add_argument(
+        "--bytecode", action="store_true", help="also show the bytecode, and a schedule that breaks it"
+    )
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
     options = parser.parse_args(arguments)
     idioms = select(options.only)
     if options.tried is not None:
@@ -342,12 +354,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = 130
     except NotDeterministic as error:
         _progress_ends()
-        parser.error(f"{idioms[0].code}: it depends on more than the order of its threads: {error}")
+        parser.error(f"{idioms[0].code}: the result depends on more than the order of the threads: {error}")
     _progress_ends()
     if options.json:
         print(json.dumps({"interpreter": interpreter(), "idioms": [f.as_json() for f in findings]}, indent=2))
         return status
-    print(as_text(findings))
+    print(as_text(findings, output_width() or WIDTH))
     if options.bytecode:
         for finding in findings:
             print(f"\n{'-' * 80}\n{details(finding)}")

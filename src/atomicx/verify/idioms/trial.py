@@ -79,7 +79,7 @@ def find(spelled: str) -> Idiom:
 
 def _demand_holds(idiom: Idiom, order: tuple[int, int]) -> None:
     first, second = order
-    after = f"{'ab'[second]} after {'ab'[first]}, and no other thread,"
+    after = f"{'ab'[second]} run after {'ab'[first]}, in one thread,"
     try:
         state = idiom.program()
         results = {number: _result(idiom, number, state) for number in order}
@@ -88,8 +88,8 @@ def _demand_holds(idiom: Idiom, order: tuple[int, int]) -> None:
         raise ValueError(f"{idiom.origin}: with {after} it raised {type(error).__name__}: {error}") from error
     if not holds:
         raise ValueError(
-            f"{idiom.origin}: with {after} holds({results[0]!r}, {results[1]!r}) is false; "
-            "so it would say nothing of threads that meet"
+            f"{idiom.origin}: with {after} holds({results[0]!r}, {results[1]!r}) is false, "
+            "but it must be true when the parts do not overlap"
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import sys
 import time
@@ -11,14 +10,14 @@ from argparse import Namespace
 from collections.abc import Iterable
 from typing import Any
 
-from ..._terminal import UsageError, columns, has_rich, shown_progress
+from ..._terminal import UsageError, columns, draw, has_rich, output_width, shown_progress
 from . import report
 from .alone import Alone
 from .campaign import Campaign
 from .catalogue import MORE_BUCKETS, WIDE_BUCKETS
 from .child import in_child
 from .generated import AloneRow, rows_of, wide_rows
-from .rows import KINDS, ROWS, AnyRow, chosen_rows, listed, listing
+from .rows import KINDS, LISTING_GIVES_WAY, ROWS, AnyRow, chosen_rows, listed, listing
 from .shared_rows import no_processes
 from .trials import AloneTrial, Trial
 
@@ -29,10 +28,11 @@ def verify_command(options: Namespace) -> int:
     if options.subject is not None:
         return _subject_command(options, seed)
     if options.kind is not None or options.wraps:
-        raise UsageError("--kind and --wraps say what a --subject is")
+        raise UsageError("--kind and --wraps need --subject")
     rows = chosen_rows(options.only, (*ROWS, *_generated(seed)))
     if options.list:
-        print(json.dumps(listed(rows), indent=2) if options.json else "\n".join(columns(listing(rows))))
+        table = columns(listing(rows), (), output_width(), LISTING_GIVES_WAY)
+        print(json.dumps(listed(rows), indent=2) if options.json else "\n".join(table))
         return 0
     operations = (
         []
@@ -55,9 +55,9 @@ def verify_command(options: Namespace) -> int:
     if options.json:
         print(json.dumps(shown.as_json(), indent=2))
     elif sys.stdout.isatty() and has_rich():
-        shown.draw()
+        draw(shown.lines(output_width()))
     else:
-        print(shown.as_text())
+        print(shown.as_text(output_width()))
     return campaign.exit_status
 
 
@@ -87,7 +87,6 @@ def _trials(rows: Iterable[AnyRow], seed: int) -> list[Trial | AloneTrial]:
 
 
 def _subject_command(options: Namespace, seed: int) -> int:
-    drawn = sys.stdout.isatty() and has_rich() and not options.json
     request = {
         "subject": options.subject,
         "kind": options.kind,
@@ -97,7 +96,8 @@ def _subject_command(options: Namespace, seed: int) -> int:
         "seed": seed,
         "seconds": options.seconds,
         "verbose": options.verbose,
-        "drawn": os.get_terminal_size().columns if drawn else 0,
+        "drawn": sys.stdout.isatty() and has_rich() and not options.json,
+        "width": output_width(),
     }
     begun = time.monotonic()
     with shown_progress("verify") as progress:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..._terminal import UsageError, columns
+from ..._terminal import UsageError, columns, draw
 from ..schedules import locks
 from . import report
 from .access import Access
@@ -20,7 +20,7 @@ from .catalogue import WIDE_BUCKETS, Row
 from .explored import ExploredTrial, explore_all, explored_trials
 from .generated import AloneRow, PairsRow, rows_of, wide_rows
 from .journal import FOUND, Journal
-from .rows import ROWS, chosen_rows, listed, listing
+from .rows import LISTING_GIVES_WAY, ROWS, chosen_rows, listed, listing
 from .subject import Subject, find
 from .trials import AloneTrial, Trial
 
@@ -44,14 +44,18 @@ def report_of_subject(
         return {"usage": str(error)}
     if request["list"]:
         rows = [trial.row for trial in trials]
-        return {"json": listed(rows), "text": "\n".join(columns(listing(rows))), "exit_status": 0}
+        return {
+            "json": listed(rows),
+            "text": "\n".join(columns(listing(rows), (), request["width"], LISTING_GIVES_WAY)),
+            "exit_status": 0,
+        }
     campaign = _subject_campaign(subject, trials, request, note)
     shown = report.Report(campaign, request["seed"], subject, request["verbose"])
     text = io.StringIO()
     if request["drawn"]:
-        shown.draw(text, request["drawn"])
+        draw(shown.lines(request["width"]), text)
     else:
-        text.write(shown.as_text())
+        text.write(shown.as_text(request["width"]))
     return {
         "json": shown.as_json(),
         "text": text.getvalue().rstrip("\n"),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..._info import facts
-from ..._terminal import columns
+from ..._terminal import columns, wrapped
 from ..sampling.engine import Result
 from ..sampling.outcomes import outcome_rows
 from .campaign import Campaign, Verdict
@@ -16,8 +15,10 @@ from .explored import ExploredTrial
 from .subject import Subject
 from .trials import AloneTrial, AnyTrial
 
-HEADINGS = ("row", "verdict", "samples", "95 % bound", "outcomes", "control")
+HEADINGS = ("row", "verdict", "samples", "95 % bound", "outcomes", "control caught")
 NUMBERS = (2, 3)
+# The control comes last but one: a row only passes if its control was caught.
+GIVE_WAY = (4, 5, 3, 2)
 COLORS = {
     Verdict.PASS: "green",
     Verdict.FAIL: "bold red",
@@ -28,7 +29,7 @@ COLORS = {
     Verdict.NOT_RUN: "dim",
 }
 NOT_CLAIMED = (
-    "Not claimed: a proof. These are samples of one interpreter on one machine. The bound is for faults\n"
+    "Not claimed: a proof. These are samples of one interpreter on one machine. The bound is for faults "
     "that strike all samples alike; rarer faults, other programs and other processors may tell more."
 )
 
@@ -77,7 +78,7 @@ def _together(name: str, verdict: Verdict, group: list[Shown]) -> tuple[str, ...
         f"{samples:,}" if samples else "-",
         f"< {max(bounds):.1e}" if bounds else "-",
         f"{len(group)} operations",
-        f"caught in {caught} of {len(group)}: {faults[0]}" if caught else faults[0],
+        f"{caught} of {len(group)}: {faults[0]}" if caught else faults[0],
     )
 
 
@@ -102,31 +103,35 @@ def _control(trial: Shown) -> str:
     if isinstance(trial, ExploredTrial):
         return fault
     if isinstance(trial, AloneTrial):
-        return f"caught: {fault}" if trial.caught else "-"
+        return f"yes: {fault}" if trial.caught else "-"
     control = trial.control
     if control is None:
         return "-"
     if not control.caught:
-        return f"silent in {control.samples:,}: {fault}"
-    return f"caught 1 in {control.samples / control.caught:,.0f}: {fault}"
+        return f"0 of {control.samples:,}: {fault}"
+    return f"1 in {control.samples / control.caught:,.0f}: {fault}"
 
 
-def details(trial: Shown, replay: str, verbose: bool) -> list[str]:
-    """Return what the table has no room for: why a row did not pass; if verbose, every row's outcomes."""
+def details(trial: Shown, replay: str, verbose: bool, width: int | None = None) -> list[str]:
+    """Return what the table has no room for: why a row did not pass; if verbose, every row's outcomes.
+
+    A command that is to be copied stays on one line.
+    """
     failed = trial.verdict is Verdict.FAIL
     lines: list[str] = []
     if verbose or (trial.reason and (failed or not _is_generated(trial))):
-        lines.append(f"{trial.row.name}: {trial.verdict.value}{': ' if trial.reason else ''}{trial.reason}")
+        reason = f"{trial.row.name}: {trial.verdict.value}{': ' if trial.reason else ''}{trial.reason}"
+        lines += [line for part in reason.split("\n") for line in wrapped(part, width, "  ")]
     if isinstance(trial, AloneTrial) and trial.note is not None:
-        lines.append(f"{trial.row.name}: noted, and no failure: {trial.note}")
+        lines += wrapped(f"{trial.row.name}: noted, and no failure: {trial.note}", width, "  ")
     if failed:
         again = "again (the noise repeats, the machine's scheduling does not)" if trial.subject else "again"
         lines.append(f"  {again}: {replay}")
     if trial.subject is not None and (failed or verbose):
         lines.append(f"  {trial.row.program}")
-        lines += _outcomes("subject", trial.subject)
+        lines += _outcomes("subject", trial.subject, width)
         if verbose and trial.control is not None:
-            lines += _outcomes("control", trial.control)
+            lines += _outcomes("control", trial.control, width)
     return lines
 
 
@@ -138,23 +143,23 @@ def _is_generated(trial: Shown) -> bool:
 MOST_FORBIDDEN = 4
 
 
-def _outcomes(what: str, result: Result) -> list[str]:
+def _outcomes(what: str, result: Result, width: int | None) -> list[str]:
     rows = outcome_rows(result)
     forbidden = [row for row in rows if row[2] == "FORBIDDEN"]
     # The shortest are the easiest to understand.
     left_out = sorted(forbidden, key=lambda row: len(row[0]))[MOST_FORBIDDEN:]
     shown = [row for row in rows if row not in left_out]
-    lines = [f"    {line}" for line in columns([(what, "samples", "expectation", ""), *shown], right=(1,))]
+    room = None if width is None else width - 4
+    table = columns([(what, "samples", "expectation", ""), *shown], (1,), room, (3,))
+    lines = [f"    {line}" for line in table]
     return [*lines, f"    and {len(left_out)} more that are forbidden"] if left_out else lines
 
 
 WHAT_TO_DO = {
-    Verdict.INCONCLUSIVE: (
-        "What to do: a control did not show its fault often enough here, as happens on a busy machine;"
-        " run it again when less else runs, or with more --seconds."
-    ),
+    Verdict.INCONCLUSIVE: ("What to do: run it again on a less busy machine, or with more --seconds."),
     Verdict.INCOMPLETE: (
-        "What to do: no row could run these operations, so nothing is known of them; more --seconds may help."
+        "What to do: run it again with more --seconds. No row could run these operations, so nothing is known"
+        " of them."
     ),
 }
 
@@ -188,32 +193,29 @@ class Report:
         stopped = "stopped by Ctrl-C; " if campaign.interrupted else ""
         return f"{campaign.verdict.value}: {stopped}{tally}"
 
-    def as_text(self) -> str:
-        """Return the whole report as plain text."""
-        table = [line for line, _ in table_rows(self.campaign.trials, self.verbose)]
-        lines = [*self._heading(), "", *columns([HEADINGS, *table], right=NUMBERS)]
-        return "\n".join([*lines, "", *self._details(), self.verdict_line(), *self._advice(), NOT_CLAIMED])
+    def lines(self, width: int | None = None) -> list[tuple[str, str]]:
+        """Return the lines of the report, each with its style, as wide as `width` where they can be."""
 
-    def draw(self, file: Any = None, width: int | None = None) -> None:
-        """Draw the same on a terminal with rich; or to a file, for a terminal of this width."""
-        console = importlib.import_module("rich.console").Console(
-            highlight=False, file=file, width=width, force_terminal=True if file is not None else None
-        )
-        table = importlib.import_module("rich.table").Table(
-            box=importlib.import_module("rich.box").SIMPLE_HEAD
-        )
-        for index, name in enumerate(HEADINGS):
-            table.add_column(name, justify="right" if index in NUMBERS else "left", no_wrap=index < 4)
-        for cells, verdict in table_rows(self.campaign.trials, self.verbose):
-            table.add_row(*cells, style=COLORS[verdict])
-        console.print("\n".join(self._heading()), markup=False)
-        console.print(table)
-        for line in self._details():
-            console.print(line, markup=False)
-        console.print(self.verdict_line(), style=COLORS[self.campaign.verdict], markup=False)
-        for line in self._advice():
-            console.print(line, markup=False)
-        console.print(NOT_CLAIMED, style="dim", markup=False)
+        def paragraphs(texts: Iterable[str], style: str = "") -> list[tuple[str, str]]:
+            return [(line, style) for text in texts for line in wrapped(text, width)]
+
+        rows = table_rows(self.campaign.trials, self.verbose)
+        heading, *table = columns([HEADINGS, *(cells for cells, _ in rows)], NUMBERS, width, GIVE_WAY)
+        return [
+            *paragraphs(self._heading()),
+            ("", ""),
+            (heading, ""),
+            *((line, COLORS[verdict]) for line, (_, verdict) in zip(table, rows, strict=True)),
+            ("", ""),
+            *((line, "") for line in self._details(width)),
+            *paragraphs([self.verdict_line()], COLORS[self.campaign.verdict]),
+            *paragraphs(self._advice()),
+            *paragraphs([NOT_CLAIMED], "dim"),
+        ]
+
+    def as_text(self, width: int | None = None) -> str:
+        """Return the whole report as plain text."""
+        return "\n".join(line for line, _ in self.lines(width))
 
     def as_json(self) -> dict[str, Any]:
         """Return the whole report in the types that JSON has."""
@@ -245,9 +247,11 @@ class Report:
                 lines.append(f"not in the specification, and so not tried: {', '.join(subject.others)}")
         return lines
 
-    def _details(self) -> list[str]:
+    def _details(self, width: int | None) -> list[str]:
         lines = [
-            line for trial in self.campaign.trials for line in details(trial, self.again(trial), self.verbose)
+            line
+            for trial in self.campaign.trials
+            for line in details(trial, self.again(trial), self.verbose, width)
         ]
         return [*lines, ""] if lines else []
 
@@ -306,7 +310,8 @@ def of_the_dead(request: Mapping[str, Any], ended: Ended) -> dict[str, Any]:
         "replay": again,
         "not_claimed": NOT_CLAIMED,
     }
-    return {"json": told, "text": "\n".join([*lines, NOT_CLAIMED]), "exit_status": 1}
+    lines += wrapped(NOT_CLAIMED, request["width"])
+    return {"json": told, "text": "\n".join(lines), "exit_status": 1}
 
 
 def _json_row(trial: Shown, again: str) -> dict[str, Any]:

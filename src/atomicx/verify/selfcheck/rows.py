@@ -46,5 +46,9 @@ def listed(rows: Iterable[AnyRow | ExploredRow]) -> list[dict[str, str]]:
     return [{"name": row.name, "program": str(row.program), "control": row.control.fault} for row in rows]
 
 
+LISTING_GIVES_WAY = (2, 1)
+"""The columns of a listing that give way where it is too wide: never the name."""
+
+
 def listing(rows: Iterable[AnyRow | ExploredRow]) -> list[tuple[str, ...]]:
     return [("row", "program", "control"), *(tuple(entry.values()) for entry in listed(rows))]
