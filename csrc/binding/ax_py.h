@@ -299,6 +299,18 @@ static inline bool ax_text_is_ready(PyObject *text)
 #endif
 }
 
+/* Whether an exact str that is ready has only ASCII characters, right after its PyASCIIObject. From 3.12 on
+ * only a subclass can have them elsewhere. */
+static inline bool ax_text_is_ascii(PyObject *text)
+{
+#if PY_VERSION_HEX < 0x030C0000
+    const PyASCIIObject *object = (const PyASCIIObject *)text;
+    return object->state.ascii && object->state.compact; /* one test of both bits */
+#else
+    return PyUnicode_IS_ASCII(text);
+#endif
+}
+
 /* Gives a str its characters; false with MemoryError. */
 static inline bool ax_text_prepare(PyObject *text)
 {

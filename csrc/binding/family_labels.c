@@ -1,18 +1,12 @@
 /* family_labels.c: see family_labels.h. */
 #include "family_labels.h"
 
-bool label_digits(PyObject *number, char digits[24], LabelView *view)
+/* Writes the decimal digits of value, and a zero, to the end of digits. */
+static LabelView digits_view(int64_t value, char digits[24])
 {
-    int overflow = 0;
-    int64_t value;
-    if (!PyLong_Check(number)) {
-        return false;
-    }
-    if (!ax_long_read(number, &value)) {
-        value = PyLong_AsLongLongAndOverflow(number, &overflow); /* for an int this raises nothing */
-    }
-    char *end = digits + 24, *start = end;
+    char *end = digits + 23, *start = end;
     uint64_t rest = value < 0 ? (uint64_t)0 - (uint64_t)value : (uint64_t)value;
+    *end = '\0';
     do {
         *--start = (char)('0' + rest % 10);
         rest /= 10;
@@ -20,9 +14,23 @@ bool label_digits(PyObject *number, char digits[24], LabelView *view)
     if (value < 0) {
         *--start = '-';
     }
-    view->data = start;
-    view->bytes = (size_t)(end - start);
-    view->kind = PyUnicode_1BYTE_KIND;
+    return (LabelView){start, (size_t)(end - start), PyUnicode_1BYTE_KIND};
+}
+
+bool label_view_other(PyObject *value, char digits[24], LabelView *view)
+{
+    int overflow = 0;
+    int64_t number;
+    if (ax_long_read(value, &number)) {
+        *view = digits_view(number, digits);
+    } else if (PyLong_Check(value)) {
+        number = PyLong_AsLongLongAndOverflow(value, &overflow); /* for an int this raises nothing */
+        *view = digits_view(number, digits);
+    } else if (PyUnicode_Check(value) && ax_text_is_ready(value)) {
+        *view = label_view_any(value);
+    } else {
+        return false;
+    }
     return overflow == 0;
 }
 
@@ -33,7 +41,7 @@ uint64_t labels_hash(const ax_hash_key *key, PyObject *labels)
         LabelView view = label_view(PyTuple_GET_ITEM(labels, i));
         hash = ax_hash_add(key, hash, view.data, view.bytes);
     }
-    return ax_hash_end(key, hash);
+    return hash;
 }
 
 void labels_view_all(const ax_hash_key *key, PyObject *labels, LabelView *views, LabelQuery *query)

@@ -17,16 +17,24 @@
 
 /* One label value: two are equal if and only if kind, bytes and what data points to are equal. */
 typedef struct {
-    const void *data;
+    const void *data; /* a zero byte follows it */
     size_t bytes;
     unsigned kind; /* bytes per character */
 } LabelView;
 
 /* A view of a str that is ready. For a subclass, a view of its stored value, whatever its methods say. */
-AX_INLINE LabelView label_view(PyObject *text)
+AX_INLINE LabelView label_view_any(PyObject *text)
 {
     unsigned kind = (unsigned)PyUnicode_KIND(text);
     return (LabelView){PyUnicode_DATA(text), (size_t)PyUnicode_GET_LENGTH(text) * kind, kind};
+}
+
+/* The same for an exact str: nearly all are ASCII, and those have their data at a fixed place. */
+AX_INLINE LabelView label_view(PyObject *text)
+{
+    return ax_text_is_ascii(text) ? (LabelView){(PyASCIIObject *)text + 1, (size_t)PyUnicode_GET_LENGTH(text),
+                                                PyUnicode_1BYTE_KIND}
+                                  : label_view_any(text);
 }
 
 /* A search key. */
@@ -42,31 +50,32 @@ typedef struct {
     char digits[MOST_PLAIN_LABELS][24];
 } LabelBuffer;
 
-/* Whether count bytes are equal. Labels are short: two reads, which may overlap, cost less than a call. */
+/* Whether count bytes are equal, each followed by a zero. Labels are short: two reads, which may overlap,
+ * cost less than a call. */
 AX_INLINE bool label_bytes_are(const void *data, const void *others, size_t count)
 {
     const unsigned char *one = data, *other = others;
-    if (count > 16) {
-        return memcmp(one, other, count) == 0;
+    if (count < 4) {
+        return count == 0 || (ax_hash_read_2(one) == ax_hash_read_2(other) &&
+                              ax_hash_read_2(one + count - 1) == ax_hash_read_2(other + count - 1));
     }
-    if (count >= 8) {
-        return ax_hash_read_8(one) == ax_hash_read_8(other) &&
-               ax_hash_read_8(one + count - 8) == ax_hash_read_8(other + count - 8);
-    }
-    if (count >= 4) {
+    if (count < 8) {
         return ax_hash_read_4(one) == ax_hash_read_4(other) &&
                ax_hash_read_4(one + count - 4) == ax_hash_read_4(other + count - 4);
     }
-    return count == 0 ||
-           (one[0] == other[0] && one[count / 2] == other[count / 2] && one[count - 1] == other[count - 1]);
+    if (count <= 16) {
+        return ax_hash_read_8(one) == ax_hash_read_8(other) &&
+               ax_hash_read_8(one + count - 8) == ax_hash_read_8(other + count - 8);
+    }
+    return one == other || memcmp(one, other, count) == 0;
 }
 
-/* Whether a view is equal to a str that is ready. */
+/* Whether a view is equal to an exact str that is ready. */
 AX_INLINE bool label_is(const LabelView *view, PyObject *text)
 {
     LabelView other = label_view(text);
     return view->bytes == other.bytes && view->kind == other.kind &&
-           (view->data == other.data || label_bytes_are(view->data, other.data, other.bytes));
+           label_bytes_are(view->data, other.data, other.bytes);
 }
 
 /* Whether a LabelQuery is for these labels, a tuple of the same length: the table's matches function. Runs no
@@ -83,31 +92,35 @@ AX_INLINE bool labels_match(const void *searched, const void *labels)
     return true;
 }
 
-/* Writes the decimal digits of an int to the end of a buffer; false if number is not an int, or does not fit
- * in 64 bits. For a subclass, its stored value counts: True is 1, and an enum member is its value. */
-bool label_digits(PyObject *number, char digits[24], LabelView *view);
+/* A view of a str of a subclass, or of the decimal digits of an int, which are written into digits. For a
+ * subclass, the stored value counts: True is 1, and an enum member is its value. False: value is something
+ * else, or an int that does not fit in 64 bits. */
+bool label_view_other(PyObject *value, char digits[24], LabelView *view);
 
 /* Makes a query for str and int values. False, without an exception: there are too many, they are too large,
  * or they have other types, and labels_new has to handle them. Runs no Python code. */
 AX_INLINE bool labels_view(const ax_hash_key *key, PyObject *const *values, Py_ssize_t count,
                            LabelBuffer *buffer, LabelQuery *query)
 {
-    if (count > MOST_PLAIN_LABELS) {
+    if (count < 1 || count > MOST_PLAIN_LABELS) {
         return false;
     }
     uint64_t hash = ax_hash_begin(key);
     for (Py_ssize_t i = 0; i < count; i++) {
-        LabelView *view = &buffer->views[i];
-        if (PyUnicode_Check(values[i]) && ax_text_is_ready(values[i])) {
-            *view = label_view(values[i]);
-        } else if (!label_digits(values[i], buffer->digits[i], view)) {
+        LabelView view;
+        if (PyUnicode_CheckExact(values[i]) && ax_text_is_ready(values[i])) {
+            view = label_view(values[i]);
+            buffer->views[i] = view;
+        } else if (label_view_other(values[i], buffer->digits[i], &buffer->views[i])) {
+            view = buffer->views[i];
+        } else {
             return false;
         }
-        hash = ax_hash_add(key, hash, view->data, view->bytes);
+        hash = ax_hash_add(key, hash, view.data, view.bytes);
     }
     query->views = buffer->views;
     query->count = count;
-    query->hash = ax_hash_end(key, hash);
+    query->hash = hash;
     return true;
 }
 

@@ -7,11 +7,12 @@
  * How. Sixteen bytes at a time are combined with the key and with the hash so far, by one multiplication of
  * 64 by 64 bits whose two halves are folded into one. Both factors depend on the key. Without that, a chosen
  * half could make a factor zero, and nothing after it would matter (the weakness of this construction with
- * public constants). The length goes into the last step, so a prefix has a different hash.
+ * public constants). The length goes into the last step, so a prefix has a different hash; it is spread over
+ * all bits, because in the low ones a last character could cancel it.
  *
  * This is not a cryptographic hash. Different keys can have equal hashes; a table must cope with that.
  *
- * Cost. One multiplication for up to 16 bytes, and one at the end.
+ * Cost. One multiplication for up to 16 bytes.
  *
  * The hash depends on the byte order of the machine, and on the key, which differs between processes, so it
  * must not be stored.
@@ -58,37 +59,46 @@ AX_INLINE uint64_t ax_hash_read_4(const unsigned char *bytes)
     return value;
 }
 
-/* Starts a hash, to which byte strings are then added. */
+AX_INLINE uint64_t ax_hash_read_2(const unsigned char *bytes)
+{
+    uint16_t value;
+    memcpy(&value, bytes, sizeof value);
+    return value;
+}
+
+/* Starts a hash, to which byte strings are then added. Its bits are well mixed from the lowest up, once one
+ * was added. */
 AX_INLINE uint64_t ax_hash_begin(const ax_hash_key *key)
 {
     return key->second;
 }
 
-/* Adds length bytes to the hash so far. */
+/* Adds length bytes to the hash so far. A zero follows them: with it, two reads of two bytes contain all of a
+ * string of one to three bytes.
+ *   requires ((const char *)data)[length] == 0 */
 AX_INLINE uint64_t ax_hash_add(const ax_hash_key *key, uint64_t hash, const void *data, size_t length)
 {
-    const unsigned char *bytes = data;
-    uint64_t one = 0, other = 0;
-    size_t left = length;
-    for (; left > 16; left -= 16, bytes += 16) {
-        hash = ax_hash_fold(ax_hash_read_8(bytes) ^ key->first, ax_hash_read_8(bytes + 8) ^ hash);
-    }
-    if (left >= 8) { /* the two parts may overlap; together they contain every byte */
-        one = ax_hash_read_8(bytes);
-        other = ax_hash_read_8(bytes + left - 8);
-    } else if (left >= 4) {
+    const unsigned char *bytes = data, *end = bytes + length;
+    uint64_t one = 0, other = 0; /* two reads, which may overlap, and contain every byte not yet added */
+    if (length < 4) {
+        if (length > 0) {
+            one = ax_hash_read_2(bytes);
+            other = ax_hash_read_2(end - 1);
+        }
+    } else if (length < 8) {
         one = ax_hash_read_4(bytes);
-        other = ax_hash_read_4(bytes + left - 4);
-    } else if (left > 0) {
-        one = (uint64_t)bytes[0] << 16 | (uint64_t)bytes[left / 2] << 8 | bytes[left - 1];
+        other = ax_hash_read_4(end - 4);
+    } else if (length <= 16) {
+        one = ax_hash_read_8(bytes);
+        other = ax_hash_read_8(end - 8);
+    } else {
+        for (; end - bytes > 16; bytes += 16) {
+            hash = ax_hash_fold(ax_hash_read_8(bytes) ^ key->first, ax_hash_read_8(bytes + 8) ^ hash);
+        }
+        one = ax_hash_read_8(end - 16);
+        other = ax_hash_read_8(end - 8);
     }
-    return ax_hash_fold(one ^ key->first, other ^ (hash + length));
-}
-
-/* Ends a hash: its bits are well mixed from the lowest up. */
-AX_INLINE uint64_t ax_hash_end(const ax_hash_key *key, uint64_t hash)
-{
-    return ax_hash_fold(hash ^ key->second, key->first | 1);
+    return ax_hash_fold(one ^ key->first, other ^ (hash + length * UINT64_C(0x9E3779B97F4A7C15)));
 }
 
 #endif

@@ -146,15 +146,13 @@ AX_INLINE const ax_table_entry *ax_table_find_from(ax_table_slot root, uint64_t 
                                                    ax_table_matches matches)
 {
     ax_table_slot slot = root;
-    uint64_t rest = hash;
-    unsigned width;
-    while ((width = (unsigned)slot & 7) - 1 < AX_TABLE_CHAIN - 1) {
+    unsigned width = (unsigned)slot & 7;
+    for (uint64_t rest = hash; width != 0; rest >>= width, width = (unsigned)slot & 7) {
+        if (width == AX_TABLE_CHAIN) {
+            return ax_table_find_in_chain(slot, hash, query, matches);
+        }
         const ax_table_node *node = (const ax_table_node *)(slot - width);
         slot = node->slots[rest & ((UINT64_C(1) << width) - 1)];
-        rest >>= width;
-    }
-    if (width != 0) {
-        return ax_table_find_in_chain(slot, hash, query, matches);
     }
     const ax_table_entry *entry = (const ax_table_entry *)slot;
     return entry != NULL && entry->hash == hash && matches(query, entry->key) ? entry : NULL;

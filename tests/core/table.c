@@ -1,6 +1,7 @@
 /* table.c: compares ax_table.h with a plain list, in one thread, with real memory.
  *
- *   table [SEED]   random operations over all kinds of hashes, with failing allocations
+ *   table [SEED]   random operations over all kinds of hashes, with failing allocations; and the hash of
+ * texts that look like labels
  *
  * Status 0 if every result is right, and all memory and all references are given back. Run it under
  * AddressSanitizer, with and without AX_SERIALIZED.
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ax_hash.h"
 #include "ax_table.h"
 
 #define require(holds, what) \
@@ -281,6 +283,36 @@ static void play(int kind)
     }
 }
 
+enum { TEXTS = 20000, GROUPS = 64 };
+
+static int compare(const void *one, const void *other)
+{
+    uint64_t first = *(const uint64_t *)one, second = *(const uint64_t *)other;
+    return first < second ? -1 : first > second;
+}
+
+/* Texts that differ little have different hashes, and those spread over the slots of a node. */
+static void spread(const char *pattern)
+{
+    static uint64_t hashes[TEXTS];
+    int groups[GROUPS] = {0};
+    ax_hash_key key = {random_bits() | 1, random_bits() | 1};
+    for (int i = 0; i < TEXTS; i++) {
+        char text[64];
+        (void)snprintf(text, sizeof text, pattern, i);
+        uint64_t first = ax_hash_add(&key, ax_hash_begin(&key), text, strlen(text));
+        hashes[i] = ax_hash_add(&key, first, "GET", 3);
+        groups[hashes[i] % GROUPS]++;
+    }
+    qsort(hashes, TEXTS, sizeof *hashes, compare);
+    for (int i = 1; i < TEXTS; i++) {
+        require(hashes[i] != hashes[i - 1], "two texts have the same hash");
+    }
+    for (int i = 0; i < GROUPS; i++) {
+        require(groups[i] > TEXTS / GROUPS / 2 && groups[i] < TEXTS / GROUPS * 2, "the hash is lopsided");
+    }
+}
+
 int main(int count, char **arguments)
 {
     seed = count > 1 ? strtoull(arguments[1], NULL, 10) : 1;
@@ -289,6 +321,9 @@ int main(int count, char **arguments)
         play(kind);
     }
     shrink();
+    spread("%d");
+    spread("/item/%d");
+    spread("/a/longer/path/of/item/%d/and/more");
     printf("seed %llu: every result is right, nothing is left over\n", seed);
     return 0;
 }

@@ -27,9 +27,10 @@ MUTANTS = [
     tested(
         "a float is taken for the int that it is equal to",
         LABELS,
-        "    if (!PyLong_Check(number)) {\n        return false;\n    }\n",
-        "    if (PyFloat_Check(number)) {\n        value = (int64_t)PyFloat_AS_DOUBLE(number);\n"
-        "    } else if (!PyLong_Check(number)) {\n        return false;\n    } else\n",
+        "    } else if (PyLong_Check(value)) {\n        number = ",
+        "    } else if (PyFloat_Check(value)) {\n"
+        "        *view = digits_view((int64_t)PyFloat_AS_DOUBLE(value), digits);\n"
+        "    } else if (PyLong_Check(value)) {\n        number = ",
         family("test_values_of_other_types"),
     ),
     tested(
