@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The examples, with what they need from PyPI and from Debian (Cython, redis-server, wrk), and shared cells over numpy
-# arrays; with and without the GIL. The web frameworks are tried with the GIL only. In the other layers these tests are
-# skipped by name. About a minute.
+# The examples, with what they need from PyPI and from Debian (Cython, redis-server, wrk), prefork servers whose workers
+# are killed, and shared cells over numpy arrays; with and without the GIL. The web frameworks are tried with the GIL
+# only. In the other layers these tests are skipped by name. About three minutes.
 . "$(dirname "$0")/lib.sh"
 
 examples() {    # VERSION PYTHON EXTRA [REQUIREMENT...]
@@ -17,6 +17,6 @@ examples() {    # VERSION PYTHON EXTRA [REQUIREMENT...]
 
 free=$(free_threaded)
 with_gil=$(interpreter 3.11)
-job examples-3.13t examples 3.13t "$free" examples "$hypothesis_313t"    # numpy no longer has wheels for it
+job examples-3.13t examples 3.13t "$free" servers "$hypothesis_313t"    # numpy no longer has wheels for it
 job examples-3.11 examples 3.11 "$with_gil" frameworks numpy    # which brings the examples' packages too
 finish
