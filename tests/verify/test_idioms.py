@@ -444,6 +444,7 @@ def test_the_current_folder_is_searched(tmp_path: Path, monkeypatch: pytest.Monk
     [
         ("my_idioms", "expected module:Class"),
         ("nowhere_to_be_found:Claim", "No module named"),
+        ("tests.subjects.unimportable:Cell", "the import raised ZeroDivisionError: division"),
         ("my_idioms:Missing", "has no attribute 'Missing'"),
         ("my_idioms:Half", "b is missing"),
         ("my_idioms:BadRaises", "expected raises to be a tuple of exceptions"),

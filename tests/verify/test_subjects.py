@@ -95,7 +95,7 @@ def test_what_the_specification_does_not_know_is_named():
 def test_a_difference_alone_convicts_and_is_told(verify):
     status, text = verify("broken_ints:OneTooFar", "--only", "int/try_add/alone")
     assert status == 1
-    assert "taken for kind int: it has" in text
+    assert "tested as kind int: it has" in text
     assert "try_add(0, -1) on a cell that holds 0: returns True and leaves 0; expected: returns False" in text
     assert "python -m atomicx verify --only int/try_add/alone --seed 1 --seconds 20 --subject tests." in text
 

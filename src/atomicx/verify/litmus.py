@@ -97,7 +97,7 @@ class Litmus:
     def __post_init__(self) -> None:
         if not 2 <= len(self.actors) <= MOST_ACTORS:
             raise TypeError(
-                f"{self.name}: a litmus test has 2 to {MOST_ACTORS} actors, not {len(self.actors)}"
+                f"{self.name}: a litmus test needs 2 to {MOST_ACTORS} actors, got {len(self.actors)}"
             )
 
     def expectation(self, outcome: Any) -> Expectation:
@@ -150,7 +150,7 @@ def _collect(cls: type[Any]) -> Litmus:
         roles.update((name, m._litmus_role) for name, m in vars(base).items() if hasattr(m, "_litmus_role"))
     observers = [name for name, role in roles.items() if role == "observer"]
     if len(observers) > 1:
-        raise TypeError(f"{cls.__name__}: at most one observer, not {', '.join(observers)}")
+        raise TypeError(f"{cls.__name__}: expected at most one observer, got {', '.join(observers)}")
     outcomes: Any = getattr(cls, "outcomes", None)
     if not (callable(outcomes) or isinstance(outcomes, Mapping)):
         raise TypeError(f"{cls.__name__}: `outcomes` must be a mapping or a function of the outcome")

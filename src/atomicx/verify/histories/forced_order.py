@@ -111,7 +111,7 @@ def check_forced_order(history: History, *, initial: Any = 0, final: Any = None)
         if final is not None:
             last = order[-1].after if order else _Held(initial)
             if last != _Held(final):
-                raise _Broken(f"the value after it all is {final!r}, not {last.value!r}", *_last(order))
+                raise _Broken(f"the final value is {final!r}, not {last.value!r}", *_last(order))
         _check_reads(order, reads, _Held(initial))
     except _Broken as broken:
         return ForcedVerdict(history, broken.reason, broken.events)
@@ -189,7 +189,7 @@ def _chain(writes: list[_Write], initial: _Held) -> list[_Write]:
     if after:
         lost = min(after.values(), key=lambda write: write.event.invoked)
         raise _Broken(
-            f"the chain ends at {value.value!r}, but {lost.before.value!r} was found, which nobody left",
+            f"the chain ends at {value.value!r}, but {lost.before.value!r} was found, which nothing left",
             *_last(order),
             lost.event,
         )
@@ -206,7 +206,7 @@ def _check_precedence(order: list[_Write]) -> None:
     for write in order:
         if latest is not None and _responded(write.event) < latest.invoked:
             raise _Broken(
-                "the results put one operation after another that was called when it had returned already",
+                "the results put one operation after another that was called only after it had returned",
                 write.event,
                 latest,
             )
@@ -248,7 +248,7 @@ def _check_reads(order: list[_Write], reads: list[_Read], initial: _Held) -> Non
             gap = gap_of[read.value]
             reason = f"an operation found {read.value.value!r} at a time when that was not the value"
         else:
-            raise _Broken(f"an operation found {read.value.value!r}, which nobody stored", event)
+            raise _Broken(f"an operation found {read.value.value!r}, which no operation stored", event)
         if not first <= gap <= last:
             witness = (floor_event,) if floor_event is not None and first == floor > after_writes else ()
             raise _Broken(reason, event, *witness, *neighbours)
@@ -317,11 +317,11 @@ class _CounterHistory:
                     added.append((event, event.arguments[0] if event.arguments else 1))
             elif name in ("load", "__int__", "drain"):
                 if event.pending and name == "drain":
-                    raise ValueError("a drain is pending: nobody knows what it took out")
+                    raise ValueError("a drain is pending: what it took out is unknown")
                 if not event.pending:
                     (self.drains if name == "drain" else self.loads).append(event)
             else:
-                raise ValueError(f"{name} is no operation of a Counter that can be checked")
+                raise ValueError(f"{name} is not an operation of a Counter that can be checked")
         self.initial = initial
         self.added = _Totals(added)
         self.drained = _Totals([(event, event.result) for event in self.drains])

@@ -53,6 +53,8 @@ def find(spelled: str) -> Idiom:
             program = getattr(program, name)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"{spelled}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise ValueError(f"{spelled}: the import raised {type(error).__name__}: {error}") from error
     for name in ("a", "b", "holds"):
         if not callable(getattr(program, name, None)):
             raise ValueError(

@@ -50,11 +50,11 @@ def assert_outcomes(
     if result.forbidden:
         raise AssertionError(outcome_table(result))
     if not result.samples:
-        raise AssertionError(f"{result.test.name}: not one sample was taken")
+        raise AssertionError(f"{result.test.name}: no sample was taken")
     if control is not None:
         broken = _finished(run(control, seconds=seconds, samples=samples, seed=seed, stop_when_caught=1))
         if not broken.forbidden:
-            silent = f"the control stayed silent, so that this run of {result.test.name} says nothing"
+            silent = f"the control stayed silent, so this run of {result.test.name} proves nothing"
             raise AssertionError(f"{silent}\n{outcome_table(broken)}")
     return result
 

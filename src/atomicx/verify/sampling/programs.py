@@ -253,7 +253,7 @@ def _compiled(text: str) -> list[CodeType]:
 def _split(statement: str) -> tuple[str, str]:
     found = _TARGET.fullmatch(statement)
     if found is None:
-        raise ValueError(f"not of the form `name = value`: {statement!r}")
+        raise ValueError(f"expected `name = value`, got {statement!r}")
     return found[1], found[2]
 
 

@@ -429,7 +429,7 @@ def _calls(
         return CallProgram(setup, threads, model, initial, before, after, judge, check)
     for name, value in (("initial", initial), ("before", before), ("after", after), ("judge", judge)):
         if value not in (None, ()):
-            raise TypeError(f"{name} needs a model, which says what the calls do")
+            raise TypeError(f"{name} needs a model that says what the calls do")
     return None
 
 

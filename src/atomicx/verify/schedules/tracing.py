@@ -92,7 +92,7 @@ if sys.version_info >= (3, 12):
         def start(self) -> None:
             free = [tool for tool in _TOOLS if _monitoring.get_tool(tool) is None]
             if not free:
-                raise RuntimeError("every tool of sys.monitoring is in use: nothing is left to explore with")
+                raise RuntimeError("every tool id of sys.monitoring is in use: the explorer needs one")
             events = _monitoring.events
             self._tool = free[0]
             _monitoring.use_tool_id(self._tool, _NAME)

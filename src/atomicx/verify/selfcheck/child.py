@@ -97,7 +97,7 @@ def _ended(child: subprocess.Popen[bytes]) -> None:
 
 def _report(place: Path, status: int, journal: Journal, hung: bool) -> Ended:
     number, seconds, text = journal.read()
-    doing = text if number else "while it was imported"
+    doing = text if number else "importing it"
     found = tuple((place / FOUND).read_text().splitlines()) if (place / FOUND).exists() else ()
     if hung:
         return Ended(None, f"did not end within {seconds:g} s: {doing}", found)

@@ -36,7 +36,7 @@ def report_of_subject(
     request: dict[str, Any], note: Note, tell: Callable[[Difference], None]
 ) -> dict[str, Any]:
     """Do the child's work: find the subject, run its rows, report. What convicts is told at once, too."""
-    note(f"{request['subject']} was imported and made", 60.0)
+    note(f"importing and making {request['subject']}", 60.0)
     try:
         subject = find(request["subject"], request["kind"], request["wraps"])
         trials = _subject_trials(subject, request, note, tell)

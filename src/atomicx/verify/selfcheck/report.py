@@ -77,7 +77,7 @@ def _together(name: str, verdict: Verdict, group: list[Shown]) -> tuple[str, ...
         verdict.value,
         f"{samples:,}" if samples else "-",
         f"< {max(bounds):.1e}" if bounds else "-",
-        f"{len(group)} operations",
+        f"{len(group)} operation{'' if len(group) == 1 else 's'}",
         f"{caught} of {len(group)}: {faults[0]}" if caught else faults[0],
     )
 
@@ -123,7 +123,7 @@ def details(trial: Shown, replay: str, verbose: bool, width: int | None = None) 
         reason = f"{trial.row.name}: {trial.verdict.value}{': ' if trial.reason else ''}{trial.reason}"
         lines += [line for part in reason.split("\n") for line in wrapped(part, width, "  ")]
     if isinstance(trial, AloneTrial) and trial.note is not None:
-        lines += wrapped(f"{trial.row.name}: noted, and no failure: {trial.note}", width, "  ")
+        lines += wrapped(f"{trial.row.name}: noted, not a failure: {trial.note}", width, "  ")
     if failed:
         again = "again (the noise repeats, the machine's scheduling does not)" if trial.subject else "again"
         lines.append(f"  {again}: {replay}")
@@ -240,11 +240,11 @@ class Report:
         subject = self.subject
         lines = _heading(self.seed, None if subject is None else subject.name)
         if subject is not None:
-            lines.append(f"taken for kind {subject.kind.name}: {subject.because}; --kind says otherwise")
+            lines.append(f"tested as kind {subject.kind.name}: {subject.because}; --kind chooses another")
             if subject.missing:
-                lines.append(f"not there, and so not tried: {', '.join(subject.missing)}")
+                lines.append(f"missing, so not tested: {', '.join(subject.missing)}")
             if subject.others:
-                lines.append(f"not in the specification, and so not tried: {', '.join(subject.others)}")
+                lines.append(f"not in the specification, so not tested: {', '.join(subject.others)}")
         return lines
 
     def _details(self, width: int | None) -> list[str]:

@@ -115,15 +115,17 @@ def find(spelled: str, kind: str | None = None, wraps: bool = False) -> Subject:
 def _imported(spelled: str) -> Any:
     module, _, path = spelled.partition(":")
     if not module or not path:
-        raise ValueError(f"{spelled!r} is not of the form package:factory")
+        raise ValueError(f"expected package:factory, got {spelled!r}")
     try:
         factory: Any = importlib.import_module(module)
         for part in path.split("."):
             factory = getattr(factory, part)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"{spelled}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise ValueError(f"{spelled}: the import raised {type(error).__name__}: {error}") from error
     if not callable(factory):
-        raise ValueError(f"{spelled} is not callable: {type(factory).__name__}")
+        raise ValueError(f"{spelled}: expected a callable, got {type(factory).__name__!r}")
     return factory
 
 
@@ -150,7 +152,7 @@ def guessed(spelled: str, factory: Any) -> tuple[CellKind, str]:
         name for name in ("load", "store", "exchange", "compare_and_set", "compare_exchange") if has(name)
     ]
     if not known:
-        raise ValueError(f"{spelled} makes a cell without any of {', '.join(named())}")
+        raise ValueError(f"{spelled}: expected a cell with at least one of {', '.join(named())}")
     return _holder(factory, known[0])
 
 
@@ -210,7 +212,7 @@ def _number(factory: Any, has: Callable[[str], bool], because: str) -> tuple[Cel
     if has("__float__") and not has("__int__"):
         return FLOAT, f"it has {because}(), and float() takes it"
     if not has("fetch_add") and not has("compare_and_set") and not has("store"):
-        return COUNT, f"it has {because}(), and nothing but counts"
+        return COUNT, f"it has {because}(), and only counts"
     return INT, f"it has {because}()"
 
 
@@ -260,10 +262,11 @@ def _subject(spelled: str, factory: Any, kind: CellKind, because: str, wraps: bo
     try:
         cell = build(model.edge_states[0])
     except Exception as error:
-        raise ValueError(f"{spelled} does not make a {kind.name}: {type(error).__name__}: {error}") from error
+        raise ValueError(f"{spelled}: cannot make a {kind.name}: {type(error).__name__}: {error}") from error
     names = {row.name: own for row in model.operations if (own := _own_name(cell, row)) is not None}
     if not any(name in names for name in _public(model)):
-        raise ValueError(f"{spelled} is a {type(cell).__name__} without any of {', '.join(_public(model))}")
+        expected = f"a cell with at least one of {', '.join(_public(model))}"
+        raise ValueError(f"{spelled}: expected {expected}, got {type(cell).__name__!r}")
     rows = {row.name: row for row in model.operations}
     if takes_value and "__init__" in rows:
         rows["__init__"] = _construction(rows["__init__"], factory, _reader(model, names))
@@ -361,8 +364,8 @@ def _builder(spelled: str, factory: Any, kind: CellKind) -> tuple[Build, bool]:
             continue
         if all(_holds(build, state, kind.model) for state in (states[0], states[1])):
             return build, takes_value
-        tried.append("it holds something else than the value that it was made with")
-    raise ValueError(f"{spelled} cannot be made as a {kind.name}: {tried[0] if tried else 'no way is known'}")
+        tried.append("it does not hold the value that it was made with")
+    raise ValueError(f"{spelled}: cannot make a {kind.name}: {tried[0] if tried else 'unknown arguments'}")
 
 
 def _holds(build: Build, state: Any, model: Model) -> bool:
@@ -438,7 +441,7 @@ def _brought(cell: Any, state: Any) -> Any:
         if hasattr(cell, name):
             getattr(cell, name)(state)
             return cell
-    raise TypeError(f"{type(cell).__name__} takes no value, and has no store()")
+    raise TypeError(f"{type(cell).__name__!r} takes no value and has no store()")
 
 
 # Integers that wrap by design
