@@ -50,7 +50,8 @@ def main(kind: str, tree: str, archive: str) -> int:
     for name in sorted(wanted ^ found):
         print(f"{name}: {'missing' if name in wanted else 'does not belong there'}")
     if wanted == found:
-        print(f"ok: {Path(archive).name} has its {len(found)} files")
+        kilobytes = Path(archive).stat().st_size / 1000
+        print(f"ok: {Path(archive).name} has its {len(found)} files, and {kilobytes:,.0f} kB")
     return int(wanted != found)
 
 

@@ -148,6 +148,21 @@ def test_the_pages_of_the_frameworks_show_the_examples_whole() -> None:
     )
 
 
+def test_packagers_are_told_what_the_build_says() -> None:
+    project = (TOP / "pyproject.toml").read_text(encoding="utf-8")
+    page = TEXTS["docs/packaging.md"]
+    name, requires, licence, python = (
+        re.search(rf'^{key} = \[?"(?:>=)?(.*?)"', project, re.MULTILINE)
+        for key in ("name", "requires", "license", "requires-python")
+    )
+    assert name and requires and licence and python
+    assert requires[1] == "setuptools>=77" and 'requires = ["setuptools>=77"]' in project
+    assert f"name: {name[1]}\n" in page and f"| licence | {licence[1]}, " in page
+    assert f"CPython {python[1]} or later" in page and "setuptools >=77" in page
+    tests = re.findall(r"tests/test_\w+\.py", page)
+    assert len(tests) == 10 and all((TOP / one).exists() for one in tests)
+
+
 def test_the_readme_shows_the_two_commands_on_its_first_screen() -> None:
     first_screen = "\n".join(TEXTS["README.md"].splitlines()[:25])
     language, block = FENCE.findall(first_screen)[0]

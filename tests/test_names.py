@@ -54,7 +54,8 @@ def test_a_name_of_the_glossary_is_defined_once() -> None:
     assert not wrong
 
 
-def test_the_terms_of_one_table_are_distinct() -> None:
-    for table in re.split(r"^## ", GLOSSARY.read_text(encoding="utf-8"), flags=re.MULTILINE):
-        terms = re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE)
-        assert len(set(terms)) == len(terms), terms
+def test_the_terms_are_distinct() -> None:
+    tables = re.split(r"^## ", GLOSSARY.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    terms = [term for table in tables for term in re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE)]
+    assert len(terms) > 60
+    assert {term for term in terms if terms.count(term) > 1} == {"term"}  # the head of each table

@@ -104,8 +104,8 @@ class Segment(SegmentBase):
 
         Raises OSError if the file cannot be opened (FileNotFoundError, PermissionError); PermissionError also
         if it does not belong to this user, root or owner (a uid), or is a symbolic link or not a regular
-        file, since a stranger could have put it there. Raises ValueError if it is not a segment, is damaged
-        or truncated, or has another layout; RuntimeError without the C module.
+        file, since a stranger could have put it there. Raises ValueError if it is not a segment, has a
+        damaged header, is truncated, or has another layout; RuntimeError without the C module.
         """
         return cls(path, readonly=readonly, owner=owner)
 
