@@ -10,7 +10,7 @@ help:
 	@echo "make LAYER       one of: $(LAYERS)"
 	@echo "make format      formats the Python and the C files"
 	@echo "make subjects    gives every broken and every correct cell of tests/subjects to verify: a table of verdicts"
-	@echo "make endurance   10,000 workers that come and go in a segment; subjects with 20 seeds, 20 runs of verify: hours"
+	@echo "make endurance   10,000 workers that come and go in a segment, killed, interrupted and forked; subjects with 20 seeds, 20 runs of verify: hours"
 	@echo "make site        builds the documents as a site, in site/, with the extra docs"
 
 PYTHON ?= python3
@@ -42,7 +42,7 @@ subjects:
 	$(PYTHON) -m tests.subjects
 
 endurance:
-	$(PYTHON) tests/shared/endurance.py 10000
+	PYTHONPATH=tests $(PYTHON) -m shared.endurance 10000
 	$(PYTHON) -m tests.subjects.endurance
 
 site:

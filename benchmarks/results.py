@@ -18,6 +18,7 @@ ResultsFile = dict[str, Any]
 TOP = Path(__file__).parent.parent
 FOLDER = Path(__file__).with_name("results")
 TIMES, INSTRUCTIONS, VARIANTS, SERVICES = "cpython", "instructions", "variants", "services"
+ENDURANCE = "endurance"  # written by tests/shared/endurance.py
 
 
 def interpreter_name() -> str:

@@ -27,7 +27,6 @@ from support.families import (
 )
 from support.race import hasty_switching
 
-# The long form is for `make endurance`.
 FORKS = int(os.environ.get("ATOMICX_FORKS", "60"))
 CONTROL_FORKS = 500
 COME_AND_GO = 100_000
@@ -37,14 +36,20 @@ AT_ONCE = 100
 @program(unless=without_fork, ignored_warnings=(FORK_WARNING,))
 def forked_children_use_it(module: ModuleType) -> None:
     """While threads hit, make, remove and clear labels, no child hangs. Children of the control do."""
-    family, control = new_family(module), LockedFamily(module.Counter)
-    with hasty_switching(), Users(family):
-        statuses = [status_of_child(family, CHILD_SECONDS) for _ in range(FORKS)]
+    control = LockedFamily(module.Counter)
+    statuses = fork_while_threads_use_it(module, FORKS)
     assert statuses == [0] * FORKS, statuses
     with hasty_switching(), Users(control):
         assert any(hung(status_of_child(control, CONTROL_SECONDS)) for _ in range(CONTROL_FORKS)), (
             "no child of the control hung, so that the others did not proves nothing"
         )
+
+
+def fork_while_threads_use_it(module: ModuleType, forks: int) -> list[int]:
+    """Fork children that use a family while threads do. Return their statuses."""
+    family = new_family(module)
+    with hasty_switching(), Users(family):
+        return [status_of_child(family, CHILD_SECONDS) for _ in range(forks)]
 
 
 @program(dev=False)
