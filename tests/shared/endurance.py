@@ -4,8 +4,8 @@
 
 10,000 workers count and end, or are killed at a random instant, as with gunicorn's --max-requests; as many
 signal handlers raise; a tenth as many children are forked while threads count. Prints how often, and how many
-hung; with --to it writes a results file there. The status is 1 if anything hung; an AssertionError says what is
-wrong.
+hung; with --to it writes a results file there. The status is 1 if anything hung. An AssertionError says what
+is wrong.
 """
 
 import argparse
