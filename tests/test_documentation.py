@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import atomicx
+from atomicx import shared
 from support.extras import needs
 
 TOP = Path(__file__).parent.parent
@@ -62,7 +63,7 @@ EXCERPTS = {
 TYPES = ["AtomicInt", "AtomicFloat", "AtomicBool", "AtomicRef", "Counter", "Histogram", "Family"]
 # These have the operations of other types, and some of their own.
 SHARED = {"SharedInt": "AtomicInt", "SharedFloat": "AtomicFloat"}
-MADE_BY_SEGMENTS = ["SharedCounter", "SharedFamily", "SharedGauge", "SharedHistogram"]
+MADE_BY_SEGMENTS = [name for name in shared.__all__ if name.startswith("Shared")]
 
 
 def python(*arguments: str) -> subprocess.CompletedProcess[str]:

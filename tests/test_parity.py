@@ -16,6 +16,7 @@ import pytest
 
 import atomicx
 from atomicx import _reference as twin
+from atomicx import shared
 
 pytestmark = pytest.mark.skipif(
     os.environ.get("ATOMICX_PURE") == "1",
@@ -27,7 +28,7 @@ TYPES = ["AtomicBool", "AtomicFloat", "AtomicInt", "AtomicRef", "Counter", "Fami
 SHARED = ["SharedFloat", "SharedInt"]
 # The required arguments of those types that have any.
 ARGUMENTS: dict[str, tuple[Any, ...]] = {"Family": (int, "label"), "Histogram": ([1.0],)}
-MADE_BY_SEGMENTS = ["SharedCounter", "SharedFamily", "SharedGauge", "SharedHistogram"]  # and not by users
+MADE_BY_SEGMENTS = [name for name in shared.__all__ if name.startswith("Shared")]  # and not by users
 HELPERS = ["Guard", "Timer", "Admission"]  # not made by users
 ALL_TYPES = [*TYPES, *SHARED, *MADE_BY_SEGMENTS]
 WITH_HELPERS = [*ALL_TYPES, *HELPERS, "SegmentBase"]

@@ -25,38 +25,6 @@ if TYPE_CHECKING:
     from ._protocols import FloatCell, IntCell
 
     backend: str
-else:
-    from ._backend import (
-        AtomicBool,
-        AtomicFloat,
-        AtomicInt,
-        AtomicRef,
-        Counter,
-        Family,
-        Histogram,
-        SharedCounter,
-        SharedFamily,
-        SharedFloat,
-        SharedGauge,
-        SharedHistogram,
-        SharedInt,
-        backend,
-        enable_deferred_refcount,
-    )
-
-    def __getattr__(name):
-        # Imported on first use: the protocols need typing, which takes longer than everything else.
-        if name in ("FloatCell", "IntCell"):
-            from . import _protocols as home
-        elif name == "get_include":
-            from . import _include as home
-        else:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(home, name)
-
-    def __dir__():
-        return sorted({*globals(), *__all__})
-
 
 __all__ = [
     "AtomicBool",
@@ -80,3 +48,25 @@ __all__ = [
     "enable_deferred_refcount",
     "get_include",
 ]
+
+if not TYPE_CHECKING:
+    from . import _backend
+    from ._backend import backend
+
+    # Imported on first use: the protocols need typing, which takes longer than everything else.
+    _LATE = {"FloatCell": "_protocols", "IntCell": "_protocols", "get_include": "_include"}
+
+    # All other names are the backend's. The imports above are for type checkers.
+    globals().update(
+        {name: getattr(_backend, name) for name in __all__ if name not in _LATE and name not in globals()}
+    )
+
+    def __getattr__(name):
+        if name not in _LATE:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        return getattr(import_module(f".{_LATE[name]}", __name__), name)
+
+    def __dir__():
+        return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""Chooses the backend: the C module, or the pure-Python twin.
+"""Chooses the backend: the C module, or the pure-Python twin. Its names can be imported from here.
 
 ATOMICX_PURE=1 selects the twin, ATOMICX_PURE=0 requires the C module. If it is unset or empty, the C module
 is used where there is one; otherwise the twin is used, and a RuntimeWarning says why.
@@ -9,25 +9,6 @@ import os
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
-
-__all__ = [
-    "AtomicBool",
-    "AtomicFloat",
-    "AtomicInt",
-    "AtomicRef",
-    "Counter",
-    "Family",
-    "Histogram",
-    "SegmentBase",
-    "SharedCounter",
-    "SharedFamily",
-    "SharedFloat",
-    "SharedGauge",
-    "SharedHistogram",
-    "SharedInt",
-    "backend",
-    "enable_deferred_refcount",
-]
 
 _CORE = "atomicx._core"
 
@@ -102,18 +83,9 @@ if os.path.exists(os.path.join(os.path.dirname(__file__), "__init__.pyi")):
 
     warn_of_namesake(stacklevel=3)
 
-AtomicBool = _module.AtomicBool
-AtomicFloat = _module.AtomicFloat
-AtomicInt = _module.AtomicInt
-AtomicRef = _module.AtomicRef
-Counter = _module.Counter
-Family = _module.Family
-Histogram = _module.Histogram
-SegmentBase = _module.SegmentBase
-SharedCounter = _module.SharedCounter
-SharedFamily = _module.SharedFamily
-SharedFloat = _module.SharedFloat
-SharedGauge = _module.SharedGauge
-SharedHistogram = _module.SharedHistogram
-SharedInt = _module.SharedInt
-enable_deferred_refcount = _module.enable_deferred_refcount
+
+def __getattr__(name: str) -> object:
+    """Return what the backend has under this name, so that no list of its names is needed here."""
+    if name.startswith("_") or not hasattr(_module, name):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(_module, name)

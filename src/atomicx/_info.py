@@ -11,14 +11,15 @@ from typing import Any
 
 import atomicx
 
+from . import _backend
 from ._backend import reason
 from ._installation import problems, version_of
 from ._terminal import wrapped
 
-TYPES = ("AtomicInt", "AtomicFloat", "AtomicBool", "AtomicRef", "Counter", "Histogram", "Family")
-SHARED_TYPES = (
-    *("SharedInt", "SharedFloat", "SharedCounter", "SharedGauge", "SharedHistogram", "SharedFamily"),
-)
+# The public types, apart from protocols and snapshots.
+_ALL_TYPES = [name for name in atomicx.__all__ if isinstance(getattr(_backend, name, None), type)]
+TYPES = [name for name in _ALL_TYPES if not name.startswith("Shared")]
+SHARED_TYPES = [name for name in _ALL_TYPES if name.startswith("Shared")]
 # Packages that the integrations and the commands use where installed, and what to say where they are not.
 OPTIONAL = {
     "prometheus_client": "extra prometheus",
