@@ -33,6 +33,7 @@ python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 160
 
 html_theme = "furo"
+pygments_dark_style = "github-dark"  # furo's own underlines the names of modules, as if they were links
 html_theme_options = {"light_css_variables": {"code-font-size": "77%"}}  # for the README's longest commands
 html_title = f"atomicx {release}"
 html_copy_source = False
