@@ -5,6 +5,7 @@ import contextlib
 import functools
 import gc
 import inspect
+import sys
 import threading
 import types
 from collections.abc import AsyncGenerator, Callable, Generator
@@ -97,6 +98,73 @@ def test_a_generator_that_is_closed_or_collected(watch: Any) -> None:
     gc.collect()
     watch.check(0)
     assert log == ["closed", "closed"]
+
+
+def counting() -> Generator[int, None, str]:
+    """Returns how far it came when it is closed."""
+    step = 0
+    try:
+        while True:
+            yield step
+            step += 1
+    except GeneratorExit:
+        return f"closed after {step}"
+
+
+def test_what_a_generator_returns_when_it_is_closed(watch: Any) -> None:
+    """Since 3.13 close() returns it. throw() of the same exception ends with it on all versions."""
+    plain: Any = counting()
+    decorated = watch.decorate(counting)()
+    assert [next(made) for made in (plain, decorated) for _ in range(2)] == [0, 1, 0, 1]
+    watch.check(1)
+    closed = decorated.close()
+    assert closed == plain.close()
+    assert closed == ("closed after 1" if sys.version_info >= (3, 13) else None)
+    watch.check(0)
+    thrown = watch.decorate(counting)()
+    next(thrown)
+    with pytest.raises(StopIteration) as stopped:
+        thrown.throw(GeneratorExit())
+    assert stopped.value.value == "closed after 0"
+    watch.check(0)
+
+
+def test_a_generator_that_ignores_its_end(watch: Any) -> None:
+    def stubborn() -> Generator[int, None, None]:
+        with contextlib.suppress(GeneratorExit):
+            yield 1
+        yield 2
+
+    made = watch.decorate(stubborn)()
+    next(made)
+    with pytest.raises(RuntimeError, match="generator ignored GeneratorExit"):
+        made.close()
+    watch.check(1)
+    assert next(made, None) is None
+    watch.check(0)
+
+
+def test_a_generator_keeps_no_thrown_exception(watch: Any) -> None:
+    """There is no cycle through the frame: a thrown exception is freed as soon as it has been handled."""
+
+    class Thrown(LookupError):
+        pass
+
+    def forgetful() -> Generator[None, None, None]:
+        while True:
+            with contextlib.suppress(Thrown):
+                yield
+
+    made = watch.decorate(forgetful)()
+    next(made)
+    gc.collect()
+    gc.disable()
+    try:
+        made.throw(Thrown())
+        assert not [found for found in gc.get_objects() if isinstance(found, Thrown)]
+    finally:
+        gc.enable()
+    made.close()
 
 
 def test_a_generator_that_never_starts(watch: Any) -> None:

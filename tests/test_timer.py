@@ -305,16 +305,21 @@ def test_overlapping_entries_of_two_timers_keep_nothing(backend: ModuleType) -> 
             entered[0]()
             left[1]()
 
+    def grown() -> int:
+        gc.collect()
+        before = tracemalloc.get_traced_memory()[0]
+        overlap(2000)
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0] - before
+
     entered[0](), entered[1](), entered[0]()
     overlap(100)
-    gc.collect()
     tracemalloc.start()
-    before = tracemalloc.get_traced_memory()[0]
-    overlap(2000)
-    gc.collect()
-    grown = tracemalloc.get_traced_memory()[0] - before
+    # The least of a few: what the interpreter itself keeps now and then is no growth. A kept entry takes over
+    # a hundred bytes each time.
+    least = min(grown() for _ in range(3))
     tracemalloc.stop()
-    assert grown < 40_000, f"{grown} bytes after 2,000 rounds"  # a kept entry takes over a hundred
+    assert least < 4_000, f"{least} bytes more after each 2,000 rounds"
 
 
 def test_two_timers_do_not_mix(backend: ModuleType) -> None:

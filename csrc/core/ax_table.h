@@ -26,7 +26,8 @@
  * Memory. An entry takes 32 bytes, and its place in the nodes about 30; if sections can overlap, 24 and 8
  * bytes more. While a section is open, it keeps alive at most what was in the table at one moment, and the
  * same amount again may not have been examined since. So, in addition to what is alive, the process needs at
- * most twice that for each thread that is in a section: usually nothing.
+ * most twice that for each thread that is in a section: usually nothing. A thread that the system stops in
+ * ax_table_collect keeps what it has taken off the lists until it goes on.
  *
  * What it rests on. ax_section.h, and: searching, comparing keys and using what was found happen in one
  * section. A caller that wants to use an object for longer takes a reference in that section.

@@ -70,10 +70,30 @@ def around_coroutines(guard: Any, each: bool, function: Callable[..., Any]) -> C
 
 
 def around_generators(guard: Any, each: bool, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a generator function. It does what `yield from` would, which drops what the generator returns when
+    it is closed: close() returns that since 3.13."""
+
     @wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         with guard() if each else guard:
-            return (yield from function(*args, **kwargs))
+            inner = function(*args, **kwargs)
+            step, given = inner.send, None
+            try:
+                while True:
+                    try:
+                        value = step(given)
+                    except StopIteration as stopped:
+                        return stopped.value
+                    finally:
+                        given = None  # it may be an exception, whose traceback holds this frame
+                    try:
+                        given = yield value
+                    except BaseException as thrown:  # including GeneratorExit, which inner has to obey
+                        step, given = inner.throw, thrown
+                    else:
+                        step = inner.send
+            finally:
+                inner.close()  # does nothing unless an interruption came between two steps
 
     # A function marked by types.coroutine() makes generators that can be awaited.
     return coroutine(guarded) if flags_of(function) & CO_ITERABLE_COROUTINE else guarded

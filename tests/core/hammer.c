@@ -65,6 +65,7 @@ static void ax_object_release(ax_object *object)
 
 #include "ax_buckets.h"
 #include "ax_counter.h"
+#include "ax_entries.h"
 #include "ax_float.h"
 #include "ax_int.h"
 #include "ax_ref.h"
@@ -99,6 +100,7 @@ static struct {
     ax_word drained;
     ax_buckets *buckets;
     ax_word taken; /* of the buckets, by drains */
+    ax_entries entries;
     pthread_barrier_t barrier;
 } shared;
 
@@ -190,6 +192,20 @@ static void hammer_buckets(uint64_t thread)
         require(ax_buckets_load(shared.buckets, bucket) <= THREADS * ADDITIONS, "a count that was not");
     }
     (void)word_add(&shared.taken, drain_buckets());
+}
+
+enum { NESTED = 6 }; /* so the entries of all threads together need a second block of places */
+
+/* Each thread is an owner, which leaves its newest entry first. */
+static void hammer_entries(uint64_t thread)
+{
+    for (uint64_t start = 0; start < NESTED; start++) {
+        require(ax_entries_enter(&shared.entries, thread + 1, start, &stripe_system), "no memory");
+    }
+    for (uint64_t left = NESTED, start; left > 0; left--) {
+        require(ax_entries_leave(&shared.entries, thread + 1, &start), "an entry is lost");
+        require(start == left - 1, "an entry of another owner, or not the newest, was left");
+    }
 }
 
 static void hammer_ref(uint64_t thread)
@@ -345,6 +361,7 @@ static void *hammer(void *argument)
     }
     for (int round = 0; round < ROUNDS; round++) {
         pthread_barrier_wait(&shared.barrier);
+        hammer_entries(thread); /* first: only threads that enter at once make the places together */
         hammer_numbers();
         hammer_counter(thread);
         hammer_buckets(thread);
@@ -363,6 +380,9 @@ static void *hammer(void *argument)
             ax_buckets_free(shared.buckets, &stripe_system);
             shared.buckets = ax_buckets_new(bounds, BUCKETS - 1, &stripe_system);
             ax_word_store(&shared.taken, 0);
+            require(ax_word_load(&shared.entries.count) == 0, "an entry is left over");
+            ax_entries_free(&shared.entries, &stripe_system);
+            (void)ax_pointer_exchange(&shared.entries.more, NULL); /* the next round makes blocks again */
         }
     }
     return NULL;

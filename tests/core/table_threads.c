@@ -24,7 +24,14 @@
 #include "ax_table.h"
 #include "threads.h"
 
-enum { KEYS = 40, ROUNDS = 20000, FORKS = 200, CHURN = 200000, ALIVE = 100, MULTIPLE = 64 };
+enum { KEYS = 40, ROUNDS = 20000, FORKS = 200, CHURN = 200000, ALIVE = 100 };
+
+/* The limit for the memory of --churn, as a multiple of what is alive. Each thread in a section may hold up
+ * twice that, as ax_table.h says, and nodes that are too few to examine, together nearly four times. Each
+ * thread that the system stops in ax_table_collect keeps what it took off the lists, while the others fill
+ * them again. With three threads that is 1 + 3 * 4 * (1 + 3) = 49. Usually it is 6 to 12, and thousands if
+ * what no section can have found is held up. */
+enum { MULTIPLE = 49 };
 
 typedef struct {
     ax_word references;

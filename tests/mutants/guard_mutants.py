@@ -171,8 +171,8 @@ DECORATORS = [
     tested(
         "decorator: the return value of a generator is lost",
         DECORATOR,
-        "            return (yield from function(*args, **kwargs))",
-        "            yield from function(*args, **kwargs)",
+        "                        return stopped.value\n",
+        "                        return None\n",
         "tests/test_generators.py",
     ),
     tested(
