@@ -72,6 +72,12 @@ def test_a_failure_is_told_with_its_schedule(explorer: Path, tmp_path: Path) -> 
     assert re.search(r"thread 1: compare_exchange block \d", said), said
 
 
+@pytest.mark.parametrize("scale", [-10, -1, 0, 1, 4, 12])
+def test_the_bounds_of_exponential_buckets_are_exact(compiler: None, tmp_path: Path, scale: int) -> None:
+    """`run.py bounds` does so for all scales, up to 2**20 bounds."""
+    assert "are exact" in run.bounds(run.CORE, tmp_path, [scale])
+
+
 def sanitizer_works(folder: Path, name: str) -> bool:
     source = folder / "empty.c"
     source.write_text("int main(void) { return 0; }\n")

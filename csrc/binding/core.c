@@ -6,6 +6,7 @@
 #include "ax_buckets.c"
 #include "ax_counter.c"
 #include "ax_entries.c"
+#include "ax_exponential.c"
 #include "ax_section.c"
 #include "ax_stripe.c"
 #include "ax_table.c"

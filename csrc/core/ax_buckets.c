@@ -2,34 +2,52 @@
 #include "ax_buckets.h"
 
 /* What every observation writes begins on its own cache line, after what is only read. */
-static size_t buckets_block_size(size_t bound_count)
+static size_t buckets_block_size(size_t count, size_t bound_count)
 {
-    size_t count = bound_count + 1;
     size_t read_mostly = sizeof(ax_buckets) + bound_count * sizeof(double) + count * sizeof(ax_word);
     return read_mostly + AX_CACHE_LINE + ax_cache_lines((1 + count) * sizeof(ax_word));
 }
 
-ax_buckets *ax_buckets_new(const double *bounds, size_t bound_count, const ax_stripe_system *system)
+/* Buckets with room for some bounds, of which there may be none. */
+static ax_buckets *buckets_new(size_t count, size_t bound_count, const ax_stripe_system *system)
 {
-    size_t count = bound_count + 1;
-    void *block = system->allocate(buckets_block_size(bound_count));
+    void *block = system->allocate(buckets_block_size(count, bound_count));
     if (block == NULL) {
         return NULL;
     }
     ax_buckets *buckets = block;
+    double *bounds = (double *)(buckets + 1);
     buckets->block = block;
     buckets->count = count;
-    buckets->bounds = (double *)(buckets + 1);
-    buckets->drained = (ax_word *)(buckets->bounds + bound_count);
+    buckets->bounds = bound_count == 0 ? NULL : bounds;
+    buckets->shared = 0;
+    while ((count - 1) >> buckets->shared >= 64) {
+        buckets->shared++;
+    }
+    ax_word_store(&buckets->marks, 0);
+    buckets->drained = (ax_word *)(bounds + bound_count);
     buckets->first = ax_cache_line_start(buckets->drained + count);
     buckets->stripes.address = NULL;
-    memcpy(buckets->bounds, bounds, bound_count * sizeof(double));
     ax_word_store(&buckets->first[0], 0);
     for (size_t i = 0; i < count; i++) {
         ax_word_store(&buckets->drained[i], 0);
         ax_word_store(&buckets->first[1 + i], 0);
     }
     return buckets;
+}
+
+ax_buckets *ax_buckets_new(const double *bounds, size_t bound_count, const ax_stripe_system *system)
+{
+    ax_buckets *buckets = buckets_new(bound_count + 1, bound_count, system);
+    if (buckets != NULL) {
+        memcpy(buckets->bounds, bounds, bound_count * sizeof(double));
+    }
+    return buckets;
+}
+
+ax_buckets *ax_buckets_new_unbounded(size_t count, const ax_stripe_system *system)
+{
+    return buckets_new(count, 0, system);
 }
 
 void ax_buckets_observe_striped(ax_buckets *buckets, size_t bucket, double value, ax_observation left,
@@ -115,6 +133,12 @@ static void bucket_take(ax_buckets *buckets, size_t bucket, ax_bucket_reading re
     }
 }
 
+static void sum_give_back(ax_buckets *buckets, double sum)
+{
+    while (!ax_buckets_try_sum(&buckets->first[0], sum)) {
+    }
+}
+
 bool ax_buckets_drain(ax_buckets *buckets, ax_bucket_reading *readings, ax_buckets_prepare prepare,
                       void *answer, double *sum)
 {
@@ -123,8 +147,7 @@ bool ax_buckets_drain(ax_buckets *buckets, ax_bucket_reading *readings, ax_bucke
         readings[i].drained = ax_word_load(&buckets->drained[i]);
         readings[i].counted = counted(buckets, i);
         if (!prepare(answer, i, readings[i].counted - readings[i].drained)) {
-            while (!ax_buckets_try_sum(&buckets->first[0], *sum)) {
-            }
+            sum_give_back(buckets, *sum);
             return false;
         }
     }
@@ -134,9 +157,22 @@ bool ax_buckets_drain(ax_buckets *buckets, ax_bucket_reading *readings, ax_bucke
     return true;
 }
 
+void ax_buckets_give_back(ax_buckets *buckets, const uint64_t *counts, double sum)
+{
+    for (size_t i = 0; i < buckets->count; i++) {
+        if (counts[i] != 0) {
+            uint64_t found = ax_word_load(&buckets->first[1 + i]);
+            while (!ax_word_compare_exchange(&buckets->first[1 + i], &found, found + counts[i])) {
+            }
+        }
+    }
+    sum_give_back(buckets, sum);
+}
+
 size_t ax_buckets_bytes(const ax_buckets *buckets)
 {
-    return buckets_block_size(buckets->count - 1) + ax_stripes_bytes(&buckets->stripes);
+    size_t bound_count = buckets->bounds == NULL ? 0 : buckets->count - 1;
+    return buckets_block_size(buckets->count, bound_count) + ax_stripes_bytes(&buckets->stripes);
 }
 
 void ax_buckets_free(ax_buckets *buckets, const ax_stripe_system *system)

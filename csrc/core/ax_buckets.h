@@ -1,10 +1,10 @@
 /* ax_buckets.h: a histogram: the number of observations per bucket, and the sum of their values.
  *
- * How to use. Call ax_buckets_new with strictly increasing bounds. For every observation call
- * ax_buckets_find, then ax_buckets_try_observe. Unless that returns AX_OBSERVED, call
- * ax_buckets_observe_striped with what it returned and a number that differs between threads. ax_buckets_load
- * and ax_buckets_sum read; ax_buckets_drain takes everything out. Call ax_buckets_free when no other thread
- * can see the histogram.
+ * How to use. Call ax_buckets_new with strictly increasing bounds, or ax_buckets_new_unbounded if something
+ * else finds the bucket of a value (ax_exponential.h). For every observation call ax_buckets_find, then
+ * ax_buckets_try_observe. Unless that returns AX_OBSERVED, call ax_buckets_observe_striped with what it
+ * returned and a number that differs between threads. ax_buckets_load and ax_buckets_sum read;
+ * ax_buckets_drain takes everything out. Call ax_buckets_free when no other thread can see the histogram.
  *
  * Cost. Uncontended: a binary search without branches, and two compare-and-swaps on one contiguous block of
  * cells. Striped: the same on a block that one thread writes. A read visits every block.
@@ -32,6 +32,12 @@
  * the sum belongs to an observation that is in the counts (or in those of an earlier drain). The counts may
  * be ahead of the sum by the observations in progress.
  *
+ * Marks. Thousands of buckets of which a few dozen are used should not all be read. So an observation may
+ * first call ax_buckets_mark, which sets the bit of its bucket in one word; bits are never cleared. If there
+ * are more than 64 buckets, neighbours share a bit. A reader loads the marks after the sum and before the
+ * counts, and takes the count of a bucket without a mark for 0. That is right: nothing was counted there when
+ * the marks were loaded, since each observation marks before it counts.
+ *
  * Weak spot. A drain that runs out of memory puts the sum that it took back. Until then the sum lags by that
  * amount, and what was put back may round differently.
  *
@@ -46,7 +52,9 @@
 typedef struct {
     void *block;        /* immutable: what the allocator returned, to be freed */
     size_t count;       /* immutable: the number of buckets, one more than bounds */
-    double *bounds;     /* immutable: strictly increasing */
+    double *bounds;     /* immutable: strictly increasing; NULL: something else finds the bucket */
+    unsigned shared;    /* immutable: log2 of how many buckets share a mark */
+    ax_word marks;      /* atomic: one bit for each group of buckets that was marked */
     ax_word *drained;   /* atomic, one per bucket: what was drained from it */
     ax_word *first;     /* atomic: the block of cells that exists from the start */
     ax_pointer stripes; /* atomic: NULL at first, then an ax_stripes for good */
@@ -57,6 +65,9 @@ typedef enum { AX_OBSERVED, AX_UNCOUNTED, AX_UNSUMMED } ax_observation;
 
 /* Makes a histogram with a copy of the bounds, of which there is at least one. NULL if there is no memory. */
 ax_buckets *ax_buckets_new(const double *bounds, size_t bound_count, const ax_stripe_system *system);
+
+/* The same without bounds. There is at least one bucket. */
+ax_buckets *ax_buckets_new_unbounded(size_t count, const ax_stripe_system *system);
 
 /* The bucket of value, which is not a NaN: the first one whose bound is not less. There are no branches that
  * depend on the value, because they would be hard to predict.
@@ -76,6 +87,38 @@ AX_INLINE size_t ax_buckets_find(const ax_buckets *buckets, double value)
         length -= half;
     }
     return start + (bounds[start] < value);
+}
+
+/* The mark of a bucket, a single bit.
+ *   requires shared < 64 && bucket >> shared < 64
+ *   ensures returned == UINT64_C(1) << (bucket >> shared) */
+AX_INLINE uint64_t ax_buckets_mark_of(unsigned shared, size_t bucket)
+{
+    AX_ASSERT(shared < 64 && bucket >> shared < 64);
+    return UINT64_C(1) << (bucket >> shared);
+}
+
+/* Marks a bucket. To be called before the observation is counted. Linearization point: the load that finds
+ * the mark, or the change that sets it. Wait-free. Runs no Python code. */
+AX_INLINE void ax_buckets_mark(ax_buckets *buckets, size_t bucket)
+{
+    uint64_t mark = ax_buckets_mark_of(buckets->shared, bucket);
+    if ((ax_word_load(&buckets->marks) & mark) == 0) {
+        (void)ax_word_fetch_or(&buckets->marks, mark);
+    }
+}
+
+/* Returns the marks. They must be read after the sum and before the counts. Wait-free. Runs no Python code.
+ */
+AX_INLINE uint64_t ax_buckets_marks(const ax_buckets *buckets)
+{
+    return ax_word_load(&buckets->marks);
+}
+
+/* Whether the marks contain that of a bucket. Reads nothing that changes. */
+AX_INLINE bool ax_buckets_is_marked(const ax_buckets *buckets, uint64_t marks, size_t bucket)
+{
+    return (marks & ax_buckets_mark_of(buckets->shared, bucket)) != 0;
 }
 
 /* Adds 1 to a word, or value to a sum. If another thread came in between, returns false and changes nothing.
@@ -135,6 +178,11 @@ typedef bool (*ax_buckets_prepare)(void *answer, size_t bucket, uint64_t count);
  * unless prepare does. */
 bool ax_buckets_drain(ax_buckets *buckets, ax_bucket_reading *readings, ax_buckets_prepare prepare,
                       void *answer, double *sum);
+
+/* Puts back what a drain took: a count per bucket, and the sum. Until it returns, a reader may find some of
+ * it missing, and the sum may round differently. Linearization points: the compare-and-swaps of the counts,
+ * then that of the sum. Lock-free. Runs no Python code. */
+void ax_buckets_give_back(ax_buckets *buckets, const uint64_t *counts, double sum);
 
 /* The memory that they take, stripes included, in bytes. Wait-free. Runs no Python code. */
 size_t ax_buckets_bytes(const ax_buckets *buckets);

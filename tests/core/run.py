@@ -4,6 +4,7 @@
     python tests/core/run.py threads          the core under ThreadSanitizer, and its planted race
     python tests/core/run.py table            the table compared with a list, under AddressSanitizer
     python tests/core/run.py sections         the table in churn, and in processes that fork
+    python tests/core/run.py bounds [SCALE]   the bounds of exponential buckets, by Python's integers
     python tests/core/run.py herd [OUTPUT]    the litmus tests under RC11, by herd7; or judge its output
     python tests/core/run.py machine [--flags FLAGS] [--under COMMAND]
                                               the backend and the core under threads, compiled by
@@ -13,6 +14,8 @@ Each ends with status 0 if it passed. `--core FOLDER` takes the sources of the c
 """
 
 import argparse
+import array
+import math
 import os
 import re
 import shlex
@@ -20,6 +23,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -42,6 +46,7 @@ TABLE_FLAGS = "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover"
 TABLE_SEEDS = 2
 MACHINE_FLAGS = "-O2 -pthread"
 HAMMER_SECONDS = 120
+CHECKS = ["explore", "threads", "table", "sections", "bounds", "herd", "machine"]
 RACE = "WARNING: ThreadSanitizer: data race"
 
 
@@ -134,6 +139,39 @@ def sections(core: Path, folder: Path) -> str:
     return f"{lines}without ax_sections_forget, memory was held up, as it has to be\n"
 
 
+def bounds_of(scale: int) -> list[int]:
+    """Return what `bounds SCALE` has to write: the bounds up to 2, less 1, times 2**52; or that of 2**k."""
+    if scale <= 0:
+        return [1 << -scale << 52]
+    precision = 256  # each step is too small by less than 2**-255, and there are fewer than 64 of them
+    root, roots = 2 << precision, []
+    for _ in range(scale):
+        root = math.isqrt(root << precision)
+        roots.append(root)
+    exact = [1 << precision]
+    for root in reversed(roots):
+        exact += [bound * root >> precision for bound in exact]
+    unsure = 1 << (precision - 200)
+    if any(bound << 52 & ((1 << precision) - 1) > (1 << precision) - (unsure << 52) for bound in exact):
+        raise RuntimeError("a bound is too close to an integer to round it down")
+    return [*((bound >> (precision - 52)) - (1 << 52) for bound in exact[1:]), 1 << 52]
+
+
+def bounds(core: Path, folder: Path, scales: Sequence[int]) -> str:
+    """Compare the bounds of exponential buckets with those that Python's integers give, and the indexes."""
+    sources = [HERE / "bounds.c", core / "ax_buckets.c", core / "ax_stripe.c"]
+    program = compile_c(core, folder / "bounds", sources, "-O2 -DAX_CHECKED=1")
+    lines = ""
+    for scale in scales:
+        done = subprocess.run([program, str(scale)], capture_output=True, check=False)
+        if done.returncode:
+            raise CheckFailed(f"bounds {scale}, status {done.returncode}: {done.stderr.decode()}")
+        if array.array("Q", done.stdout).tolist() != bounds_of(scale):
+            raise CheckFailed(f"bounds {scale}: not all are rounded down from what Python's integers give")
+        lines += f"{len(done.stdout) // 8} bounds of scale {scale} are exact\n"
+    return lines
+
+
 def machine(core: Path, folder: Path, flags: str, under: str) -> str:
     """Run the backend and the core under threads, maybe for another machine; first split additions."""
     flags = f"{MACHINE_FLAGS} {flags}"
@@ -179,8 +217,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("check", choices=["explore", "threads", "table", "sections", "herd", "machine"])
-    parser.add_argument("output", nargs="?", type=Path, help="herd: what herd7 printed, run elsewhere")
+    parser.add_argument("check", choices=CHECKS)
+    parser.add_argument(
+        "output", nargs="?", help="herd: what herd7 printed, run elsewhere; bounds: one scale, not all"
+    )
     parser.add_argument("--core", type=Path, default=CORE)
     parser.add_argument("--flags", default="", help="machine: further flags for the compiler")
     parser.add_argument("--under", default="", help="machine: the command that runs the programs")
@@ -195,10 +235,13 @@ def main() -> int:
             checks = {"threads": threads, "table": table, "sections": sections}
             if options.check in checks:
                 print(checks[options.check](options.core, Path(folder)), end="")
+            elif options.check == "bounds":
+                scales = [int(options.output)] if options.output else range(-10, 21)
+                print(bounds(options.core, Path(folder), scales), end="")
             elif options.check == "machine":
                 print(machine(options.core, Path(folder), options.flags, options.under), end="")
             else:
-                print(judge_herd(options.output.read_text() if options.output else run_herd()), end="")
+                print(judge_herd(Path(options.output).read_text() if options.output else run_herd()), end="")
         except CheckFailed as failure:
             print(f"FAILED {options.check}: {failure}", file=sys.stderr)
             return 1

@@ -9,7 +9,8 @@
  *   - a snapshot returns for each bucket a count between the least and the greatest of its time, and, as long
  *     as nothing was drained, no value in the sum whose observation is not in the counts;
  *   - a drain takes away what it returns, so each observation is in one drain, or there at the end; and one
- *     that cannot prepare its answer takes nothing.
+ *     that cannot prepare its answer takes nothing, and one that gives back what it took changes nothing;
+ *   - the same holds if observations mark their buckets and a snapshot skips those without a mark.
  */
 #include "ax_buckets.h"
 
@@ -19,11 +20,26 @@
 #include "memory.h"
 #include "subject.h"
 
-/* From number a on FAILING_DRAIN has no memory for its answers; the others are broken on purpose. */
-enum { OBSERVE = FIRST_KIND, DRAIN, FAILING_DRAIN, SPLIT_OBSERVE, LEADING_OBSERVE, DOUBLE_DRAIN };
+/* From number a on FAILING_DRAIN has no memory for its answers; those from SPLIT_OBSERVE on are broken on
+ * purpose. */
+enum {
+    OBSERVE = FIRST_KIND,
+    DRAIN,
+    FAILING_DRAIN,
+    UNDONE_DRAIN,
+    MARKED_OBSERVE,
+    MARKED_LOAD,
+    SPLIT_OBSERVE,
+    LEADING_OBSERVE,
+    DOUBLE_DRAIN,
+    LATE_OBSERVE,
+};
 
-static const char *const kinds[] = {"end",           "snapshot",      "observe",         "drain",
-                                    "failing drain", "split observe", "leading observe", "double drain"};
+static const char *const kinds[] = {
+    "end",           "snapshot",        "observe",        "drain",
+    "failing drain", "undone drain",    "marked observe", "marked snapshot",
+    "split observe", "leading observe", "double drain",   "late observe",
+};
 
 enum { CALLS = EXPLORER_THREADS * EXPLORER_CALLS, BUCKETS = 2, LOW = 1, HIGH = 16 };
 
@@ -80,13 +96,27 @@ static void observe(int64_t value)
     }
 }
 
-static State snapshot(void)
+static State snapshot_of(uint64_t (*marks_of)(const ax_buckets *))
 {
     State state = {.sum = (int64_t)ax_buckets_sum(buckets)};
+    uint64_t marks = marks_of(buckets);
     for (size_t i = 0; i < BUCKETS; i++) {
-        state.counts[i] = (int64_t)ax_buckets_load(buckets, i);
+        if (ax_buckets_is_marked(buckets, marks, i)) {
+            state.counts[i] = (int64_t)ax_buckets_load(buckets, i);
+        }
     }
     return state;
+}
+
+static uint64_t all_marks(const ax_buckets *unused)
+{
+    (void)unused;
+    return UINT64_MAX;
+}
+
+static State snapshot(void)
+{
+    return snapshot_of(all_marks);
 }
 
 typedef struct {
@@ -117,8 +147,17 @@ static State drain(int64_t most)
     return answer.state;
 }
 
+/* A drain whose caller cannot hand out what it took. */
+static void drain_and_give_back(void)
+{
+    State state = drain(CALLS);
+    uint64_t counts[BUCKETS] = {(uint64_t)state.counts[0], (uint64_t)state.counts[1]};
+    ax_buckets_give_back(buckets, counts, (double)state.sum);
+}
+
 static void name_words(void)
 {
+    explorer_name(&buckets->marks, "marks");
     explorer_name(&buckets->first[0], "sum");
     explorer_name(&buckets->first[1], "low");
     explorer_name(&buckets->first[2], "high");
@@ -140,6 +179,12 @@ static void reset(const Script *script)
     for (int64_t i = 0; i < script->initial; i++) {
         observe(HIGH);
     }
+    if (script->initial != 0) {
+        ax_buckets_mark(buckets, 1);
+    }
+    if (script->drained != 0) {
+        ax_buckets_mark(buckets, 0);
+    }
     if (script->stage == STRIPED) {
         (void)ax_stripes_ensure(&buckets->stripes, 1 + BUCKETS, &memory_system);
     }
@@ -152,6 +197,9 @@ static void broken(const Call *call)
         uint64_t count = ax_word_load(&buckets->first[1]);
         ax_word_store(&buckets->first[1], count + 1);
         (void)ax_buckets_try_sum(&buckets->first[0], LOW);
+    } else if (call->kind == LATE_OBSERVE) {
+        observe(call->a);
+        ax_buckets_mark(buckets, call->a == HIGH);
     } else {
         (void)ax_buckets_try_sum(&buckets->first[0], LOW);
         (void)ax_buckets_try_count(&buckets->first[1]);
@@ -184,6 +232,16 @@ static void perform(const Call *call)
     case DRAIN:
         state = drain(CALLS);
         break;
+    case UNDONE_DRAIN:
+        drain_and_give_back();
+        break;
+    case MARKED_OBSERVE:
+        ax_buckets_mark(buckets, call->a == HIGH);
+        observe(call->a);
+        break;
+    case MARKED_LOAD:
+        state = snapshot_of(ax_buckets_marks);
+        break;
     case FAILING_DRAIN:
         state = drain(call->a);
         break;
@@ -199,7 +257,14 @@ static void perform(const Call *call)
 static bool observes(int call)
 {
     int kind = subject_call(call)->kind;
-    return kind == OBSERVE || kind == SPLIT_OBSERVE || kind == LEADING_OBSERVE;
+    return kind == OBSERVE || kind == MARKED_OBSERVE || kind == SPLIT_OBSERVE || kind == LEADING_OBSERVE ||
+           kind == LATE_OBSERVE;
+}
+
+static bool loads(int call)
+{
+    int kind = subject_call(call)->kind;
+    return kind == LOAD || kind == MARKED_LOAD;
 }
 
 static void widen(int call)
@@ -232,7 +297,8 @@ static void stepped(int call)
     ghost.now = now;
     if (changed) {
         for (int i = 0; i < BUCKETS; i++) {
-            explorer_require(observes(call) ? change.counts[i] >= 0 : change.counts[i] <= 0,
+            explorer_require(subject_call(call)->kind == UNDONE_DRAIN ||
+                                 (observes(call) ? change.counts[i] >= 0 : change.counts[i] <= 0),
                              "%s changed a count by %" PRId64, kinds[subject_call(call)->kind],
                              change.counts[i]);
             ghost.change[call].counts[i] += change.counts[i];
@@ -266,7 +332,7 @@ static void check_snapshot(int call, State state)
 static void check(int call)
 {
     State state = unpacked(subject_outcome(call).value), change = ghost.change[call];
-    if (subject_call(call)->kind == LOAD) {
+    if (loads(call)) {
         check_snapshot(call, state);
     } else if (observes(call)) {
         bool low = subject_call(call)->a == LOW;
@@ -354,6 +420,29 @@ static const Script scripts[] = {
      .initial = 3,
      .stripes = 2,
      .blocks = 0},
+    {"a drain that is undone",
+     {{{OBSERVE, LOW}}, {{UNDONE_DRAIN}}, {{LOAD}}},
+     .initial = 1,
+     .stripes = 1,
+     .blocks = 1},
+    {"a drain that is undone while another drains",
+     {{{UNDONE_DRAIN}, {LOAD}}, {{DRAIN}}, {{OBSERVE, HIGH}}},
+     .initial = 3,
+     .stripes = 2,
+     .blocks = 0,
+     .preemptions = 3},
+    {"a snapshot of what is marked",
+     {{{MARKED_OBSERVE, LOW}, {MARKED_OBSERVE, LOW}}, {{MARKED_LOAD}}, {{MARKED_OBSERVE, HIGH}}},
+     .stripes = 1,
+     .blocks = 1,
+     .preemptions = 4},
+    {"a snapshot of what is marked, in stripes",
+     {{{MARKED_OBSERVE, HIGH}}, {{MARKED_LOAD}, {MARKED_LOAD}}, {{DRAIN}}},
+     .drained = 2,
+     .stage = STRIPED,
+     .stripes = 2,
+     .blocks = 4,
+     .preemptions = 4},
     {"everything at once",
      {{{OBSERVE, LOW}, {OBSERVE, HIGH}}, {{OBSERVE, LOW}}, {{DRAIN}, {LOAD}}},
      .stripes = 2,
@@ -363,6 +452,7 @@ static const Script scripts[] = {
     {"control: a split observation",
      {{{SPLIT_OBSERVE, LOW}}, {{SPLIT_OBSERVE, LOW}}},
      .fails = "an observation changed"},
+    {"control: a mark that comes late", {{{LATE_OBSERVE, LOW}}, {{MARKED_LOAD}}}, .fails = "a snapshot has"},
     {"control: a sum that leads", {{{LEADING_OBSERVE, LOW}}}, .fails = "before its observation is counted"},
     {"control: two drains that read and set",
      {{{DRAIN}}, {{DOUBLE_DRAIN}}},

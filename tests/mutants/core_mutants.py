@@ -10,6 +10,8 @@ STAGES = "csrc/core/ax_counter.c"
 STRIPES = "csrc/core/ax_stripe.c"
 BUCKETS = "csrc/core/ax_buckets.h"
 HISTOGRAM = "csrc/core/ax_buckets.c"
+EXPONENTIAL = "csrc/core/ax_exponential.h"
+BOUNDS = "csrc/core/ax_exponential.c"
 SECTION = "csrc/core/ax_section.h"
 SECTIONS = "csrc/core/ax_section.c"
 TABLE = "csrc/core/ax_table.c"
@@ -17,6 +19,7 @@ TREE = "csrc/core/ax_tree.c"
 GNU = "csrc/core/ax_atomic_gnu.h"
 
 LIST_TEST = "tests/test_core.py::test_the_table_against_a_list"
+BOUNDS_TEST = "tests/test_core.py::test_the_bounds_of_exponential_buckets_are_exact"
 SECTIONS_TEST = "tests/test_core.py::test_the_table_in_churn_and_in_forks"
 
 
@@ -31,6 +34,10 @@ def listed(name: str, file: str, old: str, new: str) -> Mutant:
 
 def churned(name: str, file: str, old: str, new: str) -> Mutant:
     return Mutant(name, file, old, new, "pytest", [SECTIONS_TEST])
+
+
+def bounded(name: str, file: str, old: str, new: str) -> Mutant:
+    return Mutant(name, file, old, new, "pytest", [BOUNDS_TEST])
 
 
 def threaded(name: str, file: str, old: str, new: str) -> Mutant:
@@ -515,7 +522,7 @@ BUCKETED = [
     explored(
         "buckets: a drain without memory keeps the sum",
         HISTOGRAM,
-        "            while (!ax_buckets_try_sum(&buckets->first[0], *sum)) {\n            }\n",
+        "            sum_give_back(buckets, *sum);\n",
         "",
     ),
     explored(
@@ -537,10 +544,75 @@ BUCKETED = [
         "         : AX_UNCOUNTED)",
     ),
     explored(
+        "buckets: a drain that is undone gives counts back with a store",
+        HISTOGRAM,
+        "            while (!ax_word_compare_exchange(&buckets->first[1 + i], &found, found + counts[i])) {\n"
+        "            }\n",
+        "            ax_word_store(&buckets->first[1 + i], found + counts[i]);\n",
+    ),
+    explored(
+        "buckets: a drain that is undone keeps the sum",
+        HISTOGRAM,
+        "    }\n    sum_give_back(buckets, sum);\n",
+        "    }\n    (void)sum;\n",
+    ),
+    explored(
+        "buckets: a mark is set by a store",
+        BUCKETS,
+        "        (void)ax_word_fetch_or(&buckets->marks, mark);",
+        "        ax_word_store(&buckets->marks, ax_word_load(&buckets->marks) | mark);",
+    ),
+    explored(
         "buckets: the stripes are leaked",
         HISTOGRAM,
         "    ax_stripes_free(&buckets->stripes, system);\n",
         "",
+    ),
+]
+
+
+EXPONENTIALS = [
+    bounded(
+        "exponential: the bound of a bucket is not in it",
+        EXPONENTIAL,
+        "exponential->bounds[rank] < within",
+        "exponential->bounds[rank] <= within",
+    ),
+    bounded(
+        "exponential: the bounds of an octave do not repeat",
+        EXPONENTIAL,
+        "return rank + ((size_t)(distance >> exponential->period_bits) << exponential->rank_bits);",
+        "return rank;",
+    ),
+    bounded(
+        "exponential: subnormal numbers are taken for normal ones",
+        EXPONENTIAL,
+        "if (magnitude >= AX_OCTAVE) {",
+        "if (true) {",
+    ),
+    bounded(
+        "exponential: a bound is computed with 64 bits",
+        BOUNDS,
+        "            carry += (uint64_t)one.limbs[i] * other[j] + product[i + j];",
+        "            carry += i + j <= LIMBS ? 0 : (uint64_t)one.limbs[i] * other[j] + product[i + j];",
+    ),
+    bounded(
+        "exponential: a root is wrong",
+        BOUNDS,
+        "0x306FE0A3}",
+        "0x306FE0A2}",
+    ),
+    bounded(
+        "exponential: a power of two begins a bucket",
+        BOUNDS,
+        "(int64_t)((key - 1) / AX_OCTAVE)",
+        "(int64_t)(key / AX_OCTAVE)",
+    ),
+    bounded(
+        "exponential: the ranks begin one cell late",
+        BOUNDS,
+        "exponential->bounds[rank] < (uint64_t)cell << exponential->cell_bits",
+        "exponential->bounds[rank] < (uint64_t)(cell + 1) << exponential->cell_bits",
     ),
 ]
 
@@ -830,4 +902,4 @@ WEAK_MEMORY = [
     }.items()
 ]
 
-MUTANTS = INTEGERS + FLOATS + REFERENCES + COUNTERS + BUCKETED + TABLES + WEAK_MEMORY
+MUTANTS = INTEGERS + FLOATS + REFERENCES + COUNTERS + BUCKETED + EXPONENTIALS + TABLES + WEAK_MEMORY

@@ -21,6 +21,10 @@ FUNCTIONS_WITHOUT = {
     "ax_counter_add_striped": "steps that have contracts, in an order that is for the explorer",
     "ax_counter_add_by_stage": "the same",
     "ax_buckets_try_observe": "two steps that have contracts, one after the other: for the explorer",
+    "ax_exponential_find": "steps that have contracts; tests/core/bounds.c compares it with the definition",
+    "ax_buckets_mark": "a mark that has a contract, set once: for the explorer",
+    "ax_buckets_marks": "a load: for the explorer",
+    "ax_buckets_is_marked": "a mark that has a contract, looked for",
 }
 
 FUNCTION = re.compile(

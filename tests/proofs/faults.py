@@ -7,6 +7,7 @@ from mutants.mutant import StaleMutant
 
 INT, FLOAT, COUNTER, STAGES = "ax_int.h", "ax_float.h", "ax_counter.h", "ax_counter.c"
 STRIPE, STRIPES, BUCKETS, GATE = "ax_stripe.h", "ax_stripe.c", "ax_buckets.h", "ax_gate.h"
+EXPONENTIAL = "ax_exponential.h"
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,12 @@ FAULTS = [
     Fault("ax_float_apply", FLOAT, "desired != found", "*result != *previous"),
     Fault("ax_buckets_find", BUCKETS, "(bounds[start] < value)", "(bounds[start] <= value)"),
     Fault("ax_buckets_find", BUCKETS, "length > 1", "length > 2"),
+    Fault("ax_buckets_mark_of", BUCKETS, "return UINT64_C(1)", "return UINT32_C(1)"),
+    Fault("ax_exponential_key", EXPONENTIAL, "magnitude + 52 *", "magnitude + 51 *"),
+    Fault("ax_exponential_key", EXPONENTIAL, "step > 0", "step > 1"),
+    Fault("ax_exponential_rank", EXPONENTIAL, "[rank] < within", "[rank] <= within"),
+    Fault("ax_exponential_rank", EXPONENTIAL, "[rank] < within", "[rank] < distance"),
+    Fault("ax_exponential_rank", EXPONENTIAL, "return rank + ", "return "),
     Fault("ax_buckets_try_count", BUCKETS, "found + 1", "found + 2"),
     Fault(
         "ax_buckets_try_sum", BUCKETS, "return ax_word_compare_exchange(", "return !ax_word_compare_exchange("

@@ -6,11 +6,15 @@ NUMBERS = {
     "int64_t": "nondet_int64_t()",
     "uint64_t": "nondet_uint64_t()",
     "size_t": "nondet_size_t()",
+    "unsigned": "nondet_unsigned()",
+    "int": "SCALE",
     "double": "any_double()",
 }
 # How often others may change the word during one call. A retry starts from the value that it found, as the
 # first attempt did, so more changes lead to no new state.
 OTHERS = 1
+# The bounds of one octave, of several octaves, and several bounds in an octave.
+SCALES = (-10, -1, 0, 1, 2)
 MADE = {
     "ax_int_step": "any_int_step",
     "ax_float_step": "any_float_step",
@@ -19,6 +23,7 @@ MADE = {
     "ax_counter *": "any_counter()",
     "const ax_counter *": "any_counter()",
     "const ax_buckets *": "any_buckets()",
+    "const ax_exponential *": "any_exponential()",
     "const ax_stripes *": "any_stripes()",
     "const ax_stripe_system *": "&any_system",
     "void *": "NULL",
@@ -83,9 +88,12 @@ class Harness:
 
 
 def variants(contract: Contract) -> list[dict[str, int]]:
-    """Return the values that are fixed in each run, so that the solver need not guess an address: how many
-    stripes a counter has, and the thread's number, from which ax_stripe_of chooses a stripe."""
+    """Return the values that are fixed in each run, so that the solver need not guess an address or a shift:
+    how many stripes a counter has, the thread's number, from which ax_stripe_of chooses a stripe, and the
+    scale of an exponential histogram."""
     kinds = {item.type for item in contract.parameters}
+    if "const ax_exponential *" in kinds or any(item.name == "scale" for item in contract.parameters):
+        return [{"SCALE": scale} for scale in SCALES]
     if "ax_counter *" not in kinds:
         return [{}]
     if any(item.name == "thread" for item in contract.parameters):

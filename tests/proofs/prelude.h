@@ -6,6 +6,7 @@
 
 #include "ax_buckets.h"
 #include "ax_counter.h"
+#include "ax_exponential.h"
 #include "ax_float.h"
 #include "ax_gate.h"
 #include "ax_int.h"
@@ -14,9 +15,15 @@
 #if defined(PROOF_OF_ax_stripe_c)
 #include "ax_stripe.c"
 #endif
+#if defined(PROOF_OF_ax_exponential_c)
+#include "ax_exponential.c"
+#endif
 
 #if !defined(STRIPES)
 #define STRIPES 0
+#endif
+#if !defined(SCALE)
+#define SCALE 0
 #endif
 
 typedef __int128 wide;
@@ -25,6 +32,7 @@ enum { MOST_STRIPES = 2, MOST_BUCKETS = 8 };
 
 int64_t nondet_int64_t(void);
 size_t nondet_size_t(void);
+unsigned nondet_unsigned(void);
 
 static bool fits(wide number)
 {
@@ -298,6 +306,80 @@ static bool buckets_ok(const ax_buckets *buckets)
     }
     for (int i = 1; i < MOST_BUCKETS - 1; i++) {
         if ((size_t)i < buckets->count - 1 && !(buckets->bounds[i - 1] < buckets->bounds[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The key of a positive number in another way: a subnormal number is 2^-1074 times its bits, as a number. */
+static uint64_t key_of(uint64_t magnitude)
+{
+    return magnitude >= AX_OCTAVE ? magnitude + 52 * AX_OCTAVE
+                                  : float_bits_of((double)(int64_t)magnitude) - 1022 * AX_OCTAVE;
+}
+
+/* An exponential histogram with any bounds that differ by more than a cell. */
+#define PERIOD_BITS (52 - (SCALE < 0 ? SCALE : 0))
+#define BOUNDS (1 << (SCALE > 0 ? SCALE : 0))
+#define MOST_DISTANCE (2099 * AX_OCTAVE)
+
+static ax_exponential the_exponential;
+static uint64_t its_bounds[BOUNDS + 1], any_distance;
+static uint16_t its_ranks[2 * BOUNDS];
+
+static ax_exponential *any_exponential(void)
+{
+    any_distance = nondet_uint64_t();
+    the_exponential.period_bits = PERIOD_BITS;
+    the_exponential.period_mask = (UINT64_C(1) << PERIOD_BITS) - 1;
+    the_exponential.cell_bits = 51 - SCALE;
+    the_exponential.rank_bits = SCALE > 0 ? SCALE : 0;
+    the_exponential.bounds = its_bounds;
+    the_exponential.ranks = its_ranks;
+    for (int i = 0; i < BOUNDS; i++) {
+        its_bounds[i] = nondet_uint64_t();
+    }
+    its_bounds[BOUNDS] = UINT64_MAX;
+    for (int i = 0; i < 2 * BOUNDS; i++) {
+        its_ranks[i] = (uint16_t)nondet_uint64_t();
+    }
+    return &the_exponential;
+}
+
+/* How many bounds are before a distance: in the first period, in all periods. */
+static uint64_t bounds_within(uint64_t distance)
+{
+    uint64_t before = 0;
+    for (int i = 0; i < BOUNDS; i++) {
+        before += its_bounds[i] < distance;
+    }
+    return before;
+}
+
+static uint64_t bounds_before(uint64_t distance)
+{
+    return (distance >> PERIOD_BITS) * BOUNDS + bounds_within(distance & ((UINT64_C(1) << PERIOD_BITS) - 1));
+}
+
+/* The distance of the bound of this rank, in whichever period. */
+static uint64_t bound_of(uint64_t rank)
+{
+    return (rank / BOUNDS << PERIOD_BITS) + its_bounds[rank % BOUNDS];
+}
+
+static bool tables_ok(const ax_exponential *exponential)
+{
+    (void)exponential;
+    for (int i = 0; i < BOUNDS; i++) {
+        if (its_bounds[i] >> PERIOD_BITS != 0 ||
+            (i > 0 && (its_bounds[i] < its_bounds[i - 1] ||
+                       its_bounds[i] - its_bounds[i - 1] <= UINT64_C(1) << (51 - SCALE)))) {
+            return false;
+        }
+    }
+    for (uint64_t cell = 0; cell < 2 * BOUNDS; cell++) {
+        if (its_ranks[cell] != bounds_within(cell << (51 - SCALE))) {
             return false;
         }
     }

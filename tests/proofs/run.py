@@ -32,7 +32,7 @@ HERE = Path(__file__).resolve().parent
 # Doubles are encoded as bits, because the theory of floating-point numbers has only one NaN.
 FLAGS = ["--fp2bv", "--quiet", "--ub-shift-check", "--memlimit", "4g"]
 # How many times a loop may run, by file; one that could go on fails its unwinding assertion.
-UNWIND = {"ax_buckets.h": 9, "ax_float.h": 9, "ax_stripe.c": 9}
+UNWIND = {"ax_buckets.h": 9, "ax_exponential.h": 9, "ax_float.h": 9, "ax_stripe.c": 9}
 UNWIND_OTHERS = 4
 # Overflow is checked for integers only: a sum of doubles may well be infinite.
 INTEGERS = ["--overflow-check"]
@@ -86,7 +86,7 @@ def all_proofs(core: Path) -> list[Proof]:
 
 def flags(proof: Proof) -> list[str]:
     file = proof.contract.file
-    more = [] if file in ("ax_float.h", "ax_buckets.h") else INTEGERS
+    more = [] if file in ("ax_float.h", "ax_buckets.h", "ax_exponential.h") else INTEGERS
     more = [*more, *(NO_POINTERS if file.startswith("ax_counter.") else [])]
     unwind = ["--unwind", str(UNWIND.get(file, UNWIND_OTHERS))]
     return [*FLAGS, *unwind, *more, *proof.fixed, f"-DVACUOUS={int(proof.vacuous)}"]
