@@ -155,6 +155,26 @@ def test_no_order_is_weaker_than_sequentially_consistent() -> None:
     assert code(run.CORE / "ax_atomic_gnu.h").count("__ATOMIC_SEQ_CST") == 11
 
 
+@pytest.mark.parametrize(
+    ("first", "refused"),
+    [
+        ("#define AX_SHARED_MEMORY", False),
+        ('#include "ax_int.h"', True),
+        ('#define AX_SERIALIZED 1\n#include "ax_int.h"\n#define AX_SHARED_MEMORY', True),
+    ],
+)
+def test_a_segment_does_not_compile_with_atomics_of_one_process(
+    compiler: None, tmp_path: Path, first: str, refused: bool
+) -> None:
+    """With the GIL a store would be a plain move, depending on which header is included first."""
+    source = tmp_path / "order.c"
+    source.write_text(f'{first}\n#include "ax_segment.h"\n')
+    command = [*run.compiler(), "-fsyntax-only", f"-I{run.CORE}", str(source)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode != 0) == refused, done.stderr
+    assert ("define AX_SHARED_MEMORY before ax_atomic.h" in done.stderr) == refused
+
+
 def test_only_the_backends_touch_atomic_memory() -> None:
     """Everywhere else a plain access would be a race; three functions write what no other can see yet."""
     plain = re.compile(r"(?:->|\.)(?:bits|address)\b[^;]*;")

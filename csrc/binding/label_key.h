@@ -3,6 +3,7 @@
 #ifndef AX_LABEL_KEY_H
 #define AX_LABEL_KEY_H
 
+#define AX_SHARED_MEMORY
 #include "ax_py.h"
 
 #include "ax_segment.h"

@@ -14,10 +14,7 @@
 #ifndef AX_SHARED_CELL_H
 #define AX_SHARED_CELL_H
 
-#if defined(AX_ATOMIC_H) && !defined(AX_SHARED_MEMORY)
-#error "shared_cell.h comes first: the atomics of one process have been included already"
-#endif
-#include "segment.h"
+#include "segment.h" /* first: it requests the atomics, and ax_segment.h checks that it got them */
 
 #include "ax_gate.h"
 

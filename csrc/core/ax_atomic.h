@@ -73,6 +73,7 @@ typedef struct {
 #endif
 
 #if defined(AX_SHARED_MEMORY)
+#define AX_HOLDS_BETWEEN_PROCESSES /* a later AX_SHARED_MEMORY would change nothing */
 #define AX_PLAIN_ACCESSES (!AX_WORD_IS_LOCK_FREE)
 #elif defined(AX_SERIALIZED)
 #define AX_PLAIN_ACCESSES AX_SERIALIZED

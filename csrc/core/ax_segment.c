@@ -1,4 +1,5 @@
 /* ax_segment.c: the header of a segment. See ax_segment.h, and docs/segment.md for the layout. */
+#define AX_SHARED_MEMORY
 #include "ax_segment.h"
 
 #include <string.h>

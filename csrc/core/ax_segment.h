@@ -39,6 +39,10 @@
 #include "ax_float.h"
 #include "ax_int.h"
 
+#if !defined(AX_HOLDS_BETWEEN_PROCESSES)
+#error "define AX_SHARED_MEMORY before ax_atomic.h is included: its atomics hold in one process only"
+#endif
+
 enum {
     AX_SEGMENT_VERSION = 2,
     AX_SEGMENT_HEADER_BYTES = 256,

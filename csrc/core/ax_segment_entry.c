@@ -1,4 +1,5 @@
 /* ax_segment_entry.c: the entries of a segment: heap, chain and index. See ax_segment.h. */
+#define AX_SHARED_MEMORY
 #include "ax_segment.h"
 
 #include <string.h>

@@ -1,4 +1,5 @@
 /* ax_segment_stripe.c: the stripes of a segment, and their owners. See ax_segment.h. */
+#define AX_SHARED_MEMORY
 #include "ax_segment.h"
 
 /* Offsets in an owner's record, all atomic. The other three are written while the first one is odd. */

@@ -92,7 +92,7 @@ def shared_cells(segment: Segment) -> None:
     SharedInt(5)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     SharedFloat(bytearray(8), 0.0)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     segment.int("n").add(0.5)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
-    segment.int(5)  # type: ignore[call-overload] # pyright: ignore[reportCallIssue, reportArgumentType]
+    segment.int(5)  # type: ignore[call-overload] # pyright: ignore[reportArgumentType]
     SharedCounter()  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     segment.counter("n").dec()  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
     segment.histogram("n")  # type: ignore[call-overload] # pyright: ignore[reportCallIssue]

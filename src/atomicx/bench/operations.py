@@ -15,7 +15,7 @@ from .harness import Case
 SUBJECT = "atomicx"
 
 # The least possible cost of a case: an empty method, called in the same way, with the same kind of result.
-CALL, CALL_ONE, CALL_MANY, CALL_TWO = "nothing()", "one(1)", "many(1)", "many(0, 1)"
+CALL, CALL_ONE, CALL_TWO = "nothing()", "one(1)", "many(0, 1)"
 INT, INT_MANY, FLOAT = "fresh int()", "fresh int(1)", "fresh float()"
 NO_CALL = ""  # not a method call, so there is none to compare with
 WITH, WITH_NEW = "with an empty guard", "with a new empty guard"
