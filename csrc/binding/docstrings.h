@@ -981,6 +981,13 @@
     "\n" \
     "Map the file at a path: (path, path, readonly, owner, id)."
 
+#define DOC_SegmentBase__parts \
+    "_parts($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Return a list of all series of SharedParts: (metric, key, total), where parts are read apart\n" \
+    "(metric, key, [(pid, value, time, alive), ...])."
+
 #define DOC_SegmentBase__usage \
     "_usage($self, /)\n" \
     "--\n" \
@@ -1433,6 +1440,51 @@
     "Later operations raise ValueError. release() waits for operations that other threads are in the middle\n" \
     "of; these run no Python code and wait for nothing. So closing the buffer afterwards raises no\n" \
     "BufferError because of this cell. The value stays in the buffer. Releasing again does nothing."
+
+#define DOC_SharedPart \
+    "A double in this process's stripe of a segment: SharedPart(segment, metric, key, apart).\n" \
+    "\n" \
+    "It belongs to a series, key, of a metric. Both keys are up to 4,096 bytes of any meaning; that of the\n" \
+    "metric begins with a NUL.\n" \
+    "\n" \
+    "With apart false, the series is the sum over all processes that ever counted. With apart true, each\n" \
+    "process has a part, which can be read apart, until another process takes its stripe over. A process has a\n" \
+    "part from the moment that it makes one; a forked child, as soon as it counts anything in this segment.\n" \
+    "\n" \
+    "Raises ValueError if the segment is full, closed or damaged, or a key is too long; KeyError if the series\n" \
+    "is new and the segment is read-only. No operation waits for a thread or a process."
+
+#define DOC_SharedPart___reduce__ \
+    "__reduce__($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Raise TypeError, from pickle, copy and deepcopy: a copy would be another cell."
+
+#define DOC_SharedPart_add \
+    "add($self, amount, /)\n" \
+    "--\n" \
+    "\n" \
+    "Add amount to the part of this process. Returns None.\n" \
+    "\n" \
+    "A process without a stripe adds to a common part of a sum; it has no part that can be read apart, and\n" \
+    "is warned of that once. Raises ValueError if the segment is closed or read-only. Lock-free."
+
+#define DOC_SharedPart_load \
+    "load($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Return the part of this process, 0.0 if it has none; of a sum, the total of all processes.\n" \
+    "\n" \
+    "Raises ValueError if the segment is closed. Wait-free."
+
+#define DOC_SharedPart_store \
+    "store($self, value, time=0.0, /)\n" \
+    "--\n" \
+    "\n" \
+    "Replace the part of this process, and its time; of a sum, adjust it so that the total is value.\n" \
+    "\n" \
+    "Returns None. A process without a stripe is warned once, as in add(). Raises ValueError if the segment\n" \
+    "is closed or read-only. Lock-free."
 
 #define DOC_Timer \
     "Observes in its histogram how long its blocks take, in seconds: `with histogram.time():`.\n" \

@@ -114,7 +114,9 @@ static bool segments_init(PyObject *module, ModuleState *state)
             return false;
         }
     }
-    return process_start();
+    PyTypeObject *part = add_type(module, &shared_part_spec);
+    Py_XDECREF(part);
+    return part != NULL && process_start();
 }
 
 /* Fills in the state; false with an exception set, and then module_free releases what was filled in. */

@@ -24,8 +24,12 @@ bool segment_readonly_error(void)
 
 const char *segment_kind_name(uint16_t kind)
 {
-    static const char *const names[] = {"root", "int", "float", "counter", "gauge", "histogram"};
-    return kind < Py_ARRAY_LENGTH(names) ? names[kind] : "cell of an unknown kind";
+    static const char *const names[] = {
+        [AX_KIND_ROOT] = "root",       [AX_KIND_INT] = "int",     [AX_KIND_FLOAT] = "float",
+        [AX_KIND_COUNTER] = "counter", [AX_KIND_GAUGE] = "gauge", [AX_KIND_HISTOGRAM] = "histogram",
+        [AX_KIND_TOTAL] = "total",     [AX_KIND_PART] = "part",
+    };
+    return kind < Py_ARRAY_LENGTH(names) && names[kind] != NULL ? names[kind] : "cell of an unknown kind";
 }
 
 bool segment_owner_is_alive(void *object, uint64_t stripe, uint64_t owner)
@@ -86,6 +90,7 @@ ax_word *segment_claim_stripe(Segment *segment)
     }
     uint64_t epoch = process_epoch();
     ax_word *own = ax_segment_stripe_word(&segment->view, claim(segment, epoch), 0);
+    segment_parts_begin(segment, own);
     (void)ax_pointer_exchange(&segment->own, own);
     ax_word_store(&segment->own_epoch, epoch);
     if (ax_word_load(&segment->state) != SEGMENT_OPEN) {
@@ -243,6 +248,7 @@ void segment_chunks_free(Segment *segment)
     }
     PyMem_RawFree(segment->chunks);
     PyMem_RawFree(segment->seen);
+    PyMem_RawFree(ax_pointer_load(&segment->parts));
     segment->chunk_count = 0;
 }
 

@@ -35,7 +35,10 @@ typedef struct {
     ax_word own_claim; /* atomic: the claim of an anonymous segment */
     ax_word spare;     /* atomic: see ax_segment_make */
     ax_word warned;    /* atomic: whether the warning that it is nearly full was given */
-    PyObject *weakrefs; /* owned by the interpreter */
+    ax_word warned_of_parts; /* atomic: whether the warning that there is no stripe for parts was given */
+    ax_pointer parts;        /* atomic: a bit per word of a stripe, set if this mapping made a SharedPart with
+                                this first word; NULL: it made none */
+    PyObject *weakrefs;      /* owned by the interpreter */
 } Segment;
 
 /* A cell of a segment: SharedCounter, SharedGauge, SharedHistogram, and the head of a SharedFamily. All
@@ -108,6 +111,12 @@ PyObject *segment_keep(ax_pointer *slot, PyObject *made);
 /* A new cell of an entry's kind, over its run. For a family's entry it is the overflow child. */
 PyObject *segment_cell_new(Segment *segment, const ax_entry *entry, const ax_entry *bounds_of);
 bool segment_cell_init(SegmentCell *cell, Segment *segment, const ax_entry *entry, const ax_entry *bounds_of);
+
+/* Begins the parts of this process, which has just got its stripe. Wait-free. */
+void segment_parts_begin(Segment *segment, ax_word *stripe); /* type_shared_part.c */
+
+/* The method _parts of a segment. */
+PyObject *segment_parts(PyObject *self, PyObject *unused);
 
 PyObject *shared_family_new(Segment *segment, const ax_entry *entry); /* type_shared_family.c */
 

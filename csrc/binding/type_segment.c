@@ -474,7 +474,8 @@ static PyObject *segment_items(PyObject *self, PyObject *Py_UNUSED(unused))
     bool going = list != NULL;
     while (going && status == AX_SEGMENT_FOUND) {
         status = ax_segment_next(&segment->view, &entry, &entry);
-        going = status != AX_SEGMENT_FOUND || entry.parent != 0 || append_item(segment, list, &entry);
+        going = status != AX_SEGMENT_FOUND || entry.parent != 0 || entry.kind >= AX_KIND_TOTAL ||
+                append_item(segment, list, &entry);
     }
     if (going && status == AX_SEGMENT_DAMAGED) {
         (void)segment_status_error(segment, status, NULL);
@@ -555,6 +556,7 @@ static PyMethodDef segment_methods[] = {
     {"_open_file", segment_open_file, METH_VARARGS, DOC_SegmentBase__open_file},
     {"_map_memory", segment_map_memory, METH_VARARGS, DOC_SegmentBase__map_memory},
     {"_usage", segment_usage, METH_NOARGS, DOC_SegmentBase__usage},
+    {"_parts", segment_parts, METH_NOARGS, DOC_SegmentBase__parts},
     {NULL, NULL, 0, NULL},
 };
 

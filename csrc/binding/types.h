@@ -19,6 +19,7 @@ extern PyType_Spec shared_counter_spec;   /* type_shared_counter.c */
 extern PyType_Spec shared_gauge_spec;     /* type_shared_gauge.c */
 extern PyType_Spec shared_histogram_spec; /* type_shared_histogram.c */
 extern PyType_Spec shared_family_spec;    /* type_shared_family.c */
+extern PyType_Spec shared_part_spec;      /* type_shared_part.c */
 extern PyType_Spec segment_spec;          /* type_segment.c */
 extern PyType_Spec untracked_guard_spec;  /* type_guard.c */
 extern PyType_Spec guard_spec;            /* type_guard.c */

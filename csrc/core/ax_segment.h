@@ -51,22 +51,32 @@ enum {
     AX_ENTRY_HEADER_BYTES = 128,
     AX_ENTRY_BYTES = 256, /* heap memory per unit of the capacity */
     AX_HEAP_SLACK_BYTES = 65536,
-    AX_NAME_BYTES = 240, /* the maximum length of a name */
-    AX_KEY_BYTES = 1024, /* the maximum length of a series' label values, with their lengths */
+    AX_NAME_BYTES = 240,        /* the maximum length of a name */
+    AX_KEY_BYTES = 1024,        /* the maximum length of a series' label values, with their lengths */
+    AX_METRIC_KEY_BYTES = 4096, /* the maximum length of a key of a total or a part, or of their metric */
     AX_SEGMENT_MOST_PROCESSES = 4096,
 };
 #define AX_SEGMENT_MOST_CAPACITY (UINT64_C(1) << 28)
 
-/* Kinds of entries. The numbers from 7 on are reserved for doubles whose value is the sum, minimum, maximum
- * or latest over all processes, each with a timestamp: see docs/segment.md. */
+/* Kinds of entries; 6 is not in use. A total and a part are values of a metric that the segment does not
+ * know the meaning of: the entry of the metric is their parent, and has no words. */
 typedef enum {
     AX_KIND_ROOT,
     AX_KIND_INT,
     AX_KIND_FLOAT,
     AX_KIND_COUNTER,
     AX_KIND_GAUGE,
-    AX_KIND_HISTOGRAM
+    AX_KIND_HISTOGRAM,
+    AX_KIND_TOTAL = 7, /* a double, summed over all stripes */
+    AX_KIND_PART = 8,  /* a double and a time, read apart for each stripe */
 } ax_kind;
+
+/* Whether the words of this kind belong to the owner of the stripe, and are zeroed for the next one. They are
+ * at the high end of a stripe. */
+AX_INLINE bool ax_kind_is_owned(uint16_t kind)
+{
+    return kind == AX_KIND_GAUGE || kind == AX_KIND_PART;
+}
 
 /* Bits of an entry's mode. */
 enum { AX_MODE_OVERFLOW = 1 }; /* for a family: the text of its overflow child follows its label names */
@@ -289,6 +299,29 @@ AX_INLINE bool ax_sum_fits(ax_sum sum)
 /* The sum of a word over all stripes, as integers or as doubles. Wait-free. */
 ax_sum ax_segment_sum(const ax_segment *segment, uint64_t word);
 double ax_segment_sum_doubles(const ax_segment *segment, uint64_t word);
+
+/* The part of a process. The time is the second word of the run: 0.0 if none was given, and then it is stored
+ * as a negative zero, since a word of zeros means that there is no part. */
+typedef struct {
+    double value, time;
+} ax_part;
+
+AX_INLINE uint64_t ax_part_time_bits(double time)
+{
+    uint64_t bits = ax_float_bits(time);
+    return bits != 0 ? bits : UINT64_C(1) << 63;
+}
+
+/* Replaces a part: the value first, so that a reader never sees an old value with a new time. Wait-free. */
+void ax_part_store(ax_word *run, double value, double time);
+
+/* Makes a part of 0 if there is none. Wait-free. */
+void ax_part_begin(ax_word *run);
+
+/* Reads the part in a stripe that belongs to this owner. False: there is none, or the stripe has another
+ * owner by now. Wait-free. */
+bool ax_segment_part(const ax_segment *segment, uint64_t stripe, uint64_t owner, uint64_t word,
+                     ax_part *part);
 
 /* The sum of a gauge's word over stripe 0 and the stripes of living processes. Bounded. */
 ax_sum ax_segment_sum_living(const ax_segment *segment, uint64_t word, ax_segment_is_alive is_alive,

@@ -66,6 +66,12 @@ AX_INLINE bool kind_is_sound(const ax_entry *entry)
     case AX_KIND_COUNTER:
     case AX_KIND_GAUGE:
         return entry->bound_count == 0 && (entry->words == 0 ? entry->label_count != 0 : entry->words == 1);
+    case AX_KIND_TOTAL:
+    case AX_KIND_PART:
+        return entry->bound_count == 0 && entry->label_count == 0 &&
+               entry->words == (entry->parent == 0              ? 0u
+                                : ax_kind_is_owned(entry->kind) ? 2u
+                                                                : 1u);
     default:
         return false;
     }
@@ -365,11 +371,11 @@ static void entry_write(const ax_segment *segment, const ax_wanted *wanted, ax_e
 static bool entry_place(const ax_segment *segment, const ax_entry *last, ax_entry *entry)
 {
     uint64_t low = last->low_used, high = last->high_used, older = 0;
-    *(entry->kind == AX_KIND_GAUGE ? &high : &low) += entry->words;
+    *(ax_kind_is_owned(entry->kind) ? &high : &low) += entry->words;
     if (low + high > segment->words) {
         return false;
     }
-    entry->first_word = entry->kind == AX_KIND_GAUGE ? (uint32_t)(segment->words - high) : last->low_used;
+    entry->first_word = ax_kind_is_owned(entry->kind) ? (uint32_t)(segment->words - high) : last->low_used;
     entry->low_used = (uint32_t)low;
     entry->high_used = (uint32_t)high;
     entry->number = last->number + 1;

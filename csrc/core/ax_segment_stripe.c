@@ -109,6 +109,27 @@ double ax_segment_sum_doubles(const ax_segment *segment, uint64_t word)
     return sum;
 }
 
+void ax_part_store(ax_word *run, double value, double time)
+{
+    ax_float_store(run, value);
+    ax_word_store(run + 1, ax_part_time_bits(time));
+}
+
+void ax_part_begin(ax_word *run)
+{
+    uint64_t none = 0;
+    (void)ax_word_compare_exchange(run + 1, &none, ax_part_time_bits(0.0));
+}
+
+bool ax_segment_part(const ax_segment *segment, uint64_t stripe, uint64_t owner, uint64_t word, ax_part *part)
+{
+    const ax_word *run = ax_segment_stripe_word(segment, stripe, word);
+    uint64_t time = ax_word_load(run + 1);
+    part->value = ax_float_load(run);            /* after the time: see ax_part_store */
+    part->time = ax_float_from_bits(time) + 0.0; /* 0.0 in place of a negative zero */
+    return time != 0 && ax_word_load(record(segment, stripe, AT_OWNER)) == owner;
+}
+
 /* The share of a living owner; 0 while the stripe changes hands. */
 static int64_t living_part(const ax_segment *segment, uint64_t stripe, uint64_t word,
                            ax_segment_is_alive is_alive, void *context)

@@ -49,6 +49,7 @@ def report(segment: Segment, width: int | None = None) -> str:
         f"  size        {usage.bytes} bytes, {usage.name_bytes} of them for names and labels",
         f"  overflowed  {usage.overflowed} additions, for lack of room",
         *(line for name, cell in segment.items() for line in _lines(_written(name), cell)),
+        *(_part_line(*series) for series in segment._parts()),
     ]
     return "\n".join(part for line in lines for part in wrapped(line, width, "    "))
 
@@ -69,6 +70,15 @@ def _lines(name: str, cell: Any) -> Iterator[str]:
         yield f"{cell.kind:9} {name}{{{text}}} {_value(child)}"
     if len(cell) == 0:
         yield f"{cell.kind:9} {name}{{{', '.join(cell.label_names)}}} no series"
+
+
+def _part_line(metric: bytes, series: bytes, value: float | list[tuple[int, float, float, bool]]) -> str:
+    """Return the line of a value of prometheus_client: its name and labels as in the key, which is JSON."""
+    name = _written(series.decode(errors="replace"))
+    if not isinstance(value, list):
+        return f"{'total':9} {name} {value:g}"
+    parts = [f"pid {pid}: {part:g}{'' if alive else ' (dead)'}" for pid, part, _, alive in value]
+    return f"{'part':9} {name} {', '.join(parts) or 'of no process'}"
 
 
 def _value(cell: Any) -> str:

@@ -51,7 +51,9 @@ try:
     from prometheus_client.samples import Sample
     from prometheus_client.utils import floatToGoString
 
-    from ._prometheus_values import AtomicMultiProcessValue, AtomicValue, install
+    from ._prometheus_install import install
+    from ._prometheus_segment import AtomicSegmentValue, SegmentCollector
+    from ._prometheus_values import AtomicMultiProcessValue, AtomicValue
 except ImportError as _error:
     raise ImportError(
         f"atomicx.prometheus needs prometheus_client, the extra `prometheus`: {_error}", name=_error.name
@@ -60,7 +62,14 @@ except ImportError as _error:
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
-__all__ = ["AtomicMultiProcessValue", "AtomicValue", "Collector", "install"]
+__all__ = [
+    "AtomicMultiProcessValue",
+    "AtomicSegmentValue",
+    "AtomicValue",
+    "Collector",
+    "SegmentCollector",
+    "install",
+]
 
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL_NAME = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")

@@ -123,7 +123,7 @@ assert isinstance(after._value, AtomicValue) and after._value.get() == 1
 
 
 REFUSED = """
-import atomicx._prometheus_values as ours
+import atomicx._prometheus_install as ours
 from prometheus_client import values
 before = values.ValueClass
 {change}

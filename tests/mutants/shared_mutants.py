@@ -15,12 +15,14 @@ SEGMENT_TYPE = "csrc/binding/type_segment.c"
 FILE = "csrc/binding/segment_file.c"
 FAMILY = "csrc/binding/shared_family.c"
 LABELS = "csrc/binding/label_cache.c"
+PART = "csrc/binding/type_shared_part.c"
 
 CELLS = "tests/shared/test_cells.py"
 SEGMENTS = "tests/shared/test_segment.py"
 FILES = "tests/shared/test_segment_file.py"
 STRIPES = "tests/shared/test_segment_stripes.py"
 HOSTILE = "tests/shared/test_segment_hostile.py"
+PARTS = "tests/shared/test_segment_parts.py"
 
 # Two steps of table_free.
 FREES_THE_OLDEST = "    if (table->smaller != NULL) {\n        table_free(table->smaller, table);\n    }\n"
@@ -319,6 +321,34 @@ SEGMENT_FILES = [
         "        ax_word_store(&segment_of(self)->own_epoch, SEGMENT_NOBODY);\n        segment_chunks_empty",
         "        segment_chunks_empty",
         f"{SEGMENTS}::test_close_releases_every_cell",
+    ),
+    tested(
+        "a child does not begin the parts that it inherited",
+        SEGMENT,
+        "    segment_parts_begin(segment, own);\n",
+        "",
+        f"{PARTS}::test_children_begin_their_parts_when_they_count",
+    ),
+    tested(
+        "who takes a stripe over goes on with the parts in it",
+        "csrc/core/ax_segment.h",
+        "    return kind == AX_KIND_GAUGE || kind == AX_KIND_PART;",
+        "    return kind == AX_KIND_GAUGE;",
+        f"{PARTS}::test_a_stripe_that_is_taken_over",
+    ),
+    tested(
+        "processes without a stripe share a part",
+        PART,
+        "    if (stripe != ax_segment_stripe_word(&segment->view, 0, 0)) {\n        return true;",
+        "    if (stripe != NULL) {\n        return true;",
+        f"{PARTS}::test_without_a_stripe",
+    ),
+    tested(
+        "a part of 0 is no part",
+        STRIPE,
+        "    (void)ax_word_compare_exchange(run + 1, &none, ax_part_time_bits(0.0));",
+        "    (void)ax_word_compare_exchange(run + 1, &none, ax_float_bits(0.0));",
+        f"{PARTS}::test_children_begin_their_parts_when_they_count",
     ),
 ]
 

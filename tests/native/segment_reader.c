@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { INT = 1, FLOAT, COUNTER, GAUGE, HISTOGRAM };
+enum { INT = 1, FLOAT, COUNTER, GAUGE, HISTOGRAM, TOTAL = 7, PART };
 
 static unsigned char *segment;
 static uint64_t size, processes, owners, heap, heap_end, stripes, stripe_bytes, words;
@@ -155,10 +155,47 @@ static int print_children(uint64_t family)
     return 1;
 }
 
+/* Prints the parts of the processes that own a stripe, living or not. */
+static void print_parts(uint64_t at)
+{
+    for (uint64_t stripe = 1; stripe <= processes; stripe++) {
+        uint64_t run = stripes + stripe_bytes * stripe + 8 * at, owner, time, value;
+        do {
+            owner = word(owners + 128 * stripe);
+            time = word(run + 8);
+            value = word(run);
+        } while (word(owners + 128 * stripe) != owner);
+        if (time != 0 && (owner >> 44) % 2 == 0)
+            printf(" %s%g at %g", is_alive(owner) ? "" : "dead ", real(value), 0.0 + real(time));
+    }
+    printf("\n");
+}
+
+static int print_metric(uint64_t metric)
+{
+    uint64_t kind = number(metric + 32, 2);
+    printf("%s %.*s\n", kind == TOTAL ? "totals" : "parts", (int)number(metric + 36, 2) - 1,
+           (const char *)segment + metric + 129);
+    for (uint64_t child = word(heap + 64); child != 0; child = word(child + 64)) {
+        if (!is_entry(child))
+            return 0;
+        if (number(child + 8, 8) == metric && number(child + 20, 4) == (kind == TOTAL ? 1 : 2)) {
+            printf("  %.*s", (int)number(child + 36, 2), (const char *)segment + child + 128);
+            if (kind == TOTAL)
+                printf(" %g\n", sum_of_doubles(number(child + 16, 4)));
+            else
+                print_parts(number(child + 16, 4));
+        }
+    }
+    return 1;
+}
+
 static int print_entry(uint64_t entry)
 {
     static const char *const kinds[] = {"?", "int", "float", "counter", "gauge", "histogram"};
     uint64_t kind = number(entry + 32, 2), key_bytes = number(entry + 36, 2), labels = number(entry + 38, 2);
+    if (kind == TOTAL || kind == PART)
+        return key_bytes >= 1 && print_metric(entry);
     printf("%s %.*s", kinds[kind <= HISTOGRAM ? kind : 0], (int)key_bytes,
            (const char *)segment + entry + 128);
     if (labels == 0) {

@@ -27,6 +27,7 @@ from atomicx import (
     SharedHistogram,
     SharedInt,
 )
+from atomicx._backend import SharedPart
 from atomicx.shared import Segment, SegmentUsage
 from core.run import compiler
 from support.marks import NEEDS_C, NEEDS_FORK
@@ -851,6 +852,11 @@ def test_a_reader_in_c(segment: Segment, tmp_path: Path) -> None:
 
     for _ in range(3):
         assert status_of(fork(count)) == 0
+    SharedPart(segment, b"\0seconds", b"a", False).add(0.5)
+    level = SharedPart(segment, b"\0level", b"b", True)
+    level.store(2.5, 7)
+    level_of_dead = 8.5
+    assert status_of(fork(lambda: level.store(level_of_dead))) == 0
     count()
     family.remove("POST", 404)
     family.inc("other", "other")
@@ -863,6 +869,10 @@ def test_a_reader_in_c(segment: Segment, tmp_path: Path) -> None:
         "  (other,other) 1",
         "histogram latency <=0.5:4 <=1:0 more:0 sum 1",
         "gauge flying 5",
+        "totals seconds",
+        "  a 0.5",
+        "parts level",
+        "  b 2.5 at 7 dead 8.5 at 0",
     ]
     with open(segment.path, "r+b") as file:
         file.write(b"A")

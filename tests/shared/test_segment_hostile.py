@@ -17,6 +17,7 @@ PRELUDE = """
 import os, random, sys, warnings
 from pathlib import Path
 from shared.layout import *
+from atomicx._core import SharedPart
 from atomicx.shared import Segment, SharedFamily
 warnings.simplefilter("ignore")
 path = Path(sys.argv[1])
@@ -35,6 +36,8 @@ def fresh(capacity=30):
     family = segment.histogram("histogram family", [1, 2], "a")
     family.observe(1, "x")
     family.observe(1, "y")
+    for apart in (False, True):
+        SharedPart(segment, b"\0metric %d" % apart, b"series", apart).add(1)
     return segment
 
 seen = {}
@@ -59,6 +62,11 @@ def walk(segment):
 def use(segment):
     attempt(lambda: walk(segment))
     attempt(segment.usage)
+    attempt(segment._parts)
+    for apart in (False, True):
+        for key in (b"series", b"new"):
+            attempt(lambda: SharedPart(segment, b"\0metric %d" % apart, key, apart).add(1))
+            attempt(lambda: SharedPart(segment, b"\0metric %d" % apart, key, apart).load())
     for kind in ("int", "counter", "gauge"):
         attempt(lambda: getattr(segment, kind)(kind).inc())
         attempt(lambda: getattr(segment, kind)(kind).load())

@@ -15,7 +15,14 @@ from .type_guard import Admission, Guard
 from .type_histogram import Histogram
 from .type_int import AtomicInt
 from .type_ref import AtomicRef
-from .type_segment import SegmentBase, SharedCounter, SharedFamily, SharedGauge, SharedHistogram
+from .type_segment import (
+    SegmentBase,
+    SharedCounter,
+    SharedFamily,
+    SharedGauge,
+    SharedHistogram,
+    SharedPart,
+)
 from .type_shared import SharedFloat, SharedInt
 from .type_timer import Timer
 
@@ -42,6 +49,7 @@ __all__ = [
     "SharedGauge",
     "SharedHistogram",
     "SharedInt",
+    "SharedPart",
     "Timer",
     "enable_deferred_refcount",
 ]

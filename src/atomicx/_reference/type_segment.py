@@ -347,6 +347,45 @@ class SharedFamily(MadeBySegment):
         raise NotImplementedError
 
 
+class SharedPart(MadeBySegment):
+    """A double in this process's stripe of a segment: SharedPart(segment, metric, key, apart).
+
+    It belongs to a series, key, of a metric. Both keys are up to 4,096 bytes of any meaning; that of the
+    metric begins with a NUL.
+
+    With apart false, the series is the sum over all processes that ever counted. With apart true, each
+    process has a part, which can be read apart, until another process takes its stripe over. A process has a
+    part from the moment that it makes one; a forked child, as soon as it counts anything in this segment.
+
+    Raises ValueError if the segment is full, closed or damaged, or a key is too long; KeyError if the series
+    is new and the segment is read-only. No operation waits for a thread or a process.
+    """
+
+    __slots__ = ()
+    __module__ = "atomicx._reference"
+
+    def add(self, amount: _Real, /) -> None:
+        """Add amount to the part of this process. Returns None.
+
+        A process without a stripe adds to a common part of a sum; it has no part that can be read apart, and
+        is warned of that once. Raises ValueError if the segment is closed or read-only. Lock-free.
+        """
+
+    def store(self, value: _Real, time: _Real = 0.0, /) -> None:
+        """Replace the part of this process, and its time; of a sum, adjust it so that the total is value.
+
+        Returns None. A process without a stripe is warned once, as in add(). Raises ValueError if the segment
+        is closed or read-only. Lock-free.
+        """
+
+    def load(self, /) -> float:
+        """Return the part of this process, 0.0 if it has none; of a sum, the total of all processes.
+
+        Raises ValueError if the segment is closed. Wait-free.
+        """
+        raise NotImplementedError
+
+
 class SegmentBase:
     """The base of atomicx.shared.Segment: the part of it that is written in C."""
 
@@ -440,6 +479,11 @@ class SegmentBase:
 
     def _usage(self, /) -> Any:
         """Return the fields of usage()."""
+
+    def _parts(self, /) -> Any:
+        """Return a list of all series of SharedParts: (metric, key, total), where parts are read apart
+        (metric, key, [(pid, value, time, alive), ...]).
+        """
 
     @classmethod
     def _make_file(cls, *arguments: Any) -> None:

@@ -1,0 +1,188 @@
+"""Values of prometheus_client's metrics in a Segment, and the collector that reads them."""
+
+# prometheus_client is only partly typed.
+# pyright: standard
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from prometheus_client.metrics_core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from . import AtomicRef
+from ._prometheus_values import AtomicValue
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from ._core import SharedPart
+    from .shared import Segment
+else:
+    from ._backend import SharedPart
+
+_INFINITY = ("le", "+Inf")
+
+
+def _encode(what: list[object]) -> bytes:
+    """Return a key. Raises ValueError for text that UTF-8 cannot encode, and that would spoil every page."""
+    return json.dumps(what, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+class _Once:
+    """Things that were warned of."""
+
+    def __init__(self) -> None:
+        self._seen: AtomicRef[frozenset[str]] = AtomicRef(frozenset())
+
+    def warn(self, what: str, message: str) -> None:
+        """Issue a RuntimeWarning, unless there was one for the same thing."""
+        if what not in self._seen.fetch_update(lambda seen: seen | {what}):
+            warnings.warn(message, RuntimeWarning, stacklevel=4)
+
+
+class AtomicSegmentValue(SharedPart):
+    """Replaces prometheus_client's value after install(segment=segment).
+
+    It is a double in this process's stripe of the segment: inc() is one C call. A forked child, however it
+    was forked, takes a stripe of its own at its first update. get() returns the part of this process for a
+    gauge, and for all other metrics the total of all processes, which reset() resets.
+
+    If the segment has no room for a series, or its labels are too long, a RuntimeWarning names its metric
+    once, and the series counts in memory, where no scrape sees it: it gets an AtomicValue.
+    """
+
+    __slots__ = ()
+    _multiprocess = True
+    _segment: ClassVar[Segment]
+    _warned: ClassVar[_Once]
+
+    def __new__(
+        cls,
+        typ: str,
+        metric_name: str,
+        name: str,
+        labelnames: Iterable[str],
+        labelvalues: Iterable[str],
+        help_text: str,
+        multiprocess_mode: str = "",
+        **options: object,
+    ) -> Self:
+        try:
+            metric = b"\0" + _encode([typ, metric_name, multiprocess_mode, help_text])
+            series = _encode([name, dict(zip(labelnames, labelvalues, strict=False))])
+            return super().__new__(cls, cls._segment, metric, series, typ == "gauge")
+        except ValueError as error:
+            cls._warned.warn(metric_name, f"series of {metric_name!r} are left out of the segment: {error}")
+            return cast("Self", AtomicValue())
+
+    inc = SharedPart.add
+    get = SharedPart.load
+
+    def set(self, value: float, timestamp: float | None = None) -> None:
+        """Replace the value, and the time, which gauges of the mode mostrecent use."""
+        self.store(value, timestamp or 0.0)
+
+    def set_exemplar(self, exemplar: object) -> None:
+        """Do nothing, like the library's values in files."""
+
+    def get_exemplar(self) -> None:
+        """Return None."""
+
+
+def class_of_segment(segment: Segment) -> type[AtomicSegmentValue]:
+    """Return a class of values in this segment. Raises TypeError or ValueError if it cannot have them."""
+    from .shared import Segment
+
+    if not isinstance(segment, Segment):
+        raise TypeError(f"expected a Segment, got {type(segment).__name__!r}")
+    segment.usage()  # a ValueError if it is closed
+    if segment.readonly:
+        raise ValueError(f"{segment!r} was opened read-only, so no metric can count in it")
+    parts = {"__slots__": (), "_segment": segment, "_warned": _Once()}
+    return type(AtomicSegmentValue.__name__, (AtomicSegmentValue,), parts)
+
+
+class SegmentCollector:
+    """Exports the metrics that all processes keep in a segment: SegmentCollector(segment).
+
+    It replaces prometheus_client's MultiProcessCollector after install(segment=segment), and answers like it:
+    register it with a registry that has no other metrics of these names. The segment may be read-only.
+
+    Counters, summaries and histograms are totals over all processes that ever counted. Gauges of the live
+    modes are those of living processes; nothing has to mark a process dead. Gauges of the other modes are
+    those of the living processes and of dead ones whose stripe no other process has taken over yet, whereas
+    MultiProcessCollector keeps them for ever.
+
+    What cannot be exported is left out, with one RuntimeWarning per metric: a histogram without its last
+    bucket, for which there was no room, and a second metric of the same name with another type.
+    """
+
+    def __init__(self, segment: Segment) -> None:
+        if not hasattr(MultiProcessCollector, "_accumulate_metrics"):
+            raise RuntimeError("the MultiProcessCollector of this prometheus_client is not as expected")
+        self._segment = segment
+        self._warned = _Once()
+        segment._parts()  # raises what a scrape would raise
+
+    def collect(self) -> Iterable[Metric]:
+        """Return all metrics, with their current samples. Raises ValueError if the segment is closed."""
+        metrics: dict[str, Any] = {}
+        for series in self._segment._parts():
+            self._add_or_leave_out(metrics, *series)
+        for metric in metrics.values():
+            if metric.type == "histogram":
+                self._keep_complete(metric)
+        library: Any = MultiProcessCollector
+        found: Iterable[Metric] = library._accumulate_metrics(metrics, True)
+        return list(found)
+
+    def _add_or_leave_out(self, metrics: dict[str, Any], key: bytes, series: bytes, value: Any) -> None:
+        try:
+            self._add(metrics, key, series, value)
+        except (ValueError, TypeError, AttributeError) as error:  # another program may have written anything
+            self._warned.warn(repr(key), f"{key!r} is left out of a scrape: {error}")
+
+    def _add(self, metrics: dict[str, Any], key: bytes, series: bytes, value: Any) -> None:
+        typ, metric_name, mode, help_text = json.loads(key[1:])
+        name, labels = json.loads(series)
+        samples = list(_samples(mode, labels, value))
+        if not samples:
+            return
+        if not all(isinstance(text, str) for text in (name, *labels, *labels.values())):
+            raise TypeError("expected names and label values to be str")
+        metric: Any = metrics.get(metric_name)
+        if metric is None:
+            metric = metrics[metric_name] = Metric(metric_name, help_text, typ)
+        if metric.type != typ:
+            raise ValueError(f"the type of {metric_name!r} is {metric.type} elsewhere in the segment")
+        metric._multiprocess_mode = mode
+        for sample in samples:
+            metric.add_sample(name, *sample)
+
+    def _keep_complete(self, metric: Any) -> None:
+        """Leave out the histograms without a last bucket, which no parser accepts."""
+        complete = {_without_le(sample) for sample in metric.samples if _INFINITY in sample.labels}
+        kept = [sample for sample in metric.samples if _without_le(sample) in complete]
+        if len(kept) < len(metric.samples):
+            self._warned.warn(metric.name, f"a histogram of {metric.name!r} has no last bucket: left out")
+        metric.samples = kept
+
+
+def _samples(mode: str, labels: dict[str, str], value: Any) -> Iterator[tuple[Any, ...]]:
+    """Yield (labels, value, time) as _accumulate_metrics() expects them."""
+    ordered = tuple(sorted(labels.items()))
+    if not isinstance(value, list):
+        yield ordered, value
+        return
+    # The living come last: under a pid that was used twice, theirs is the value that counts.
+    for pid, part, when, alive in sorted(value, key=lambda each: each[3]):
+        if alive or not mode.startswith("live"):
+            yield (*ordered, ("pid", str(pid))), part, when
+
+
+def _without_le(sample: Any) -> tuple[Any, ...]:
+    return tuple(label for label in sample.labels if label[0] != "le")
