@@ -1,4 +1,4 @@
-"""python -m benchmarks peers | renew | run | count | variants | services | quote | targets | plot"""
+"""python -m benchmarks peers | renew | run | labels | count | variants | services | quote | targets | plot"""
 
 import argparse
 import importlib.util
@@ -109,6 +109,23 @@ def variants(options: argparse.Namespace) -> int:
     return 0
 
 
+def labels(options: argparse.Namespace) -> int:
+    from . import targets
+    from .cases import labelled_cases
+    from .footprint import a_large_family
+
+    measured, absent = labelled_cases()
+    with shown_progress("labels") as progress:
+        taken = measure(measured, options, progress)
+    if taken.interrupted:
+        return INTERRUPTED
+    found = {"footprint": {"a_large_family": a_large_family()}, "cases": report.records(taken)}
+    print(targets.table(targets.LABELS, [results.circumstances() | found]), end="")
+    for name, reason in absent.items():
+        print(f"absent: {name}: {reason}")
+    return 0
+
+
 def services(options: argparse.Namespace) -> int:
     from .services import services
 
@@ -186,6 +203,10 @@ def main() -> int:
     serving = command("services", services, "run the example services under wrk, and write a results file")
     serving.add_argument("--seconds", type=whole_seconds, default=3, help="whole seconds at each load")
     serving.add_argument("--output", type=Path, default=results.FOLDER, help="folder of the results files")
+
+    few = command("labels", labels, "measure the targets of labels, guards and stripes alone; writes no file")
+    few.add_argument("--rounds", type=int, default=ROUNDS)
+    few.add_argument("--sample-seconds", type=float, default=SAMPLE_SECONDS, help="length of one sample")
 
     quoting = command("quote", quote, "put the figures of the results files into the documents")
     quoting.add_argument("--check", action="store_true", help="only compare; status 1 if they differ")

@@ -4,7 +4,7 @@ import sys
 
 from atomicx.bench.alternatives import LOCKED, peer_cases, standard_cases
 from atomicx.bench.harness import Case
-from atomicx.bench.operations import own_cases
+from atomicx.bench.operations import WITH_NEW, own_cases
 
 from . import client, families, outsider, striped
 from .floor import NOTHING, floor_cases, floor_module, line_cases, looped
@@ -58,6 +58,30 @@ def basic_cases() -> tuple[list[Case], dict[str, str]]:
     else:
         absent[outsider.SUBJECT] = "not installed"
     return cases, absent
+
+
+# What the targets of labels, guards and stripes compare.
+LABELLED = (
+    NOTHING,
+    WITH_NEW,
+    "with AtomicInt.track()",
+    "AtomicRef.exchange(object)",
+    "Family[a, b].inc()",
+    "Family.inc(a, b)",
+    "Family.inc(a, 200)",
+)
+
+
+def labelled_cases() -> tuple[list[Case], dict[str, str]]:
+    """Return the cases that the targets of labels, guards and stripes need, like cases()."""
+    basic, absent = basic_cases()
+    by_label = {case.label: case for case in basic}
+    (exchange,) = by_label["AtomicRef.exchange(object)"].jobs
+    chosen = [case for case in basic if case.label in LABELLED or exchange in case.jobs]
+    chosen += [looped(by_label["Counter.inc()"], "inc"), *families.family_cases()]
+    if not has_gil():
+        chosen += striped.striped_cases(striped.striped_module())
+    return chosen, absent
 
 
 def cases() -> tuple[list[Case], dict[str, str]]:

@@ -1,11 +1,11 @@
 """Our targets, and whether the results files meet them. Targets that are not met are explained by hand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from atomicx.bench.alternatives import LOCKED
-from atomicx.bench.operations import SUBJECT
+from atomicx.bench.operations import SUBJECT, WITH_NEW
 
 from . import families
 from .client import INSTALLED, INSTALLED_FILES, STOCK, STOCK_FILES
@@ -149,38 +149,9 @@ def large_family(key: str, scale: float = 1) -> Figure:
     return figure
 
 
-TARGETS = (
-    _of_floor("AtomicInt.inc()", 1.10),
-    _of_floor("AtomicInt.dec()", 1.10),
-    _of_floor("AtomicInt.add(1)", 1.6),
-    _of_floor("AtomicInt.load()", 1.2),
-    _of_floor("AtomicInt.store(1)", 1.5),
-    _of_fresh("AtomicInt.fetch_add()"),
-    _of_fresh("AtomicInt.add_fetch()"),
-    _of_fresh("AtomicInt.load() of a large value"),
-    _of_floor("AtomicInt.compare_and_set(a, b)", 2.6),
-    _of_floor("Counter.inc()", 1.15),
-    _of_floor("AtomicFloat.add(1.0)", 1.6),
-    _of_floor("AtomicBool.test_and_set()", 1.15),
-    _of_floor("AtomicRef.load()", 1.15),
-    _of_floor("with AtomicInt.track()", 8),
-    _faster("`AtomicInt.inc()` against a lock and an int", LOCKED, "AtomicInt.inc()", 15, 5),
-    Target("every operation against the fastest equivalent, the worst", slowest, TIMES, 1, 1),
-    Target("`Histogram.observe(x)`", ratio("Histogram.observe(x)", NOTHING), FLOOR, 3, None),
-    _faster(
-        "`Histogram.observe(x)` against prometheus_client's",
-        "prometheus_client.Histogram.observe(x)",
-        "Histogram.observe(x)",
-        15,
-        15,
-    ),
-    _faster(
-        "`family[a, b].inc()` against prometheus_client's `labels(a, b).inc()`",
-        "prometheus_client.Counter.labels(...).inc()",
-        "Family[a, b].inc()",
-        8,
-        8,
-    ),
+# Those of labels, guards and stripes, which `python -m benchmarks labels` measures alone.
+LABELS = (
+    Target("`family[a, b].inc()`", ratio("Family[a, b].inc()", NOTHING), FLOOR, 4.3, 2.5),
     Target(
         "`family.inc(a, b)` with labels made at run time",
         ratio("Family.inc(a, b)", NOTHING),
@@ -198,6 +169,27 @@ TARGETS = (
     _family_scales("`family.inc(a, b)`, two threads, one family against one each, loop in C", families.LOOP),
     _family_scales("the same by Python code, with a bound `inc` for each thread", families.BOUND),
     Target(
+        "`Counter.inc()` in stripes, one thread, against the single cell, loop in C",
+        ratio(f"{STRIPED}, loop in C", "Counter.inc(), loop in C"),
+        TIMES,
+        None,
+        1.1,
+    ),
+    Target(
+        "`with cell.track()` against a new empty guard",
+        ratio("with AtomicInt.track()", WITH_NEW),
+        TIMES,
+        1.05,
+        1.05,
+    ),
+    Target(
+        "`AtomicRef.exchange()` against the fastest equivalent",
+        recorded("AtomicRef.exchange(object)", "of_alternative"),
+        TIMES,
+        1,
+        1,
+    ),
+    Target(
         "ten labels in a family of 100,000 children against ten",
         large_family("same_ten_ratio"),
         TIMES,
@@ -206,6 +198,40 @@ TARGETS = (
     ),
     Target("the longest pause while it grows", large_family("longest_make_ns", 1e-6), "ms", 10, 10),
     Target("memory for each of its children", large_family("bytes"), "bytes", None, None),
+)
+
+TARGETS = (
+    _of_floor("AtomicInt.inc()", 1.10),
+    _of_floor("AtomicInt.dec()", 1.10),
+    _of_floor("AtomicInt.add(1)", 1.6),
+    _of_floor("AtomicInt.load()", 1.2),
+    _of_floor("AtomicInt.store(1)", 1.5),
+    _of_fresh("AtomicInt.fetch_add()"),
+    _of_fresh("AtomicInt.add_fetch()"),
+    _of_fresh("AtomicInt.load() of a large value"),
+    _of_floor("AtomicInt.compare_and_set(a, b)", 2.6),
+    _of_floor("Counter.inc()", 1.15),
+    _of_floor("AtomicFloat.add(1.0)", 1.6),
+    _of_floor("AtomicBool.test_and_set()", 1.15),
+    _of_floor("AtomicRef.load()", 1.15),
+    _faster("`AtomicInt.inc()` against a lock and an int", LOCKED, "AtomicInt.inc()", 15, 5),
+    Target("every operation against the fastest equivalent, the worst", slowest, TIMES, 1, 1),
+    Target("`Histogram.observe(x)`", ratio("Histogram.observe(x)", NOTHING), FLOOR, 3, None),
+    _faster(
+        "`Histogram.observe(x)` against prometheus_client's",
+        "prometheus_client.Histogram.observe(x)",
+        "Histogram.observe(x)",
+        15,
+        15,
+    ),
+    _faster(
+        "`family[a, b].inc()` against prometheus_client's `labels(a, b).inc()`",
+        "prometheus_client.Counter.labels(...).inc()",
+        "Family[a, b].inc()",
+        8,
+        8,
+    ),
+    *LABELS,
     _faster("a prometheus_client `Counter.inc()` after `install()`, against before", STOCK, INSTALLED, 2, 2),
     _faster("the same in its multiprocess mode", STOCK_FILES, INSTALLED_FILES, 5, 5),
     _faster(
@@ -260,19 +286,22 @@ TARGETS = (
 
 def targets(known: list[ResultsFile]) -> str:
     """Return the table, and below it our operations that are slower than an equivalent."""
+    return table(TARGETS, known) + "".join(slower(result) for result in known)
+
+
+def table(rows: Sequence[Target], known: list[ResultsFile]) -> str:
     head = ["what", "target", *(f"CPython {result['interpreter']['name']}" for result in known)]
-    body = [
-        [target.what, wanted(target), *(reached(target, result) for result in known)] for target in TARGETS
-    ]
+    body = [[target.what, wanted(target), *(reached(target, result) for result in known)] for target in rows]
     rule = ["---", "---", *["---:"] * len(known)]
-    table = "".join("| " + " | ".join(cells) + " |\n" for cells in (head, rule, *body))
-    return table + "".join(slower(result) for result in known)
+    return "".join("| " + " | ".join(cells) + " |\n" for cells in (head, rule, *body))
 
 
 def wanted(target: Target) -> str:
     """Return the limit in words."""
     side = "at least" if target.at_least else "at most"
     limits = [limit for limit in (target.with_gil, target.without_gil) if limit is not None]
+    if not limits:
+        return "none"
     figures = " or ".join(f"{limit:g}" for limit in dict.fromkeys(limits))
     where = {(True, False): ", with the GIL", (False, True): ", without the GIL"}
     condition = where.get((target.with_gil is not None, target.without_gil is not None), "")

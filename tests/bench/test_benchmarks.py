@@ -235,6 +235,26 @@ def test_a_target_only_with_the_gil():
     assert targets.reached(size, result(gil=False)) == "(48)"
 
 
+def test_a_figure_without_a_target():
+    bytes_each = target("memory for each of its children")
+    assert targets.wanted(bytes_each) == "none"
+    assert bytes_each.met(result()) is None
+
+
+def test_the_targets_of_labels_can_be_measured_alone(monkeypatch):
+    """Every case that they name is among those that `python -m benchmarks labels` measures."""
+    in_stripes = f"{striped.LABEL}, loop in C"
+    made = [dataclasses.replace(operations.own_cases()[0], label=in_stripes)]
+    monkeypatch.setattr(table, "has_gil", lambda: False)
+    monkeypatch.setattr(striped, "striped_module", lambda: None)  # it takes a compiler and a while
+    monkeypatch.setattr(striped, "striped_cases", lambda module: made)
+    measured, _ = table.labelled_cases()
+    known = [{"name": case.name, "median_ns": 1.0, "of_alternative": 1.0} for case in measured]
+    large = dict.fromkeys(re.findall(r'"([a-z_]+)": ', footprint.FAMILY), 1)
+    found = {"cases": known, "footprint": {"a_large_family": large}}
+    assert [each.what for each in targets.LABELS if each.figure(found) is None] == []
+
+
 def test_what_was_not_measured_is_not_met():
     two = target("`Counter.inc()`, two threads, private objects")
     assert two.met(result(gil=False)) is None
