@@ -170,7 +170,7 @@ def test_the_twin_as_a_fallback_is_heard(copy: Path, core: str | None, reason: s
     ]
 
 
-def test_a_c_module_that_crashes_is_no_import_error(copy: Path) -> None:
+def test_a_c_module_that_crashes_is_not_an_import_error(copy: Path) -> None:
     assert failure_of(copy, CRASHING, None) == "RuntimeError: no memory for the module"
 
 

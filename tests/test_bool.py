@@ -7,7 +7,7 @@ import pytest
 
 
 @pytest.mark.parametrize("value", [0, 1, 1.0, None, "True", object()], ids=lambda value: type(value).__name__)
-def test_message_of_what_is_not_a_truth_value(backend: ModuleType, value: Any) -> None:
+def test_message_for_what_is_not_a_truth_value(backend: ModuleType, value: Any) -> None:
     message = rf"^AtomicBool takes True or False, not '{type(value).__name__}'$"
     with pytest.raises(TypeError, match=message):
         backend.AtomicBool(value)

@@ -118,7 +118,7 @@ def test_other_in_place_operators(backend: ModuleType, model: Model, in_place: C
 
 
 @every_type
-def test_a_cell_is_no_operand(backend: ModuleType, model: Model) -> None:
+def test_a_cell_is_not_an_operand(backend: ModuleType, model: Model) -> None:
     cell: Any = cell_of(backend, model)
     for total in (1, 1.5, "text", (), None):
         with pytest.raises(TypeError):
@@ -127,7 +127,7 @@ def test_a_cell_is_no_operand(backend: ModuleType, model: Model) -> None:
 
 
 @pytest.mark.parametrize("model", [ATOMIC_INT, ATOMIC_BOOL, COUNTER], ids=str)
-def test_a_cell_is_no_value_of_its_own_type(backend: ModuleType, model: Model) -> None:
+def test_a_cell_is_not_a_value_of_its_own_type(backend: ModuleType, model: Model) -> None:
     """Storing one cell in another would hide a read."""
     with pytest.raises(TypeError):
         type_of(backend, model)(cell_of(backend, model))
@@ -320,14 +320,14 @@ class Nameless(type):
 
 
 @every_local_type
-def test_a_type_whose_name_is_no_str(backend: ModuleType, model: Model) -> None:
+def test_a_type_whose_name_is_not_a_str(backend: ModuleType, model: Model) -> None:
     cell = Nameless("Mine", (type_of(backend, model),), {})()
     assert repr(cell).startswith("5(")
     with pytest.raises(TypeError, match=r"cannot pickle or copy '?5'? object"):
         copy.copy(cell)
 
 
-def test_a_flag_of_a_type_whose_name_is_no_str(backend: ModuleType) -> None:
+def test_a_flag_of_a_type_whose_name_is_not_a_str(backend: ModuleType) -> None:
     with pytest.raises(TypeError, match=r"takes True or False, not '?5"):
         backend.AtomicBool().store(Nameless("Mine", (), {})())
 

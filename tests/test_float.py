@@ -14,7 +14,7 @@ OTHER_QUIET = from_bits(0x7FF8_0000_0000_0001)
 
 
 @pytest.mark.parametrize("value", ["1.0", None, b"1", 1j, []], ids=repr)
-def test_message_of_what_is_no_number(backend: ModuleType, value: Any) -> None:
+def test_message_for_what_is_not_a_number(backend: ModuleType, value: Any) -> None:
     with pytest.raises(TypeError, match=rf"^must be real number, not {type(value).__name__}$"):
         backend.AtomicFloat(value)
 

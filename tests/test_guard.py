@@ -201,7 +201,7 @@ def test_one_guard_decorates_many(backend: ModuleType) -> None:
     assert in_flight.load() == 0
 
 
-def test_what_is_no_function_is_refused(backend: ModuleType) -> None:
+def test_what_is_not_a_function_is_refused(backend: ModuleType) -> None:
     with pytest.raises(TypeError, match=r"^expected a callable to decorate, got 'NoneType'$"):
         backend.AtomicInt().track()(None)
 

@@ -90,7 +90,7 @@ def test_nan_is_counted_nowhere(backend: ModuleType, value: Any) -> None:
 
 
 @pytest.mark.parametrize("value", ["1", None, 1j, b"1", [1]], ids=repr)
-def test_what_is_no_number_is_refused(backend: ModuleType, value: Any) -> None:
+def test_what_is_not_a_number_is_refused(backend: ModuleType, value: Any) -> None:
     histogram = backend.Histogram(BOUNDS)
     with pytest.raises(TypeError):
         histogram.observe(value)
@@ -280,7 +280,7 @@ def test_quantile(bounds: list[float], counts: list[int], q: float, expected: fl
 
 
 @pytest.mark.parametrize("q", [-0.001, 1.001, math.inf, -math.inf, math.nan, 2], ids=repr)
-def test_no_such_quantile(q: float) -> None:
+def test_quantiles_that_are_refused(q: float) -> None:
     with pytest.raises(ValueError, match=r"^q must be in \[0, 1\], not "):
         snapshot_of([1.0], [1, 1]).quantile(q)
     with pytest.raises(ValueError):

@@ -146,7 +146,7 @@ def test_tasks_take_turns_with_one_timer(backend: ModuleType) -> None:
     asyncio.run(main())
 
 
-def test_a_task_does_not_end_the_entry_of_who_made_it(backend: ModuleType) -> None:
+def test_a_task_does_not_end_the_entry_of_its_creator(backend: ModuleType) -> None:
     """The task's context begins as a copy, with the entries of the one that made it."""
     timer = Recorded(new(backend))
 
@@ -269,7 +269,7 @@ def test_the_only_entry_may_be_left_in_another_thread(backend: ModuleType, first
             context.run(timer.timer.__exit__)
 
 
-def test_a_task_does_not_end_one_of_several_entries_of_who_made_it(backend: ModuleType) -> None:
+def test_a_task_does_not_end_one_of_several_entries_of_its_creator(backend: ModuleType) -> None:
     timer = Recorded(new(backend))
     outer = timer.enter()
     inner = timer.enter()
@@ -460,7 +460,7 @@ def test_decorated_coroutine_function(backend: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("wrong", [None, 1, "text"], ids=repr)
-def test_what_is_no_function_is_refused(backend: ModuleType, wrong: Any) -> None:
+def test_what_is_not_a_function_is_refused(backend: ModuleType, wrong: Any) -> None:
     with pytest.raises(TypeError):
         new(backend).time()(wrong)
 

@@ -271,7 +271,7 @@ def test_slower_than_an_equivalent():
     assert "Slower" not in targets.targets([result()])
 
 
-def test_fetch_add_beside_a_bare_loop():
+def test_fetch_add_compared_with_a_bare_loop():
     names = {
         "AtomicInt.fetch_add(), loop in C, 2 threads, one object": 60.0,
         "fresh int(), loop in C, 2 threads, private objects": 36.0,

@@ -201,7 +201,7 @@ def test_usage_errors(capsys, arguments, complaint):
     assert complaint in capsys.readouterr().err
 
 
-def test_a_folder_is_no_plot(capsys, tmp_path):
+def test_a_folder_is_not_a_plot(capsys, tmp_path):
     (tmp_path / "folder.svg").mkdir()
     with pytest.raises(SystemExit):
         main(["bench", "--plot", str(tmp_path / "folder.svg")])

@@ -65,7 +65,7 @@ def test_it_counts_into_cells_that_it_is_given(linescan: Any) -> None:
 
 
 @pytest.mark.parametrize("place", ["lines", "longest", "active"])
-def test_it_refuses_what_is_no_cell(linescan: Any, place: str) -> None:
+def test_it_refuses_what_is_not_a_cell(linescan: Any, place: str) -> None:
     right = "Counter" if place == "lines" else "AtomicInt"
     for wrong in (3, atomicx.AtomicFloat(), atomicx.AtomicInt() if place == "lines" else atomicx.Counter()):
         with pytest.raises(TypeError, match=f"^expected an atomicx.{right}, not '{type(wrong).__name__}'$"):

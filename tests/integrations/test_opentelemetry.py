@@ -189,7 +189,7 @@ def test_a_total_never_goes_back(backend: ModuleType, sdk: Sdk) -> None:
     assert found[whole] == ((1, 3), 12.5)
 
 
-def test_what_goes_up_and_down_begins_anew(backend: ModuleType, sdk: Sdk) -> None:
+def test_what_goes_up_and_down_starts_again(backend: ModuleType, sdk: Sdk) -> None:
     for kind in ("up_down_counter", "gauge"):
         family = getattr(sdk.metrics, kind)(kind, "Each.", backend.Family(backend.AtomicInt, "path"))
         for number in (5, 3):
@@ -276,7 +276,7 @@ def test_labels_that_are_refused(backend: ModuleType, sdk: Sdk) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_no_cell_is_refused(sdk: Sdk, kind: str) -> None:
+def test_what_is_not_a_cell_is_refused(sdk: Sdk, kind: str) -> None:
     with pytest.raises(TypeError, match="'int'"):
         getattr(sdk.metrics, kind)("x", "Help.", 5)
     if kind != "gauge":

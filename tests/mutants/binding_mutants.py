@@ -25,7 +25,7 @@ FLAT = lives("memory.blocks_and_references_stay_flat")
 
 CONVERSION = [
     tested(
-        "binding: store does not look whether its value was converted",
+        "binding: store does not check whether its value was converted",
         INT,
         """    int64_t value;
     if (!as_int64(argument, &value) || !int_write(self, value)) {
@@ -116,7 +116,7 @@ LOOPS = [
 
 REFERENCES = [
     tested(
-        "binding: update leaks a result that is no int",
+        "binding: update leaks a result that is not an int",
         INT,
         "    bool converted = as_int64(returned, desired);\n    Py_DECREF(returned);\n",
         "    bool converted = as_int64(returned, desired);\n"
@@ -175,7 +175,7 @@ REFERENCES = [
         "tests/test_ref.py::test_the_cell_keeps_its_object_and_dies_with_it",
     ),
     tested(
-        "binding: a replaced object is released before the swap is whole",
+        "binding: a replaced object is released before the swap is complete",
         REF,
         "    Py_DECREF(ax_ref_exchange(slot_of(self), Py_NewRef(object)));",
         "    ax_pointer *slot = slot_of(self);\n"
@@ -297,14 +297,14 @@ METRICS = [
         "tests/test_histogram.py::test_bounds_that_are_refused",
     ),
     tested(
-        "histogram: initialised again, it forgets",
+        "histogram: initialised again, it forgets its counts",
         HISTOGRAM,
         "    if (!ax_pointer_compare_exchange(&((HistogramCell *)self)->buckets, &found, buckets)) {",
         "    found = ax_pointer_exchange(&((HistogramCell *)self)->buckets, buckets);\n    if (false) {",
         "tests/test_histogram.py::test_bounds_cannot_be_changed",
     ),
     tested(
-        "histogram: a drain makes its answer when it has drained",
+        "histogram: a drain makes its answer after it has drained",
         HISTOGRAM,
         "    if (snapshot != NULL && !drain_into(buckets, counts, sum)) {\n"
         "        Py_CLEAR(snapshot);\n    }\n",
@@ -313,7 +313,7 @@ METRICS = [
         lives("exhaustion.an_operation_happens_whole_or_not_at_all"),
     ),
     tested(
-        "histogram: a dying one leaks its buckets",
+        "histogram: a dying histogram leaks its buckets",
         HISTOGRAM,
         "    if (buckets != NULL) {\n        ax_buckets_free(buckets, &stripe_system);\n    }\n    cell_end",
         "    (void)buckets;\n    cell_end",

@@ -29,7 +29,7 @@ MUTANTS = [
         f"{TESTS}::test_threads_that_count_in_c",
     ),
     tested(
-        "an overflow is looked for when it has happened",
+        "an overflow is checked for after it has happened",
         C_API,
         "    bool added = ax_int_apply(word_in(cell), ax_int_step_add, delta, previous, &result);\n",
         "    bool added = ax_int_apply(word_in(cell), ax_int_step_add, delta, previous, &result);\n"
@@ -44,7 +44,7 @@ MUTANTS = [
         f"{TESTS}::test_a_counter_is_not_made_with_what_does_not_fit",
     ),
     tested(
-        "the witness is not told",
+        "the witness is not returned",
         C_API,
         "    return ax_int_compare_exchange(word_in(cell), expected, desired);",
         "    int64_t found = *expected;\n    return ax_int_compare_exchange(word_in(cell), &found, desired);",

@@ -53,7 +53,7 @@ INTEGERS = [
         "    } while (false);\n    ax_int_store(cell, *result);\n",
     ),
     explored(
-        "int: adds first and looks for the overflow afterwards",
+        "int: adds first and checks for the overflow afterwards",
         INT,
         """        if (!step(*previous, operand, result)) {
             return AX_REFUSED;
@@ -68,13 +68,13 @@ INTEGERS = [
 """,
     ),
     explored(
-        "int: an overflow of a sum is not seen",
+        "int: the overflow of a sum is not noticed",
         INT,
         "    return (((uint64_t)value ^ sum) & ((uint64_t)operand ^ sum)) >> 63 == 0;",
         "    return true;",
     ),
     explored(
-        "int: an overflow of a difference is taken for one of a sum",
+        "int: the overflow of a difference is checked like that of a sum",
         INT,
         "    return (((uint64_t)value ^ (uint64_t)operand) & ((uint64_t)value ^ difference)) >> 63 == 0;",
         "    return (((uint64_t)value ^ difference) & ((uint64_t)operand ^ difference)) >> 63 == 0;",
@@ -124,7 +124,7 @@ INTEGERS = [
         "    *expected = swapped ? desired : (int64_t)found;\n",
     ),
     explored(
-        "int: a swap that answers always yes",
+        "int: a swap that always reports success",
         INT,
         "    *expected = (int64_t)found;\n    return swapped;",
         "    *expected = (int64_t)found;\n    return swapped || found != 0;",
@@ -160,7 +160,7 @@ INTEGERS = [
         "    value = value == INT64_MAX ? INT64_MIN : value;\n",
     ),
     explored(
-        "int: fetch_inc_mod goes round one too late",
+        "int: fetch_inc_mod wraps around one too late",
         INT,
         "index == modulus - 1 ? 0 : index + 1",
         "index == modulus ? 0 : index + 1",
@@ -195,7 +195,7 @@ FLOATS = [
         "    found = ax_float_from_bits(found) == *expected ? found : ax_float_bits(*expected);\n",
     ),
     explored(
-        "float: a failed swap keeps what was expected as its witness",
+        "float: a failed swap returns what was expected as its witness",
         FLOAT,
         "    *expected = ax_float_from_bits(found);\n",
         "",
@@ -311,7 +311,7 @@ COUNTERS = [
         "",
     ),
     explored(
-        "counter: a refusal does not look at the cell again",
+        "counter: a refusal does not check the cell again",
         COUNTER,
         "        return ax_word_load(&counter->first) == found ? AX_OVERFLOW : AX_CONTENDED;",
         "        return AX_OVERFLOW;",
@@ -323,7 +323,7 @@ COUNTERS = [
         "    if (count >= AX_COUNT_MASK - total) {",
     ),
     explored(
-        "counter: an addition in the first cell does not look for room",
+        "counter: an addition in the first cell does not check for room",
         COUNTER,
         "    if (count > AX_COUNT_MASK - total) {",
         "    if (false && total) {",
@@ -403,7 +403,7 @@ COUNTERS = [
         "    uint64_t sum = 0;\n    for (size_t",
     ),
     explored(
-        "counter: a refusal in the last stage does not look at the cell again",
+        "counter: a refusal in the last stage does not check the cell again",
         STAGES,
         "            if (ax_word_load(&counter->last) == found) {\n",
         "            if (true) {\n",
@@ -429,7 +429,7 @@ COUNTERS = [
         "        return (int64_t)((sum - base_after) & AX_COUNT_MASK);\n",
     ),
     explored(
-        "counter: a drain that is no swap",
+        "counter: a drain that is not a swap",
         STAGES,
         "        if (ax_word_compare_exchange(&counter->base, &base, sum)) {\n"
         "            return true;\n        }\n",
@@ -502,7 +502,7 @@ BUCKETED = [
         "        if (drained_after >= drained) {",
     ),
     explored(
-        "buckets: a drain that is no swap",
+        "buckets: a drain that is not a swap",
         HISTOGRAM,
         "    while (!ax_word_compare_exchange(&buckets->drained[bucket], &reading.drained, reading.counted))",
         "    ax_word_store(&buckets->drained[bucket], reading.counted);\n    while (false)",
@@ -619,7 +619,7 @@ EXPONENTIALS = [
 
 TABLES = [
     explored(
-        "table: a section does not look at the era again",
+        "table: a section does not check the era again",
         SECTION,
         "        if (era == section->era) {",
         "        if (true) {",
@@ -666,13 +666,13 @@ TABLES = [
         "    node->life.made = UINT64_MAX;\n",
     ),
     explored(
-        "table: the last slot of a stripe is not looked at",
+        "table: the last slot of a stripe is not checked",
         SECTIONS,
         "        for (int j = 0; j < AX_SECTION_SLOTS; j++) {\n            ax_word *slot",
         "        for (int j = 0; j < AX_SECTION_SLOTS - 1; j++) {\n            ax_word *slot",
     ),
     explored(
-        "table: the last stripe is not looked at",
+        "table: the last stripe is not checked",
         SECTIONS,
         """    for (uint64_t i = 0; i <= mask; i++) {
         for (int j = 0; j < AX_SECTION_SLOTS; j++) {
@@ -682,13 +682,13 @@ TABLES = [
             ax_word""",
     ),
     explored(
-        "table: sections without a slot hold up nothing",
+        "table: sections without a slot do not hold anything up",
         SECTIONS,
         "    view->crowd = ax_word_load(&ax_process_sections.crowd) != 0;",
         "    view->crowd = false;",
     ),
     explored(
-        "table: the slots are looked at before the lists are taken",
+        "table: the slots are checked before the lists are taken",
         TABLE,
         """        ax_table_slot fresh = (ax_table_slot)ax_pointer_exchange(&table->retired, NULL);
         ax_table_slot old = all ? (ax_table_slot)ax_pointer_exchange(&table->held, NULL) : 0;
@@ -700,7 +700,7 @@ TABLES = [
 """,
     ),
     explored(
-        "table: what is held is not looked at again when its section is gone",
+        "table: what is held is not checked again when its section is gone",
         TABLE,
         "           (!guard_lasts(table) || (int64_t)ax_word_load(&table->patience) <= 0);",
         "           (int64_t)ax_word_load(&table->patience) <= 0;",
@@ -712,7 +712,7 @@ TABLES = [
         "    ax_word_store(&table->guard_era, guard->era + 1);",
     ),
     explored(
-        "table: what others retired is lost when more is",
+        "table: what others retired is lost when more is retired",
         TABLE,
         "        life_of(list->last)->next = (ax_table_slot)found;",
         "        life_of(list->last)->next = 0;",
@@ -871,7 +871,7 @@ TABLES = [
         "    new->inserted = old->inserted;",
     ),
     listed(
-        "table: the bytes of what was replaced are counted on",
+        "table: the bytes of what was replaced are still counted",
         TREE,
         "    new->bytes = old->bytes + change->bytes - change->bytes_gone;",
         "    new->bytes = old->bytes + change->bytes;",

@@ -69,14 +69,14 @@ MUTANTS = [
         family("test_a_factory_that_uses_the_family"),
     ),
     tested(
-        "the limit is looked at before the factory runs alone",
+        "the limit is only checked before the factory runs",
         CHILDREN,
         "        .limit = definition->limit,\n",
         "        .limit = 0,\n",
         family("test_a_factory_that_fills_the_family"),
     ),
     tested(
-        "the factory runs for a child that cannot be",
+        "the factory runs for a child that there is no room for",
         CHILDREN,
         "exempt ? 0 : definition->limit, &full);",
         "0, &full);\n    (void)definition;\n    (void)exempt;",
@@ -160,7 +160,7 @@ MUTANTS = [
         operation("test_what_the_child_refuses"),
     ),
     tested(
-        "an overflow passes unseen",
+        "an overflow is not noticed",
         OPERATIONS,
         "    return outcome == CHILD_OVERFLOW ? result_overflow()",
         "    return outcome == CHILD_OVERFLOW ? Py_NewRef(Py_None)",
@@ -174,7 +174,7 @@ MUTANTS = [
         FLAT,
     ),
     tested(
-        "labels by name come in the order of writing",
+        "labels by name are taken in the order in which they are written",
         OPERATIONS,
         "        values[label] = given[i];",
         "        values[i] = given[i];",

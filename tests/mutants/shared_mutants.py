@@ -48,17 +48,17 @@ def runs(program: str) -> str:
 
 GATES = [
     explored(
-        "closes while somebody is inside, and gives back",
+        "closes while an operation is inside, and gives the buffer back",
         "    return (ax_word_fetch_or(gate, AX_GATE_SETTLED) & ~AX_GATE_FLAGS) == 0;",
         "    (void)ax_word_fetch_or(gate, AX_GATE_SETTLED);\n    return true;",
     ),
     explored(
-        "lets in who found it open a moment ago",
+        "lets in an operation that found it open a moment ago",
         "    } while (!ax_word_compare_exchange(gate, &found, found + 1));\n    return true;",
         "    } while (false);\n    ax_word_store(gate, found + 1);\n    return true;",
     ),
     explored(
-        "the last one out does not look whether it is closed",
+        "the last operation out does not check whether it is closed",
         "    return found - 1 == (AX_GATE_CLAIMED | AX_GATE_SETTLED);",
         "    return false;",
     ),
@@ -69,7 +69,7 @@ GATES = [
         "    } while (!ax_word_compare_exchange(gate, &found, found & ~AX_GATE_OPEN));\n",
     ),
     explored(
-        "at the end it is given back again",
+        "the buffer is given back a second time at the end",
         "    return found != 0 && found != settled;",
         "    return found != 0;",
     ),
@@ -110,28 +110,28 @@ CELLS_OF_THE_BINDING = [
         CELL_C,
         "    if (buffer->readonly && !may_be_readonly) {",
         "    if (false) {",
-        f"{CELLS}::test_what_is_no_place_for_a_cell",
+        f"{CELLS}::test_buffers_that_have_no_room_for_a_cell",
     ),
     tested(
         "a misaligned address is taken",
         CELL_C,
         "    if ((uintptr_t)address % sizeof(ax_word) != 0) {",
         "    if (false) {",
-        f"{CELLS}::test_what_is_no_place_for_a_cell",
+        f"{CELLS}::test_buffers_that_have_no_room_for_a_cell",
     ),
     tested(
         "an offset may be one too large",
         CELL_C,
         "        offset > buffer->len - (Py_ssize_t)sizeof(ax_word)) {",
         "        offset > buffer->len) {",
-        f"{CELLS}::test_what_is_no_place_for_a_cell",
+        f"{CELLS}::test_buffers_that_have_no_room_for_a_cell",
     ),
     tested(
         "a buffer that was refused is kept",
         CELL_C,
         "        PyBuffer_Release(&cell->buffer);\n        return false;",
         "        return false;",
-        f"{CELLS}::test_what_is_no_place_for_a_cell",
+        f"{CELLS}::test_buffers_that_have_no_room_for_a_cell",
     ),
     tested(
         "a second buffer is taken",
@@ -174,14 +174,14 @@ SEGMENT_FILES = [
         runs("processes.forked_processes_count"),
     ),
     tested(
-        "the size of an entry is believed",
+        "the size of an entry is trusted",
         ENTRY,
         "           entry->size <= segment->stripes - offset && entry->number != 0;",
         "           entry->number != 0;",
         f"{HOSTILE}::test_entries_that_are_longer_than_the_file",
     ),
     tested(
-        "the run of an entry is believed",
+        "the run of an entry is trusted",
         ENTRY,
         "    if (!run_is_sound(segment, entry)) {",
         "    if (false) {",
@@ -203,14 +203,14 @@ SEGMENT_FILES = [
         f"{STRIPES}::test_a_pid_that_was_reused",
     ),
     tested(
-        "a gauge counts the dead",
+        "a gauge counts dead processes",
         STRIPE,
         " || !is_alive(context, stripe, owner)) {",
         ") {",
         f"{STRIPES}::test_gauges_are_those_of_the_living",
     ),
     tested(
-        "a pid that was reused is believed",
+        "a reused pid is trusted",
         PROCESS,
         "    return !ended && !differ(started, process->started);",
         "    return !ended;",
@@ -260,14 +260,14 @@ SEGMENT_FILES = [
         f"{FILES}::test_every_byte_has_its_place",
     ),
     tested(
-        "the umask is obeyed",
+        "the umask is applied",
         FILE,
         "    if (fchmod(file, mode) != 0) {",
         "    if (fchmod(file, mode & 0640) != 0) {",
         f"{FILES}::test_the_mode_is_what_was_asked_for",
     ),
     tested(
-        "a file of a stranger is opened",
+        "a file of another user is opened",
         FILE,
         "    if (status->st_uid != geteuid() && status->st_uid != 0 &&",
         "    if (false && status->st_uid != 0 &&",
@@ -281,7 +281,7 @@ SEGMENT_FILES = [
         f"{FILES}::test_what_is_not_a_regular_file",
     ),
     tested(
-        "the checksum is not looked at",
+        "the checksum is not checked",
         HEADER,
         "    if (size < AX_SEGMENT_HEADER_BYTES || get(header + AT_CHECKSUM, 4) != checksum) {",
         "    if (size < AX_SEGMENT_HEADER_BYTES || checksum == 1) {",

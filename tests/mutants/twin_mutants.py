@@ -20,7 +20,7 @@ MUTANTS = [
         "tests/test_twin.py::test_interrupted_before_any_bytecode",
     ),
     tested(
-        "twin: the value is read after the look for a successor",
+        "twin: the value is read after the check for a successor",
         CHAIN,
         """        value = version.value
         successor = version.get("next")

@@ -111,7 +111,7 @@ def test_shared_memory() -> None:
         ((memoryview(bytearray(32))[::2],), ValueError, "contiguous"),
     ],
 )
-def test_what_is_no_place_for_a_cell(
+def test_buffers_that_have_no_room_for_a_cell(
     cell_type: Any, arguments: tuple[Any, ...], error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error) as caught:

@@ -409,7 +409,7 @@ def test_a_warning_made_an_error_never_fails_a_request(
 
 
 @pytest.mark.parametrize("capacity", [0, -1, 2**28 + 1, 2**100])
-def test_no_such_capacity(tmp_path: Path, capacity: int) -> None:
+def test_capacities_that_are_refused(tmp_path: Path, capacity: int) -> None:
     with pytest.raises(ValueError, match="capacity must be from 1 to"):
         Segment.create(tmp_path / "segment", capacity)
     with pytest.raises(ValueError, match="and processes from 1 to 4096"):

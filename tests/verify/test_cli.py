@@ -167,7 +167,7 @@ def test_what_is_hidden_is_named_and_does_no_harm(verify):
     assert "int-hidden: NOT OBSERVABLE: nothing to see" in text
 
 
-def test_nothing_that_passed_is_no_pass(verify):
+def test_a_run_in_which_nothing_passed_is_not_a_pass(verify):
     assert verify(rows=(HIDDEN,))[0] == 3
 
 

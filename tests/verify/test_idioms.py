@@ -174,7 +174,7 @@ def test_a_contract_is_believed_until_something_speaks_against_it() -> None:
     assert Finding(no_contract, schedules, here, Samples(1000, 0)).verdict == BY_ACCIDENT
 
 
-def test_an_exception_nobody_expected_is_no_pass() -> None:
+def test_an_unexpected_exception_is_not_a_pass() -> None:
     table = Table()
 
     @table.idiom("raise", contract="none")

@@ -218,7 +218,7 @@ def test_random_programs_of_all_operations_are_linearizable(backend: Any, model:
 
 
 @every_model
-def test_each_operation_beside_loads_and_exchanges_is_linearizable(backend: Any, model: Model) -> None:
+def test_each_operation_among_loads_and_exchanges_is_linearizable(backend: Any, model: Model) -> None:
     """Three kinds of operation meet far more often than thirty do."""
     for row in model.operations:
         if row.arguments and row.atomic:

@@ -182,7 +182,7 @@ def test_each_result_is_put_to_its_own_state():
 
 
 @pytest.mark.parametrize("samples", [1, BATCH - 1, BATCH, BATCH + 1])
-def test_exactly_so_many_samples(samples):
+def test_exactly_as_many_samples_as_asked_for(samples):
     assert run(Visits, samples=samples).samples == samples
 
 

@@ -83,7 +83,7 @@ def test_a_failure_can_be_replayed_from_its_schedule() -> None:
 
 
 @pytest.mark.parametrize("schedule", ["", "c", "a3x", "3a", "A"])
-def test_what_is_no_schedule_is_refused(schedule: str) -> None:
+def test_what_is_not_a_schedule_is_refused(schedule: str) -> None:
     with pytest.raises(ValueError, match="not a schedule"):
         replay(Box, [add, add], None, schedule)
 
@@ -245,7 +245,7 @@ def test_variables_of_closures_are_shared_and_keep_what_others_stored() -> None:
     assert_all_schedules(Closure, [finish, look], lambda closure, _: closure.done(), preemptions=None)
 
 
-def test_who_goes_on_when_a_thread_has_ended_is_tried_both_ways() -> None:
+def test_which_thread_goes_on_after_another_has_ended_is_tried_both_ways() -> None:
     orders: list[str] = []
 
     def append(name: str) -> Callable[[list[str]], None]:

@@ -275,7 +275,7 @@ def test_threads_are_let_in_between_calls_that_take_no_step_of_their_own(length:
     assert exploration.executions == len(orders) == {1: 2, 2: 6, 3: 20}[length]
 
 
-def test_before_a_first_step_nobody_is_let_in_twice() -> None:
+def test_before_a_first_step_no_thread_is_let_in_twice() -> None:
     """Coming before a function's first step is the same as coming before the call."""
 
     class Plain:
@@ -468,7 +468,7 @@ def test_what_never_comes_back_is_convicted_and_the_next_program_explored() -> N
         proved(explorer.explore(atomicx.AtomicInt, [[INC]] * 2, model=ATOMIC_INT, after=[LOAD]))
 
 
-def test_waiting_for_a_lock_from_before_is_no_evidence() -> None:
+def test_waiting_for_a_lock_from_before_is_not_evidence() -> None:
     """The thread that holds it is paused by the exploration, and by nothing else."""
     real = threading.Lock()
 

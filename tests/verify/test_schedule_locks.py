@@ -49,7 +49,7 @@ def test_a_deadlock_is_seen_and_shown() -> None:
     assert_all_schedules(Box, [forwards, forwards], both_counted)
 
 
-def test_a_lock_that_nobody_releases_is_a_deadlock() -> None:
+def test_a_lock_that_is_never_released_is_a_deadlock() -> None:
     def keep(box: Box) -> None:
         box.lock.acquire()
 
@@ -58,7 +58,7 @@ def test_a_lock_that_nobody_releases_is_a_deadlock() -> None:
     assert "deadlock" in failure.reason
 
 
-def test_a_wait_with_a_limit_gives_up_when_nobody_else_can_go_on() -> None:
+def test_a_wait_with_a_limit_gives_up_when_no_other_thread_can_go_on() -> None:
     def keep(box: Box) -> bool:
         return box.lock.acquire(timeout=1000)
 

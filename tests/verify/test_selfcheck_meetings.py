@@ -95,7 +95,7 @@ NAN_STATE, NOTHING = ((1, 1), math.nan), ((0, 0), 0.0)
         (((-1, 1), math.nan), False),
     ],
 )
-def test_a_snapshot_beside_a_drain_may_have_a_sum_that_is_not_a_number(seen, explained):
+def test_a_snapshot_during_a_drain_may_have_a_sum_that_is_not_a_number(seen, explained):
     met = overlap(HISTOGRAM, NAN_STATE, ("snapshot",), ("drain",))
     assert (met.explained((seen, NAN_STATE, NOTHING)) is not None) is explained
 
@@ -122,7 +122,7 @@ def test_three_drains_take_what_there_was():
     assert met.explained((3, 1, 2), 0) is None
 
 
-def test_an_addition_beside_two_drains_counts_once():
+def test_an_addition_during_two_drains_counts_once():
     met = gathering(COUNTER, 7, ("drain",), ("drain",), ("add", 5))
     assert met.explained((7, 0, None), 5) is not None
     assert met.explained((3, 9, None), 0) == BETWEEN
