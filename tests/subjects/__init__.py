@@ -11,13 +11,23 @@ from dataclasses import dataclass
 
 CORRECT = {
     "correct_cells": ("LockInt", "SlottedInt", "LockFloat", "LockBool", "LockRef"),
+    "correct_unusual": (
+        *(
+            "GeneratorGuards",
+            "SpinningFloat",
+            "VersionedInt",
+            "CopyingFamily",
+            "ServedRef",
+            "ShardedHistogram",
+        ),
+    ),
     "correct_metrics": ("LockCounter", "StripedCounter", "LockHistogram", "LockFamily"),
     "adapted": (
         *("AtomicInt", "AtomicFloat", "AtomicBool", "AtomicRef", "Counter", "Family", "Histogram"),
         *("NamedInt", "counter_of_zero"),
     ),
 }
-BROKEN = ("broken_ints", "broken_others", "broken_subtly", "broken_cunningly")
+BROKEN = ("broken_ints", "broken_others", "broken_subtly", "broken_cunningly", "broken_together")
 
 
 @dataclass(frozen=True)

@@ -148,14 +148,14 @@ def test_a_call_that_does_nothing_shows_where_three_meet(model):
                 assert each.explained(*each.outcome_of(order)) is not None
 
 
-def test_what_drains_adds_compares_or_calls_is_tried_by_three():
+def test_what_loads_drains_adds_compares_or_calls_is_tried_by_three():
     met = {
         name: {row.name for row in MODELS[name].operations if gatherings(made_of(MODELS[name]), row, 1)}
         for name in MODELS
     }
     assert met["Counter"] == {"inc", "add", "__iadd__", "drain"}
     assert met["Histogram"] == {"observe", "drain"}
-    comparing = {"compare_and_set", "compare_exchange"}
+    comparing = {"load", "compare_and_set", "compare_exchange"}
     assert met["AtomicBool"] == comparing
     for name in ("AtomicInt", "AtomicFloat", "SharedInt", "SharedFloat", "AtomicRef"):
         assert met[name] == comparing | {"update", "fetch_update"}
@@ -164,9 +164,14 @@ def test_what_drains_adds_compares_or_calls_is_tried_by_three():
 def test_three_threads_are_explored_before_most_pairs():
     subject = find("tests.subjects.correct_metrics:LockCounter")
     for trial in explored_trials(subject.kind, subject.access, 1):
-        kinds = [isinstance(each, Gathering) for each in trial.waiting]
-        assert any(kinds[:5]) is (trial.row.operation == "drain")
-        assert any(kinds) is (trial.row.operation in ("drain", "inc", "add", "__iadd__"))
+        drains, crowded = (
+            [isinstance(each, Gathering) and each.crowd is crowd for each in trial.waiting]
+            for crowd in (False, True)
+        )
+        adds = trial.row.operation in ("inc", "add", "__iadd__")
+        assert any(drains[:5]) is (trial.row.operation == "drain")
+        assert any(drains) is (adds or trial.row.operation == "drain")
+        assert any(crowded[:3]) is any(crowded) is adds
         assert [each for each in trial.waiting_for(2) if isinstance(each, Gathering)] == []
 
 

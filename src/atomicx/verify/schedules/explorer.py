@@ -27,22 +27,20 @@ coverage.py does by default, do not see the explored threads before 3.12, and so
 from __future__ import annotations
 
 import random
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import CodeType
 from typing import Any
 
-from ..histories.history import History
 from ..litmus import FORBIDDEN, Litmus, as_litmus
 from ..spec.model import Model
-from .calls import Call, CallProgram, Judge, NotExplained
+from .calls import Call, CallProgram, Judge
 from .locks import Patches, explored_threads
-from .stepping import Body, Branch, Execution, NotDeterministic, Plan, ScheduleStep, SteppedThreads
-from .view import columns
+from .program import LETTERS, Check, Exploration, Failure, Program, parsed
+from .stepping import Body, Branch, NotDeterministic, SteppedThreads
 from .visibility import Scope, checked, every, noticeable
 
 __all__ = [
@@ -59,62 +57,11 @@ __all__ = [
     "replay",
 ]
 
-Check = Callable[[Any, Any], Any]
 Switches = Callable[[CodeType], bytes]
 
-LETTERS = "abcd"
 MOST_EXECUTIONS = 50_000
 MOST_STEPS = 10_000
 HANG_SECONDS = 10.0
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A schedule that breaks the program. `replay` runs it again from `schedule`."""
-
-    reason: str
-    schedule: str
-    preemptions: int
-    steps: tuple[ScheduleStep, ...]
-    names: tuple[str, ...]
-    error: BaseException | None = field(default=None, compare=False)
-    conclusive: bool = True
-    """False for a hang that the exploration itself may have caused: the thread went on when the others, which
-    had been paused, were let go. It may have waited for a lock that one of them held."""
-
-    @property
-    def history(self) -> History | None:
-        """What the threads called and got, if it is the history that is wrong."""
-        return self.error.history if isinstance(self.error, NotExplained) else None
-
-    def __str__(self) -> str:
-        times = "1 preemption" if self.preemptions == 1 else f"{self.preemptions} preemptions"
-        shown = columns(self.steps, [f"{LETTERS[n]}: {name}" for n, name in enumerate(self.names)])
-        return f"schedule {self.schedule} ({times})\n\n{shown}\n\n{self.reason}"
-
-
-@dataclass(frozen=True)
-class Exploration:
-    """What came of it. `complete`: every schedule within the bound was tried, and none failed."""
-
-    executions: int
-    complete: bool
-    preemptions: int | None
-    failure: Failure | None
-    longest: int
-
-    @property
-    def ok(self) -> bool:
-        """No schedule failed. This is a proof only if `complete`."""
-        return self.failure is None
-
-    def __str__(self) -> str:
-        bound = "any number of" if self.preemptions is None else f"up to {self.preemptions}"
-        if self.failure is not None:
-            return f"fails in execution {self.executions}: {self.failure}"
-        extent = "all" if self.complete else "NOT ALL"
-        schedules = f"{self.executions} schedules: {extent} with {bound} preemptions"
-        return f"holds in {schedules}, {self.longest} steps or fewer"
 
 
 class Explorer:
@@ -176,7 +123,7 @@ class Explorer:
         many to try them all, those that are tried then have little in common.
         """
         calls = _calls(setup, threads, check, model, initial, before, after, judge)
-        program = _Program(setup, threads, check, raises, most_steps, preemptions)
+        program = Program(setup, threads, check, raises, most_steps, preemptions)
         if calls is not None:
             program = replace(program, setup=calls.setup, threads=calls.bodies, check=calls.check)
         deadline = None if seconds is None else time.monotonic() + seconds
@@ -210,6 +157,38 @@ class Explorer:
                         stacks[branch.preemptions].append(branch)
         return Exploration(executions, complete, preemptions, None, longest)
 
+    def crowd(
+        self,
+        setup: Callable[[], Any],
+        threads: Sequence[Any],
+        check: Check | None,
+        *,
+        walks: int,
+        seed: int,
+        most_steps: int = MOST_STEPS,
+    ) -> Exploration:
+        """Draw schedules in which all threads are in the middle of what they do.
+
+        Each of the `walks` begins with one thread, preempts it somewhere for one that has not begun, and
+        goes on like this until each thread has been preempted once. There are far too many such schedules to
+        run them all, so the exploration is never complete.
+        """
+        program = Program(setup, threads, check, (), most_steps, len(threads))
+        dice = random.Random(seed)
+        executions = longest = 0
+        with self._running(len(threads), None) as stepped:
+            for _ in range(walks):
+                branch: Branch | None = Branch(((dice.randrange(len(threads)), None),), 0, None)
+                while branch is not None:
+                    execution = program.run(stepped, branch)
+                    executions += 1
+                    longest = max(longest, len(execution.trail))
+                    failure = program.failure(execution)
+                    if failure is not None:
+                        return Exploration(executions, False, len(threads), failure, longest)
+                    branch = _more_crowded(branch, execution.branches, dice)
+        return Exploration(executions, False, len(threads), None, longest)
+
     def replay(
         self,
         setup: Callable[[], Any],
@@ -227,10 +206,10 @@ class Explorer:
     ) -> Failure | None:
         """Run one schedule, as the function `replay` does."""
         calls = _calls(setup, threads, check, model, initial, before, after, judge)
-        program = _Program(setup, threads, check, raises, most_steps, 0)
+        program = Program(setup, threads, check, raises, most_steps, 0)
         if calls is not None:
             program = replace(program, setup=calls.setup, threads=calls.bodies, check=calls.check)
-        plan = _parse(schedule, len(threads))
+        plan = parsed(schedule, len(threads))
         with self._running(len(threads), calls) as stepped:
             try:
                 execution = program.run(
@@ -433,72 +412,12 @@ def _calls(
     return None
 
 
-@dataclass(frozen=True)
-class _Program:
-    setup: Callable[[], Any]
-    threads: Sequence[Body]
-    check: Check | None
-    raises: tuple[type[BaseException], ...]
-    most_steps: int
-    bound: int | None
-
-    def run(self, stepped: SteppedThreads, branch: Branch) -> Execution:
-        """Run one plan, in the first possible order where it leaves the order open; then check the result."""
-        execution = Execution(branch, self.bound, self.most_steps, len(self.threads))
-        state = self.setup()
-        stepped.run(execution, state, self.threads)
-        if execution.diverged is not None:
-            raise NotDeterministic(f"schedule {_written(branch.plan)}: {execution.diverged}")
-        execution.verdict = self._verdict(execution, state)
-        return execution
-
-    def _verdict(self, execution: Execution, state: Any) -> tuple[str, BaseException | None] | None:
-        for thread, error in sorted(execution.errors.items()):
-            if not isinstance(error, self.raises):
-                return f"{LETTERS[thread]} raised {_described(error)}", error
-        if execution.trouble is not None:
-            return execution.trouble, None
-        if self.check is None:
-            return None
-        results = tuple(
-            execution.errors[n] if n in execution.errors else execution.results[n]
-            for n in range(len(self.threads))
-        )
-        try:
-            if self.check(state, results) is False:
-                return f"the check returned False; the threads returned {results!r}", None
-        except NotExplained as error:
-            return str(error), error
-        except Exception as error:
-            return f"the check raised {_described(error)}", error
-        return None
-
-    def failure(self, execution: Execution) -> Failure | None:
-        if execution.verdict is None:
-            return None
-        reason, error = execution.verdict
-        plan = tuple(execution.segments) or execution.plan
-        return Failure(
-            reason,
-            _written(plan),
-            sum(steps is not None for _, steps in plan),
-            tuple(execution.trail),
-            tuple(getattr(thread, "__name__", repr(thread)) for thread in self.threads),
-            error,
-            not execution.came_back,
-        )
-
-
-def _described(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def _written(plan: Plan) -> str:
-    return "".join(LETTERS[thread] + ("" if steps is None else str(steps)) for thread, steps in plan)
-
-
-def _parse(schedule: str, threads: int) -> Plan:
-    if not re.fullmatch(rf"([{LETTERS[:threads]}]\d*)+", schedule):
-        raise ValueError(f"{schedule!r} is not a schedule of {threads} threads")
-    pairs = re.findall(r"([a-z])(\d*)", schedule)
-    return tuple((LETTERS.index(letter), int(steps) if steps else None) for letter, steps in pairs)
+def _more_crowded(begun: Branch, branches: Sequence[Branch], dice: random.Random) -> Branch | None:
+    """Return a branch that preempts the thread that came last, preferably for one that has not run yet."""
+    last = begun.plan[-1][0]
+    ran = {thread for thread, _ in begun.plan}
+    preempting = [each for each in branches if each.preemptions > begun.preemptions]
+    crowded = [each for each in preempting if each.plan[-2][0] == last]
+    fresh = [each for each in crowded if each.plan[-1][0] not in ran]
+    found = fresh or crowded or preempting
+    return dice.choice(found) if found else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Protocol
 
@@ -19,12 +19,15 @@ from ..spec.model import Arguments, Model, Operation, Promise
 from .access import OVERFLOW, Access, has_raised
 from .inputs import edge_arguments, listing, random_arguments
 from .promises import Overlap
+from .used import used_cell
 
 # For each pair this many overlaps are tried, the most telling of those that are drawn: those in which a lost
 # write shows, and those in which it shows that a result was taken too late.
 OVERLAPS = 5
 LATE = 2
 DRAWN = 60
+# Every one of so many meets on a cell that was used before.
+USED = 4
 # Plus one in which the value stays the same, found among this many arguments.
 TRIED = 40
 
@@ -60,6 +63,8 @@ class Pair:
     telling: bool = False
     unmoved: bool = False
     """The second call leaves the value that the first one expects."""
+    used: bool = False
+    """Whether the cell was used before."""
 
     @property
     def operations(self) -> tuple[str, str]:
@@ -71,10 +76,14 @@ class Pair:
         return is_finite(self.overlap.in_order)
 
     def __str__(self) -> str:
-        return str(self.overlap)
+        return f"{self.overlap}{', not for the first time' if self.used else ''}"
 
     def setup(self, access: Access) -> Any:
-        return access.make(self.overlap.state)
+        overlap = self.overlap
+        if not self.used:
+            return access.make(overlap.state)
+        steps = (overlap.first, overlap.first_arguments), (overlap.second, overlap.second_arguments)
+        return used_cell(access, overlap.state, steps)
 
     def calls(self, access: Access) -> tuple[Call, Call]:
         overlap, outcome = self.overlap, access.outcome
@@ -132,6 +141,7 @@ def pairs(access: Access, first: Operation, second: Operation, dice: random.Rand
             others = others or [Pair(overlap)]
     chosen = [*telling[:OVERLAPS], *late[:LATE]]
     chosen = [*chosen, *others[::-1]][: OVERLAPS + LATE]
+    chosen = [replace(each, used=number % USED == USED - 1) for number, each in enumerate(chosen)]
     if compares_values(first):
         chosen += _unmoved(model, first, second, dice)
     return chosen
@@ -287,9 +297,12 @@ class FamilyEncounter:
     second: Call
     wrong: Callable[[Any, Any, dict[Any, Any], dict[Any, Any]], str | None]
     full: bool = False
+    used: bool = False
+    """Whether the family had children before, which were removed."""
 
     def __str__(self) -> str:
-        return f"{self.text} on a family that has {', '.join(map(repr, self.children)) or 'no children'}"
+        has = ", ".join(map(repr, self.children)) or "no children"
+        return f"{self.text} on a family that has {has}{', and had others' if self.used else ''}"
 
     def suits(self, access: Access) -> bool:
         """Return whether the families have what this needs."""
@@ -298,7 +311,8 @@ class FamilyEncounter:
         )
 
     def setup(self, access: Access) -> Any:
-        return _Met(access.make(tuple((key, number) for number, key in enumerate(self.children))))
+        state = tuple((key, number) for number, key in enumerate(self.children))
+        return _Met(used_cell(access, state) if self.used else access.make(state))
 
     def calls(self, access: Access) -> tuple[Call, Call]:
         first, second = self.first, self.second
@@ -468,4 +482,9 @@ FAMILY_ENCOUNTERS: tuple[FamilyEncounter, ...] = (
         for name, counting in ((name, Counting(name)) for name in COUNTED[1:])
         for removing, call in ((_REMOVE, Removing(*_A)), (_CLEAR, clearing))
     ),
+)
+FAMILY_ENCOUNTERS += tuple(
+    replace(each, used=True)
+    for each in FAMILY_ENCOUNTERS
+    if each.operations in ((_GET, _GET), (_GET, _REMOVE))
 )

@@ -20,7 +20,7 @@ from .access import Access
 from .alone import Watch
 from .catalogue import CellKind, Control
 from .encounters import Encounter, Pair, encounters
-from .gatherings import Gathering, gatherings
+from .gatherings import Gathering, crowds, gatherings
 from .promises import ADDITIONS
 from .trials import Verdict
 
@@ -31,6 +31,10 @@ HANG_SECONDS = 5.0
 MOST_EXECUTIONS = 400
 # Three threads have more schedules. This covers all those with one preemption, and some with two.
 MOST_EXECUTIONS_OF_THREE = 1500
+# Three threads in the middle of the same operation are drawn: this many times, each a few executions.
+WALKS = 30
+# Between two crowds of an operation come this many pairs.
+BETWEEN_CROWDS = 6
 # A drain gets this many pairs before three threads, which take as long as twenty pairs.
 BEFORE_THREE = 3
 # Stepped through in addition to the cells: the code that they call, and that goes through their items.
@@ -122,15 +126,21 @@ class ExploredTrial:
             if explained is None:
                 raise AssertionError(wrong)
 
-        exploration = explorer.explore(
-            lambda: encounter.setup(access),
-            list(map(_named, calls, encounter.operations)),
-            check,
-            preemptions=preemptions,
-            most_executions=MOST_EXECUTIONS_OF_THREE if gathered else MOST_EXECUTIONS,
-            most_steps=MOST_STEPS,
-            seed=self.seed if gathered else None,
-        )
+        setup, bodies = lambda: encounter.setup(access), list(map(_named, calls, encounter.operations))
+        if isinstance(encounter, Gathering) and encounter.crowd:
+            exploration = explorer.crowd(
+                setup, bodies, check, walks=WALKS, seed=self.seed, most_steps=MOST_STEPS
+            )
+        else:
+            exploration = explorer.explore(
+                setup,
+                bodies,
+                check,
+                preemptions=preemptions,
+                most_executions=MOST_EXECUTIONS_OF_THREE if gathered else MOST_EXECUTIONS,
+                most_steps=MOST_STEPS,
+                seed=self.seed if gathered else None,
+            )
         self.explored += 1
         self.schedules += exploration.executions
         self.stepped = self.stepped or exploration.longest > 0
@@ -179,6 +189,8 @@ def explored_trials(kind: CellKind, access: Access, seed: int, *, three: bool = 
                 len(pairs) if operation.name in ADDITIONS else BEFORE_THREE if draining else 1 + len(first)
             )
             waiting = [*pairs[:before], *gathered, *pairs[before:]]
+            for number, crowd in enumerate(crowds(access, operation, seed) if three else ()):
+                waiting.insert(min(before, 1 + len(first)) + number * BETWEEN_CROWDS, crowd)
             trials.append(ExploredTrial(row, access, waiting, seed))
     return trials
 

@@ -1,25 +1,26 @@
 """Three threads that meet on one cell, for what two of them cannot show.
 
-A drain that two others disturb, a value that one thread takes away and another brings back: the explorer goes
-through their schedules. Any order of the three that explains all results will do. The counts of a Counter or
-a Histogram only have to add up: the drained counts plus what is left must equal what was there plus what was
-added.
+A drain that two others disturb, a value that one thread takes away and another brings back, an operation that
+fails while two others are inside the cell: the explorer goes through their schedules, and cells in C are
+sampled. Any order of the three that explains all results will do. The counts of a Counter or a Histogram only
+have to add up: the drained counts plus what is left must equal what was there plus what was added.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice, permutations
 from typing import Any
 
 from ..spec.model import Arguments, Invocation, Model, Operation, Promise
 from .access import UNREADABLE, Access, has_raised, shown, told, written
-from .encounters import Call, changes, compares_values, concurrent, is_finite
+from .encounters import COUNTED, Call, changes, compares_values, concurrent, is_finite, partners
 from .inputs import edge_arguments
 from .promises import ADDITIONS, BETWEEN, adds_up
+from .used import used_cell
 
 # Up to this many are drawn until one is telling; and this many arguments of an operation are tried.
 DRAWN = 30
@@ -33,10 +34,15 @@ class Gathering:
     model: Model
     state: Any
     steps: tuple[Invocation, ...]
+    crowd: bool = False
+    """Whether it matters most that all three are in the middle of their operations."""
+    used: bool = False
+    """Whether the cell was used before."""
 
     def __str__(self) -> str:
         calls = " || ".join(written(row, arguments) for row, arguments in self.steps)
-        return f"{calls} on a cell that holds {shown(self.state)}"
+        again = ", not for the first time" if self.used else ""
+        return f"{calls} on a cell that holds {shown(self.state)}{again}"
 
     @property
     def operations(self) -> tuple[str, ...]:
@@ -45,7 +51,7 @@ class Gathering:
 
     def setup(self, access: Access) -> Any:
         """Return a cell to meet on."""
-        return access.make(self.state)
+        return used_cell(access, self.state, self.steps) if self.used else access.make(self.state)
 
     def calls(self, access: Access) -> tuple[Call, ...]:
         """Return what the threads do to it."""
@@ -90,9 +96,11 @@ class Gathering:
 
     @property
     def would_show(self) -> bool:
-        """Whether it shows if a call returns the right result, but does nothing."""
+        """Whether it shows if a call returns the right result, but does nothing; reads do nothing anyway."""
         lost: list[tuple[tuple[Any, ...], Any]] = []
-        for left_out in range(len(self.steps)):
+        for left_out, (row, _) in enumerate(self.steps):
+            if not changes(self.model, row):
+                continue
             kept = tuple(number for number in range(len(self.steps)) if number != left_out)
             results, _ = self.outcome_of((left_out, *kept))
             others, end = self.outcome_of(kept)
@@ -130,16 +138,61 @@ def _calling(access: Access, row: Operation, arguments: Arguments) -> Call:
 
 
 def gatherings(access: Access, row: Operation, seed: int) -> list[Gathering]:
-    """Return those of the operation: drains and additions, or a value that goes away and comes back."""
+    """Return those of the operation: drains and additions, or a value that goes away and comes back.
+
+    A load, which stands for all that only read, meets two exchanges.
+    """
     model = access.model
-    if row not in concurrent(access) or not changes(model, row):
+    if row not in concurrent(access):
         return []
     dice = random.Random(f"{seed} {row.name} gathering")
+    if not changes(model, row):
+        return _reading(access, row, dice) if row.name == "load" else []
     if model.promise is Promise.BETWEEN:
         return _draining(access, row, dice)
     if model.promise is Promise.LINEARIZABLE:
         return list(_coming_back(access, row, dice))
     return []
+
+
+def crowds(access: Access, row: Operation, seed: int) -> list[Gathering]:
+    """Return the operation three times, twice with another, and once with two others, where these show much.
+
+    Only those that change something: a read is in nobody's way.
+    """
+    model = access.model
+    if row not in concurrent(access) or not changes(model, row):
+        return []
+    alone, others = (row,), [each for each in partners(access, row) if changes(model, each)]
+    if model.promise is Promise.CHILDREN:
+        if row.name not in COUNTED:
+            return []
+        others = [each for each in others if each.name in COUNTED]
+    elif model.promise is Promise.BETWEEN:
+        if row.name not in ADDITIONS:
+            return []
+        others = [each for each in others if each.name in ADDITIONS]
+    dice = random.Random(f"{seed} {row.name} crowd")
+    found = []
+    for times in (3, 2, 1):
+        for _ in range(DRAWN):
+            rows = (*(alone * times), *(dice.choice(others) for _ in range(3 - times)))
+            each = _drawn_once(access, rows, dice)
+            if each.may_be_judged and each.would_show:
+                found.append(replace(each, crowd=True, used=dice.random() < 0.5))
+                break
+    return found
+
+
+def threes(access: Access, seed: int) -> list[Gathering]:
+    """Return all gatherings of all operations, in random order."""
+    found = [
+        each
+        for row in access.operations
+        for each in (*crowds(access, row, seed), *gatherings(access, row, seed))
+    ]
+    random.Random(f"{seed} threes").shuffle(found)
+    return found
 
 
 def _draining(access: Access, row: Operation, dice: random.Random) -> list[Gathering]:
@@ -159,17 +212,33 @@ def _draining(access: Access, row: Operation, dice: random.Random) -> list[Gathe
 
 def _drawn(access: Access, rows: tuple[Operation, ...], dice: random.Random) -> Gathering | None:
     """Return a gathering of these calls, preferably one that would show that one of them does nothing."""
-    model = access.model
     first: Gathering | None = None
     for _ in range(DRAWN):
-        state = dice.choice(model.edge_states)
-        steps = tuple((row, dice.choice(row.arguments)) for row in rows)
-        each = Gathering(model, state, steps)
+        each = _drawn_once(access, rows, dice)
         if each.may_be_judged:
             if each.would_show:
                 return each
             first = first or each
     return first
+
+
+def _drawn_once(access: Access, rows: tuple[Operation, ...], dice: random.Random) -> Gathering:
+    state = dice.choice(access.model.edge_states)
+    return Gathering(access.model, state, tuple((row, dice.choice(row.arguments)) for row in rows))
+
+
+def _reading(access: Access, row: Operation, dice: random.Random) -> list[Gathering]:
+    """Return a read and two exchanges that have little in common."""
+    exchanges = [each for each in concurrent(access) if each.name == "exchange"]
+    for exchange in exchanges:
+        values = list(islice(edge_arguments(exchange, access.model.initial), TRIED))
+        for _ in range(DRAWN):
+            state = dice.choice(access.model.edge_states)
+            steps = (row, ()), *((exchange, dice.choice(values)) for _ in range(2))
+            each = Gathering(access.model, state, steps)
+            if each.may_be_judged and each.would_show:
+                return [each]
+    return []
 
 
 def _coming_back(access: Access, row: Operation, dice: random.Random) -> Iterator[Gathering]:

@@ -1,7 +1,8 @@
-"""The rows that are made from the specification: two for each operation of each type.
+"""The rows that are made from the specification: two for each operation, and one for three threads.
 
-`int/fetch_add/alone` compares the operation with its row in every edge state, and `int/fetch_add/pairs` races
-it against itself and against every other operation that changes something.
+`int/fetch_add/alone` compares the operation with its row in every edge state, `int/fetch_add/pairs` races it
+against itself and against every other operation that changes something, and `int/three` races three
+operations at a time.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from ..sampling.crew import Crew
 from ..spec.model import Operation
 from .access import Access
 from .alone import Alone
-from .broken import control_of, wrong_in_one_state
+from .broken import Broken, control_of, split, wrong_in_one_state
 from .catalogue import WIDE_BUCKETS, CellKind, Control
 from .encounters import encounters, meets
+from .gatherings import threes
 from .pairs import pairs_litmus
 
 WRONG = Control("wrong in one of its edge states")
@@ -93,6 +95,42 @@ class PairsRow:
         return pairs_litmus(f"{self.name}, control", cells, found)
 
 
+@dataclass(frozen=True)
+class ThreeRow:
+    """Three operations at a time, of all those that a type has."""
+
+    kind: CellKind
+    seed: int
+    hidden: Callable[[], str | None] = lambda: None
+    control: Control = IN_TWO_STEPS
+    weight: int = 1
+    needs: frozenset[str] = frozenset()
+    """None: operations that meet in threes have rows of their own."""
+    crew_of: Callable[[tuple[Actor, ...], float], Crew] | None = field(default=None)
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind.name}/three"
+
+    @property
+    def program(self) -> str:
+        return "three operations at once: one three times, two, or three different ones"
+
+    @property
+    def control_name(self) -> str:
+        """Rows of cells with the same specification share their control."""
+        return f"{self.kind.name.removeprefix('shared-')}/three"
+
+    def subject_test(self, access: Access) -> Litmus:
+        """Return the test of these cells."""
+        return pairs_litmus(self.name, access, threes(access, self.seed))
+
+    def control_test(self, access: Access) -> Litmus:
+        """Return the test of cells whose operations are all split."""
+        cells = Broken(access, split)
+        return pairs_litmus(f"{self.name}, control", cells, threes(cells, self.seed))
+
+
 def rows_of(kind: CellKind, access: Access, seed: int, hidden: Callable[[], str | None]) -> Iterable[Any]:
     """Yield both rows of each operation that the cells have."""
     for operation in access.operations:
@@ -100,6 +138,8 @@ def rows_of(kind: CellKind, access: Access, seed: int, hidden: Callable[[], str 
     for operation in access.operations:
         if meets(access, operation):
             yield PairsRow(kind, operation, seed, hidden)
+    if threes(access, seed):
+        yield ThreeRow(kind, seed, hidden)
 
 
 def wide_rows(access: Access) -> Iterable[AloneRow]:

@@ -18,7 +18,7 @@ from .alone import Alone, Difference
 from .campaign import Campaign
 from .catalogue import WIDE_BUCKETS, Row
 from .explored import ExploredTrial, explore_all, explored_trials
-from .generated import AloneRow, PairsRow, rows_of, wide_rows
+from .generated import AloneRow, PairsRow, ThreeRow, rows_of, wide_rows
 from .journal import FOUND, Journal
 from .rows import LISTING_GIVES_WAY, ROWS, chosen_rows, listed, listing
 from .subject import Subject, find
@@ -119,7 +119,7 @@ def _subject_trials(
     return trials
 
 
-def _sampled(row: Row | PairsRow, subject: Subject, seed: int, controls: dict[str, Any]) -> Trial:
+def _sampled(row: Row | PairsRow | ThreeRow, subject: Subject, seed: int, controls: dict[str, Any]) -> Trial:
     by_hand = isinstance(row, Row) and subject.narrow is not None
     access: Access = subject.narrow if by_hand and subject.narrow is not None else subject.access
     names = {each.name for each in access.operations}

@@ -10,7 +10,7 @@ from ..._terminal import UsageError
 from .catalogue import BOOL, CHILDREN, COUNT, FLOAT, INT, MORE_BUCKETS, REF, CellKind, Row
 from .catalogue import ROWS as ROWS_OF_THREADS
 from .explored import ExploredRow
-from .generated import AloneRow, PairsRow
+from .generated import AloneRow, PairsRow, ThreeRow
 from .shared_rows import FLOAT as SHARED_FLOAT
 from .shared_rows import INT as SHARED_INT
 from .shared_rows import ROWS as ROWS_OF_PROCESSES
@@ -20,7 +20,7 @@ ROWS: Sequence[Row] = (*ROWS_OF_THREADS, *ROWS_OF_PROCESSES)
 KINDS: Sequence[CellKind] = (INT, FLOAT, BOOL, REF, COUNT, MORE_BUCKETS, CHILDREN, SHARED_INT, SHARED_FLOAT)
 """The types whose rows are made from the specification."""
 
-AnyRow = Row | AloneRow | PairsRow
+AnyRow = Row | AloneRow | PairsRow | ThreeRow
 
 
 class _Named(Protocol):

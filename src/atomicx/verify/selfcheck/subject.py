@@ -31,6 +31,7 @@ from .catalogue import (
     WIDE_BUCKETS,
     CellKind,
 )
+from .guards import guarding
 
 KINDS = {kind.name: kind for kind in (INT, FLOAT, BOOL, REF, COUNT, MORE_BUCKETS, CHILDREN)}
 
@@ -271,6 +272,12 @@ def _subject(spelled: str, factory: Any, kind: CellKind, because: str, wraps: bo
     if takes_value and "__init__" in rows:
         rows["__init__"] = _construction(rows["__init__"], factory, _reader(model, names))
         names["__init__"] = "__init__"
+    has = {name: row for name, row in rows.items() if name in names}
+    for name, row in guarding(has, build(model.edge_states[0]), _reader(model, names)).items():
+        if row is None:
+            names.pop(name, None)
+        else:
+            rows[name] = row
     changed = replace(model, operations=tuple(rows.values()))
     if wraps:
         changed = wrapping(changed)

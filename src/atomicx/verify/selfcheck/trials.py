@@ -15,7 +15,7 @@ from ..sampling.noise import BATCH
 from .access import Access
 from .alone import Alone, Difference
 from .catalogue import Row
-from .generated import AloneRow, PairsRow
+from .generated import AloneRow, PairsRow, ThreeRow
 
 # After this many forbidden outcomes a control has shown what it can, and so has a subject. Fewer are enough
 # for the many rows that are made from the specification, so that every row gets its turn.
@@ -43,7 +43,7 @@ class Verdict(Enum):
 class Trial:
     """A row that is sampled with real threads, on its way to a verdict."""
 
-    row: Row | PairsRow
+    row: Row | PairsRow | ThreeRow
     access: Access
     seed: int = 0
     # Why it is not run at all, or None.

@@ -45,7 +45,7 @@ from .kinds import (
     twice,
 )
 from .model import ITSELF, Model, Parameter, same_value, unchanged
-from .rows import NO_ARGUMENTS, exchange_rows, row, shown, text_rows, update_rows
+from .rows import NO_ARGUMENTS, exchange_rows, raise_inside, row, shown, text_rows, update_rows
 
 __all__ = [
     "ALL",
@@ -92,11 +92,13 @@ def _enter_admission(cell: Any, limit: int) -> bool:
 
 
 def _count_admitted(cell: Any, limit: int) -> int:
+    raise_inside(cell.admit(limit))
     with cell.admit(limit):
         return int(cell.load())
 
 
 def _count_inside(cell: Any) -> int:
+    raise_inside(cell.track())
     with cell.track() as inside:
         return int(inside.load())
 

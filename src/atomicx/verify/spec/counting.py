@@ -11,7 +11,7 @@ from typing import Any
 
 from .kinds import INT64, INT64_MAX, OBSERVATION, bits, computed, exact, same_double
 from .model import ITSELF, Model, Parameter, Promise, same_value
-from .rows import NO_ARGUMENTS, row, shown, text_rows
+from .rows import NO_ARGUMENTS, raise_inside, row, shown, text_rows
 
 # Counter: it only counts up, except that drain() takes the counts out. This is what it does while nothing
 # overlaps; `check_counter` says what a load may return that overlaps additions.
@@ -67,8 +67,9 @@ def _same_snapshot(one: Any, other: Any) -> bool:
 
 
 def _time_another(histogram: Any) -> int:
-    """Time a block on another histogram. Its duration is unpredictable, so only check that it is observed."""
+    """Time two blocks on another histogram, one of which raises. Only their number is known."""
     other = type(histogram)(histogram.bounds)
+    raise_inside(other.time())
     with other.time():
         pass
     return int(sum(other.snapshot()[0]))
@@ -122,7 +123,7 @@ def histogram(bounds: tuple[float, ...]) -> Model:
             row("observe", [Parameter("value", OBSERVATION)], observe, [(value,) for value in typical]),
             row("snapshot", [], lambda state: (state, state), NO_ARGUMENTS),
             row("drain", [], lambda state: (nothing, state), NO_ARGUMENTS),
-            row("time", [], lambda state: (state, 1), written=_time_another, atomic=False),
+            row("time", [], lambda state: (state, 2), written=_time_another, atomic=False),
             row("bounds", [], lambda state: (state, bounds), NO_ARGUMENTS, operator.attrgetter("bounds")),
             # It reads the counts and then the sum: an observation may be in one and not in the other.
             row(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .kinds import INT64_MAX, LABEL, OBJECT, exact
 from .model import Arguments, Model, Operation, Parameter, Promise
-from .rows import NO_ARGUMENTS, row
+from .rows import NO_ARGUMENTS, raise_inside, row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,6 +76,7 @@ def _time(family: Any, *key: Any) -> Any:
 
 
 def _count_inside(family: Any, *key: Any) -> int:
+    raise_inside(family.track(*key))
     with family.track(*key) as inside:
         return int(inside.load())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 from .model import ArgumentKind, Arguments, Operation, Parameter, Step, same_value
@@ -21,6 +22,16 @@ def row(
     atomic: bool = True,
 ) -> Operation:
     return Operation(name, step, tuple(examples), written, tuple(parameters), same, atomic)
+
+
+class _Interrupted(Exception):
+    """What raise_inside raises."""
+
+
+def raise_inside(guard: AbstractContextManager[Any]) -> None:
+    """Leave a block under this guard or timer by an exception."""
+    with suppress(_Interrupted), guard:
+        raise _Interrupted
 
 
 def exchange_rows(
