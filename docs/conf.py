@@ -65,7 +65,7 @@ SOUGHT = {
         "## Reload a configuration": ("hot reload", "config"),
     },
     "prometheus": {
-        "## An application that counts with prometheus_client": (
+        "### All processes in one segment": (
             "prometheus multiprocess",
             "PROMETHEUS_MULTIPROC_DIR",
         ),
