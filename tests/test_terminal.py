@@ -68,6 +68,18 @@ def test_the_width(
     assert output_width() == width
 
 
+def test_progress_stays_on_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that wraps would leave its beginning behind when it is rewritten."""
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(_terminal, "has_rich", lambda: False)
+    monkeypatch.setenv("COLUMNS", "40")
+    with _terminal.shown_progress("bench") as progress:
+        progress(0.5, "x" * 100)
+    shown = terminal.getvalue().split("\r\x1b[K")
+    assert shown == ["", f" 50% {'x' * 33}…", ""]
+
+
 COMMANDS = [
     [],
     ["info"],

@@ -162,7 +162,7 @@ def _install_segment(current: Any, segment: Segment) -> set[str]:
     ours = class_of_segment(segment)
     if issubclass(current, AtomicSegmentValue):
         if current._segment._id != segment._id:
-            raise RuntimeError(f"install() was called with another segment before: {current._segment!r}")
+            raise RuntimeError(f"install() was already called with another segment: {current._segment!r}")
         return set()
     _use(ours)
     return _metrics_with(current)

@@ -126,7 +126,9 @@ def shown_progress(command: str) -> Generator[Progress, None, None]:
 
 
 def _rewrite(line: str) -> None:
-    print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
+    # A line that wraps could not be rewritten: its beginning would stay.
+    width = shutil.get_terminal_size().columns
+    print(f"\r\x1b[K{cut(line, width - 1)}", end="", file=sys.stderr, flush=True)
 
 
 def _lines(command: str) -> Progress:

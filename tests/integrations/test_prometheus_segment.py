@@ -531,7 +531,7 @@ assert str(warning.message) == "metrics made before install() keep their values,
 try:
     install(segment=other)
 except RuntimeError as error:
-    assert "install() was called with another segment before" in str(error), error
+    assert "install() was already called with another segment" in str(error), error
 else:
     raise AssertionError
 client.Counter("after", "A.").inc()

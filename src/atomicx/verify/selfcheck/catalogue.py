@@ -132,7 +132,7 @@ def _split(kind: CellKind, name: str, start: Any, *actors: str, finally_: str = 
 
 _EMPTY = "((0, 0), 0.0)"
 _THREE = "((3, 0), 3.0)"
-_WITNESS = "reads its witness anew"
+_WITNESS = "reads its witness again"
 
 ROWS: tuple[Row, ...] = (
     _split(INT, "add", 0, "x.add(1)", "x.add(2)"),
