@@ -1,4 +1,4 @@
-"""python -m benchmarks peers | renew | run | labels | count | variants | services | quote | targets | plot"""
+"""What atomicx costs: python -m benchmarks, with a command that --help lists."""
 
 import argparse
 import importlib.util
@@ -132,6 +132,14 @@ def services(options: argparse.Namespace) -> int:
     return services(options)
 
 
+def scrapes(options: argparse.Namespace) -> int:
+    from .scrapes import measure
+
+    content = results.circumstances() | {"cases": measure(options.rounds)}
+    print(f"written: {results.write(results.SCRAPES, content, options.output)}")
+    return 0
+
+
 def quote(options: argparse.Namespace) -> int:
     from .quote import quote
 
@@ -207,6 +215,10 @@ def main() -> int:
     few = command("labels", labels, "measure the targets of labels, guards and stripes alone; writes no file")
     few.add_argument("--rounds", type=int, default=ROUNDS)
     few.add_argument("--sample-seconds", type=float, default=SAMPLE_SECONDS, help="length of one sample")
+
+    scraping = command("scrapes", scrapes, "scrape what 2,000 workers left, and write a results file")
+    scraping.add_argument("--rounds", type=int, default=ROUNDS)
+    scraping.add_argument("--output", type=Path, default=results.FOLDER, help="folder of the results files")
 
     quoting = command("quote", quote, "put the figures of the results files into the documents")
     quoting.add_argument("--check", action="store_true", help="only compare; status 1 if they differ")

@@ -17,7 +17,13 @@ ResultsFile = dict[str, Any]
 
 TOP = Path(__file__).parent.parent
 FOLDER = Path(__file__).with_name("results")
-TIMES, INSTRUCTIONS, VARIANTS, SERVICES = "cpython", "instructions", "variants", "services"
+TIMES, INSTRUCTIONS, VARIANTS, SERVICES, SCRAPES = (
+    "cpython",
+    "instructions",
+    "variants",
+    "services",
+    "scrapes",
+)
 ENDURANCE = "endurance"  # written by tests/shared/endurance.py
 
 
@@ -93,7 +99,8 @@ def as_json(content: ResultsFile) -> str:
 
 
 def path_of(kind: str, folder: Path) -> Path:
-    """Return the path of this interpreter's results: of times, instructions, variants or services."""
+    """Return the path of this interpreter's results: of times, instructions, variants, services or
+    scrapes."""
     return folder / f"{kind}-{interpreter_name()}.json"
 
 

@@ -58,16 +58,18 @@ IN_WORDS = re.compile(
 
 
 class Results(NamedTuple):
-    """The content of the results files: of times, instructions, variants and services."""
+    """The content of the results files: of times, instructions, variants, services and
+    scrapes."""
 
     times: list[results.ResultsFile]
     instructions: list[results.ResultsFile]
     variants: list[results.ResultsFile]
     services: list[results.ResultsFile]
+    scrapes: list[results.ResultsFile] = []  # noqa: RUF012 - a named tuple's default, which nothing changes
 
 
 def read_results(folder: Path) -> Results:
-    kinds = (results.TIMES, results.INSTRUCTIONS, results.VARIANTS, results.SERVICES)
+    kinds = (results.TIMES, results.INSTRUCTIONS, results.VARIANTS, results.SERVICES, results.SCRAPES)
     return Results(*(results.read(kind, folder) for kind in kinds))
 
 
@@ -355,6 +357,19 @@ def services(known: Results) -> str:
     return markdown(rows) + source(known.services)
 
 
+def scrapes(known: Results) -> str:
+    """Return what the workers of a server left on the disk, and how long it takes to scrape."""
+    rows = [["values in", "workers, one after another", "files", "size", "processor time of a scrape"]]
+    for result in known.scrapes:
+        for case in result["cases"]:
+            where = "a segment" if case["way"] == "segment" else "the library's files"
+            size, scrape = case["bytes"] / 2**20, case["seconds"] * 1000
+            rows.append(
+                [where, f"{case['workers']:,}", f"{case['files']:,}", f"{size:.1f} MiB", f"{scrape:.1f} ms"]
+            )
+    return markdown(rows) + source(known.scrapes)
+
+
 def within(buckets: dict[str, int], share: float) -> str:
     """Return the lowest bound that at least this share of the observations did not exceed, as text."""
     wanted, below = share * sum(buckets.values()), 0
@@ -401,6 +416,7 @@ FORMS: dict[str, Callable[[Results], str]] = {
     "footprint": footprint,
     "variants": variants,
     "services": services,
+    "scrapes": scrapes,
     "prediction": prediction,
     "targets": lambda known: targets.targets(known.times),
 }
