@@ -359,7 +359,7 @@ def services(known: Results) -> str:
 
 def scrapes(known: Results) -> str:
     """Return what the workers of a server left on the disk, and how long it takes to scrape."""
-    rows = [["values in", "workers, one after another", "files", "size", "processor time of a scrape"]]
+    rows = [["values in", "workers in all", "files", "size", "processor time of a scrape"]]
     for result in known.scrapes:
         for case in result["cases"]:
             where = "a segment" if case["way"] == "segment" else "the library's files"
