@@ -311,6 +311,19 @@ static inline bool ax_text_is_ascii(PyObject *text)
 #endif
 }
 
+/* The hash of an exact str: never fails. With the GIL a hash that is known is read without a call; without
+ * it, other threads may be writing it. */
+static inline Py_hash_t ax_text_hash(PyObject *text)
+{
+#ifndef Py_GIL_DISABLED
+    Py_hash_t known = ((PyASCIIObject *)text)->hash;
+    if (known != -1) {
+        return known;
+    }
+#endif
+    return PyObject_Hash(text);
+}
+
 /* Gives a str its characters; false with MemoryError. */
 static inline bool ax_text_prepare(PyObject *text)
 {

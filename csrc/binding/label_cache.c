@@ -3,18 +3,6 @@
 
 enum { FIRST_SIZE = 16 };
 
-bool label_value_equal(PyObject *one, PyObject *other)
-{
-    int64_t number, same;
-    if (ax_long_read(one, &number)) {
-        return ax_long_read(other, &same) && number == same;
-    }
-    return PyUnicode_CheckExact(other) && PyUnicode_GET_LENGTH(one) == PyUnicode_GET_LENGTH(other) &&
-           PyUnicode_KIND(one) == PyUnicode_KIND(other) &&
-           memcmp(PyUnicode_DATA(one), PyUnicode_DATA(other),
-                  (size_t)PyUnicode_GET_LENGTH(one) * (size_t)PyUnicode_KIND(one)) == 0;
-}
-
 /* At most half of a table is in use, so every search ends. */
 static bool table_has_room(label_table *table)
 {

@@ -13,6 +13,7 @@
 #include "ax_py.h"
 
 #include "ax_segment.h"
+#include "family_labels.h"
 
 enum { LABEL_CACHE_MOST = 8192 };
 
@@ -38,19 +39,26 @@ AX_INLINE bool label_cache_hash(PyObject *const *values, Py_ssize_t count, uint6
     for (Py_ssize_t i = 0; i < count; i++) {
         int64_t number;
         if (PyUnicode_CheckExact(values[i])) {
-            number = PyObject_Hash(values[i]); /* for an exact str: never fails, and is cached in it */
+            number = ax_text_hash(values[i]);
         } else if (!ax_long_read(values[i], &number)) {
             return false;
         }
         mixed = (mixed ^ (uint64_t)number) * UINT64_C(0x9E3779B97F4A7C15);
-        mixed ^= mixed >> 32;
     }
-    *hash = mixed;
+    *hash = mixed ^ mixed >> 32;
     return true;
 }
 
-/* Whether two values, each exactly a str or an int, are the same. */
-bool label_value_equal(PyObject *one, PyObject *other);
+/* Whether two values, each exactly a str whose hash is known or an int, are the same. */
+AX_INLINE bool label_value_is(PyObject *one, PyObject *other)
+{
+    int64_t number, same;
+    if (PyUnicode_CheckExact(one) && PyUnicode_CheckExact(other)) {
+        LabelView view = label_view(one);
+        return label_is(&view, other);
+    }
+    return ax_long_read(one, &number) && ax_long_read(other, &same) && number == same;
+}
 
 AX_INLINE bool label_record_is(const label_record *record, uint64_t hash, PyObject *const *values,
                                Py_ssize_t count)
@@ -59,7 +67,7 @@ AX_INLINE bool label_record_is(const label_record *record, uint64_t hash, PyObje
         return false;
     }
     for (Py_ssize_t i = 0; i < count; i++) {
-        if (record->values[i] != values[i] && !label_value_equal(record->values[i], values[i])) {
+        if (record->values[i] != values[i] && !label_value_is(record->values[i], values[i])) {
             return false;
         }
     }
