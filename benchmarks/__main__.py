@@ -53,7 +53,7 @@ def measure(
     cases: list[Case], options: argparse.Namespace, progress: harness.Progress
 ) -> harness.Measurement:
     """Measure all of the cases in rounds, some of them in processes of their own."""
-    from . import client, outsider
+    from . import client, outsider, segments
     from .apart import ApartProcess
 
     opened: dict[Callable[[], ApartProcess], ApartProcess] = {}
@@ -61,7 +61,7 @@ def measure(
     def sampler(case: Case, sample_seconds: float) -> Sampler:
         opener = outsider.OutsiderProcess if case.subject == outsider.SUBJECT else client.opener(case)
         if opener is None:
-            return harness.LocalSampler(case, sample_seconds)
+            return (segments.sampler(case) or harness.LocalSampler)(case, sample_seconds)
         if opener not in opened:
             opened[opener] = opener()
         return opened[opener].sampler(case, sample_seconds)
@@ -123,6 +123,19 @@ def labels(options: argparse.Namespace) -> int:
     print(targets.table(targets.LABELS, [results.circumstances() | found]), end="")
     for name, reason in absent.items():
         print(f"absent: {name}: {reason}")
+    return 0
+
+
+def segments(options: argparse.Namespace) -> int:
+    from . import targets
+    from .cases import cases_of_segments
+
+    with shown_progress("segments") as progress:
+        taken = measure(cases_of_segments(), options, progress)
+    if taken.interrupted:
+        return INTERRUPTED
+    found = {"cases": report.records(taken)}
+    print(targets.table(targets.SEGMENTS, [results.circumstances() | found]), end="")
     return 0
 
 
@@ -212,9 +225,13 @@ def main() -> int:
     serving.add_argument("--seconds", type=whole_seconds, default=3, help="whole seconds at each load")
     serving.add_argument("--output", type=Path, default=results.FOLDER, help="folder of the results files")
 
-    few = command("labels", labels, "measure the targets of labels, guards and stripes alone; writes no file")
-    few.add_argument("--rounds", type=int, default=ROUNDS)
-    few.add_argument("--sample-seconds", type=float, default=SAMPLE_SECONDS, help="length of one sample")
+    for name, function, what in (
+        ("labels", labels, "labels, guards and stripes"),
+        ("segments", segments, "segments"),
+    ):
+        few = command(name, function, f"measure the targets of {what} alone; writes no file")
+        few.add_argument("--rounds", type=int, default=ROUNDS)
+        few.add_argument("--sample-seconds", type=float, default=SAMPLE_SECONDS, help="length of one sample")
 
     scraping = command("scrapes", scrapes, "scrape what 2,000 workers left, and write a results file")
     scraping.add_argument("--rounds", type=int, default=ROUNDS)

@@ -1,12 +1,13 @@
 """What is measured: every package that is here, and the circumstances in which it is measured."""
 
+import os
 import sys
 
 from atomicx.bench.alternatives import LOCKED, peer_cases, standard_cases
 from atomicx.bench.harness import Case
 from atomicx.bench.operations import WITH_NEW, own_cases
 
-from . import client, families, outsider, striped
+from . import client, families, outsider, segments, striped
 from .floor import NOTHING, floor_cases, floor_module, line_cases, looped
 
 # Also measured in globals and attributes.
@@ -84,6 +85,11 @@ def labelled_cases() -> tuple[list[Case], dict[str, str]]:
     return chosen, absent
 
 
+def cases_of_segments() -> list[Case]:
+    """Return the cases that the targets of segments need."""
+    return [*floor_cases(floor_module()), *segments.segment_cases()]
+
+
 def cases() -> tuple[list[Case], dict[str, str]]:
     """Return all cases, in the order of the tables, and why a package is absent. Builds what they need."""
     basic, absent = basic_cases()
@@ -105,6 +111,8 @@ def cases() -> tuple[list[Case], dict[str, str]]:
         case.with_threads(crowd, shared=True) for crowd in CROWDS for case in loops if case.label in CROWDED
     ]
     varied += families.family_cases()
+    if hasattr(os, "fork"):
+        varied += segments.segment_cases()
     if not has_gil():
         varied += striped.striped_cases(striped.striped_module())
     return [*basic, *varied], absent

@@ -19,7 +19,8 @@ from .floor import NOTHING
 JOB = "segment"  # the jobs of all these cases begin with it
 COUNTER = "SharedCounter.inc()"
 TWO_PROCESSES = f"{COUNTER}, two processes"
-FAMILY = "SharedFamily.inc(a, b)"
+FAMILY = "SharedFamily.inc('GET', '200')"
+MADE_LABELS = "SharedFamily.inc(a, b)"
 HISTOGRAM = "SharedHistogram.observe(x)"
 FIND = "finding a child that another process made"
 READ = "reading a series over 64 stripes"
@@ -128,7 +129,8 @@ def segment_cases() -> list[Case]:
     return [
         counting,
         replace(counting, label=TWO_PROCESSES, jobs=(f"{JOB}.inc by two processes",)),
-        case("family", FAMILY, "cell.inc(method, status)", _family, NOTHING),
+        case("family", FAMILY, "cell.inc('GET', '200')", _family, NOTHING),
+        case("made labels", MADE_LABELS, "cell.inc(method, status)", _family, NOTHING),
         case("observe", HISTOGRAM, "cell.observe(0.3)", _histogram, "one(1)"),
         case("find", FIND, find, _found, operations=FOUND),
         case("read", READ, "for _, child in family.items(): child.load()", _read, operations=SERIES),

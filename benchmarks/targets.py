@@ -7,7 +7,7 @@ from typing import Any
 from atomicx.bench.alternatives import LOCKED
 from atomicx.bench.operations import SUBJECT, WITH_NEW
 
-from . import families
+from . import families, segments
 from .client import INSTALLED, INSTALLED_FILES, STOCK, STOCK_FILES
 from .floor import NOTHING
 from .model import STRIPED
@@ -149,6 +149,40 @@ def large_family(key: str, scale: float = 1) -> Figure:
     return figure
 
 
+def two_processes(result: ResultsFile) -> float | None:
+    """Return the work of two processes together in the time in which one alone does 1."""
+    one, both = nanoseconds(result, segments.COUNTER), nanoseconds(result, segments.TWO_PROCESSES)
+    return None if one is None or both is None else 2 * one / both
+
+
+def scaled(name: str, scale: float) -> Figure:
+    """Return the figure for the time of a case in another unit."""
+
+    def figure(result: ResultsFile) -> float | None:
+        found = nanoseconds(result, name)
+        return None if found is None else found * scale
+
+    return figure
+
+
+# Those of segments, which `python -m benchmarks segments` measures alone.
+SEGMENTS = (
+    _of_floor(segments.COUNTER, 1.3),
+    Target("the same by two processes", two_processes, "x one process", 1.9, 1.9, at_least=True),
+    _of_floor(segments.FAMILY, 3),
+    Target("the same with labels made at run time", ratio(segments.MADE_LABELS, NOTHING), FLOOR, None, None),
+    _of_floor(segments.HISTOGRAM, 3),
+    Target(
+        "finding a child of a `SharedFamily` that another process made",
+        scaled(segments.FIND, 1e-3),
+        "µs",
+        2,
+        2,
+    ),
+    Target("reading 1,000 series over 64 stripes", scaled(segments.READ, 1e-3), "ms", 5, 5),
+    Target(segments.OPEN, scaled(segments.OPEN, 1e-6), "ms", 20, 20),
+)
+
 # Those of labels, guards and stripes, which `python -m benchmarks labels` measures alone.
 LABELS = (
     Target("`family[a, b].inc()`", ratio("Family[a, b].inc()", NOTHING), FLOOR, 4.3, 2.5),
@@ -266,6 +300,7 @@ TARGETS = (
     Target(
         "`Counter.inc()`, 64 threads against 2, loop in C", crowd, "x the throughput", 0.5, 0.5, at_least=True
     ),
+    *SEGMENTS,
     Target("`import atomicx`", lambda result: result["footprint"]["import_ms"], "ms", 3, 3),
     Target(
         "modules that it adds",

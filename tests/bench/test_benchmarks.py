@@ -5,6 +5,7 @@ import copy
 import dataclasses
 import importlib.util
 import json
+import os
 import re
 import shutil
 import sys
@@ -22,6 +23,7 @@ from benchmarks import (
     peers,
     quote,
     results,
+    segments,
     striped,
     tables,
     targets,
@@ -32,6 +34,7 @@ from benchmarks.floor import NOTHING, floor_cases, floor_module, line_cases, loo
 import atomicx
 from atomicx.bench import alternatives, operations
 from atomicx.bench.harness import LocalSampler
+from support.marks import NEEDS_C, NEEDS_FORK
 
 TOP = Path(__file__).parent.parent.parent
 PURE = atomicx.backend == "python"
@@ -285,7 +288,8 @@ def test_fetch_add_compared_with_a_bare_loop():
 def with_what_is_new(measured):
     """Return the results with the cases added since then, which the next measurement will have."""
     known = {case["name"] for case in measured["cases"]}
-    new = [case for case in (*operations.own_cases(), *families.family_cases()) if case.name not in known]
+    cases = [*operations.own_cases(), *families.family_cases(), *segments.segment_cases()]
+    new = [case for case in cases if case.name not in known]
     footprint_keys = re.findall(r'"([a-z_]+)": ', footprint.FAMILY)
     large = measured["footprint"]["a_large_family"]
     return measured | {
@@ -580,3 +584,25 @@ def test_a_peer_that_does_not_install_is_told_and_no_failure(monkeypatch, capsys
 def test_every_case_can_be_sampled(floor):
     sampler = LocalSampler(floor_cases(floor)[0], 0.0001)
     assert sampler.sample_ns() > 0
+
+
+@NEEDS_C
+@NEEDS_FORK
+def test_two_processes_count_at_once():
+    """The sampler lets both count in stripes of their own, and gives the CPUs back."""
+    (case,) = [case for case in segments.segment_cases() if case.label == segments.TWO_PROCESSES]
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+    sampler = segments.sampler(case)(case, 0.001)
+    cell = sampler._objects["cell"]
+    before = cell.load()
+    assert sampler.sample_ns() > 0
+    # Each runs its loop once more, to take a stripe.
+    assert cell.load() - before == 2 * (sampler._repeats + 1) * sampler._operations
+    assert cores is None or os.sched_getaffinity(0) == cores
+
+
+def test_the_cases_of_segments_have_their_floors():
+    known = table.cases_of_segments()
+    names = {case.name for case in known}
+    assert {case.floor for case in known if case.floor} <= names
+    assert {case.name for case in segments.segment_cases()} < names
