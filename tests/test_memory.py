@@ -50,6 +50,13 @@ def observing() -> tuple[Any, Any]:
     return histogram, SimpleNamespace(inc=partial(histogram.observe, 0.5))
 
 
+def observing_without_bounds() -> tuple[Any, Any]:
+    from atomicx._core import ExponentialHistogram
+
+    histogram = ExponentialHistogram(0)
+    return histogram, SimpleNamespace(inc=partial(histogram.observe, 0.5))
+
+
 def count(counter: Any) -> None:
     for _ in range(20_000):
         counter.inc()
@@ -61,7 +68,7 @@ def stripes_made() -> int:
 
 
 @pytest.mark.skipif(GIL, reason="with the GIL nothing has stripes")
-@pytest.mark.parametrize("make", [counting, observing])
+@pytest.mark.parametrize("make", [counting, observing, observing_without_bounds])
 def test_stripes(make: Callable[[], tuple[Any, Any]]) -> None:
     for _ in rounds(60):
         cell, counter = make()
@@ -116,7 +123,7 @@ def test_places_of_a_timer() -> None:
 
 
 def test_size_without_buckets() -> None:
-    from atomicx._core import Counter, Histogram
+    from atomicx._core import Counter, ExponentialHistogram, Histogram
 
-    for cls in (Counter, Histogram):
+    for cls in (Counter, ExponentialHistogram, Histogram):
         assert cls.__new__(cls).__sizeof__() == cls.__basicsize__

@@ -12,15 +12,19 @@ from typing import Any
 import pytest
 
 from atomicx.verify.spec.cells import ALL, CELLS, COUNTER
-from atomicx.verify.spec.counting import histogram
-from atomicx.verify.spec.kinds import DOUBLE, INT64, INT64_MAX, OBSERVATION, to_int64
+from atomicx.verify.spec.histograms import exponential, histogram
+from atomicx.verify.spec.kinds import DOUBLE, FINITE, INT64, INT64_MAX, OBSERVATION, to_int64
 from atomicx.verify.spec.model import REQUIRED, Model, Operation
 from model.check import check_operation, describe
 from model.edges import EDGES, Refusal, edge_arguments, parameters_of
 
 # Bounds at the edges of doubles.
 FINER = histogram((-1.0, 0.0, 5e-324, 1e308))
-MODELS_TRIED = (*ALL, FINER)
+# Eight octaves to a bucket, from the subnormals up, and there are none for negative values.
+BYTES = exponential(
+    -3, 0.0, 1.7e308, False, [2.0**exponent for exponent in range(-1072, 1024, 8)] + [1.5e308]
+)
+MODELS_TRIED = (*ALL, FINER, BYTES)
 ROWS = [(model, operation) for model in MODELS_TRIED for operation in model.operations]
 
 # What the built-in numbers and containers can do and a plain object cannot.
@@ -170,11 +174,12 @@ class MeddlingFloat(Meddling):
         return self.convert()
 
 
-MEDDLING = {INT64: MeddlingIndex, DOUBLE: MeddlingFloat, OBSERVATION: MeddlingFloat}
+MEDDLING = {INT64: MeddlingIndex, DOUBLE: MeddlingFloat, OBSERVATION: MeddlingFloat, FINITE: MeddlingFloat}
 PLAIN = {
     INT64: (0, 1, -1, 3, 2**63 - 1, -(2**63)),
     DOUBLE: (0.0, -0.0, 1.5, -1.0),
     OBSERVATION: (0.0, 1.0, 1.5),
+    FINITE: (0.0, 1.0, 1.5, -1.0),
 }
 
 

@@ -24,10 +24,15 @@ pytestmark = pytest.mark.skipif(
 )
 
 TYPES = ["AtomicBool", "AtomicFloat", "AtomicInt", "AtomicRef", "Counter", "Family", "Histogram"]
+TYPES += ["ExponentialHistogram"]
 # The twin has no instances of these.
 SHARED = ["SharedFloat", "SharedInt"]
 # The required arguments of those types that have any.
-ARGUMENTS: dict[str, tuple[Any, ...]] = {"Family": (int, "label"), "Histogram": ([1.0],)}
+ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "ExponentialHistogram": (),
+    "Family": (int, "label"),
+    "Histogram": ([1.0],),
+}
 MADE_BY_SEGMENTS = [name for name in shared.__all__ if name.startswith("Shared")]  # and not by users
 HELPERS = ["Guard", "Timer", "Admission"]  # not made by users
 ALL_TYPES = [*TYPES, *SHARED, *MADE_BY_SEGMENTS]
@@ -53,7 +58,7 @@ def members(cls: type) -> set[str]:
     names = set(dir(cls)) - set(dir(object)) - MADE_BY_CLASS
     # Members that are None there keep Python's classes from being iterated through __getitem__.
     names = {name for name in names if getattr(cls, name, ...) is not None}
-    return {name for name in names if not re.match("_[A-Z][a-z]+__", name)}
+    return {name for name in names if not re.match("_[A-Z][A-Za-z]+__", name)}
 
 
 def parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
@@ -187,6 +192,9 @@ def test_property(core: ModuleType, name: str, member: str) -> None:
 def test_both_return_the_same_type_of_snapshot(core: ModuleType) -> None:
     assert {type(module.Histogram([1.0]).snapshot()) for module in (twin, core)} == {
         atomicx.HistogramSnapshot
+    }
+    assert {type(module.ExponentialHistogram().snapshot()) for module in (twin, core)} == {
+        atomicx.ExponentialHistogramSnapshot
     }
 
 

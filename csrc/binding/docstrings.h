@@ -692,6 +692,92 @@
     "\n" \
     "An addition that overlaps the load may or may not be included. Lock-free. Java: LongAdder.sum."
 
+#define DOC_ExponentialHistogram \
+    "ExponentialHistogram(scale=4, *, smallest=1e-06, largest=1000000.0, signed=False)\n" \
+    "--\n" \
+    "\n" \
+    "A histogram without bounds to choose: buckets that grow by the same factor, and one for zero.\n" \
+    "\n" \
+    "Bucket i counts base**i < value <= base**(i+1) for base = 2**(2**-scale), exactly, for every double:\n" \
+    "OpenTelemetry's mapping. scale is from -10 to 20, else ValueError, and never changes. A quantile of a\n" \
+    "snapshot is within sqrt(base) - 1 of the exact one: 2.2 % at scale 4, and half as much with each step up.\n" \
+    "\n" \
+    "Values in [-smallest, smallest] count as zero. Those above largest count in the outermost bucket. Values\n" \
+    "below -smallest are a ValueError unless signed is true; then they have buckets of their own, by -value.\n" \
+    "smallest is finite and at least 0, largest is finite and greater, else ValueError, and so are more than\n" \
+    "20,000 buckets. All this is given once: calling __init__ again raises RuntimeError, and so does every\n" \
+    "operation if a subclass has not called it.\n" \
+    "\n" \
+    "All its memory is allocated when it is made, except that the C module without the GIL spreads the cells\n" \
+    "over stripes, so that observing threads do not slow each other down; a thread for which there is no memory\n" \
+    "shares another's. The counts are whole: each observation adds 1 to one bucket, once, and the total of the\n" \
+    "counts is the number of observations. A snapshot that overlaps observations has, for each bucket, a count\n" \
+    "between those at its start and at its end; one that overlaps nothing is exact. The sum may lag behind the\n" \
+    "counts by the observations under way, because two words cannot be changed as one. (In the twin it does\n" \
+    "not.)\n" \
+    "\n" \
+    "No operation waits for another thread, so all may be used in signal handlers, __del__, callbacks of the\n" \
+    "garbage collector or of weak references, and after a fork. (The pure-Python twin is lock-free with the\n" \
+    "GIL. Without the GIL it relies on a dict's own mutex: exact, but neither lock-free nor safe in a child\n" \
+    "that was forked while other threads used it.) A bucket can count 2**63 observations, more than can be\n" \
+    "made."
+
+#define DOC_ExponentialHistogram___reduce__ \
+    "__reduce__($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Raise TypeError, from pickle, copy and deepcopy: a copy would be another cell."
+
+#define DOC_ExponentialHistogram_drain \
+    "drain($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Take the observations out, and start again from zero. Returns an ExponentialHistogramSnapshot.\n" \
+    "\n" \
+    "Each observation is counted in exactly one drain, and its value is in the sum of exactly one: that of\n" \
+    "the same drain or of a later one. Do not drain a histogram that is exported. Lock-free."
+
+#define DOC_ExponentialHistogram_observe \
+    "observe($self, value, /)\n" \
+    "--\n" \
+    "\n" \
+    "Count value in its bucket, and add it to the sum. Returns None.\n" \
+    "\n" \
+    "Raises TypeError if value is not a real number, ValueError if it is NaN or infinite, or if it is below\n" \
+    "-smallest and the histogram is not signed. Then nothing is counted. Lock-free."
+
+#define DOC_ExponentialHistogram_snapshot \
+    "snapshot($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Return what was observed and not drained, as an ExponentialHistogramSnapshot.\n" \
+    "\n" \
+    "The counts are whole; the sum may lag behind them by the observations under way. Lock-free."
+
+#define DOC_ExponentialHistogram_time \
+    "time($self, /)\n" \
+    "--\n" \
+    "\n" \
+    "Return a timer: a context manager and decorator that observes how long its block took, in seconds.\n" \
+    "\n" \
+    "It also observes when the block raises, and uses the clock of time.perf_counter(). It decorates\n" \
+    "functions, coroutine functions, which it times until they end, and generator functions and async\n" \
+    "generator functions, which it times from the first step until they finish, are closed or are\n" \
+    "collected. One timer can be entered many times, even while it is entered, and by many threads and\n" \
+    "tasks at once. Wait-free."
+
+#define DOC_ExponentialHistogram_largest \
+    "Values above largest, or below -largest, count in the outermost bucket."
+
+#define DOC_ExponentialHistogram_scale \
+    "The scale, which gives the growth from bucket to bucket: 2**(2**-scale)."
+
+#define DOC_ExponentialHistogram_signed \
+    "Whether negative values have buckets."
+
+#define DOC_ExponentialHistogram_smallest \
+    "Values from -smallest to smallest count as zero."
+
 #define DOC_Family \
     "Family(factory, /, *label_names, limit=None, overflow=None)\n" \
     "--\n" \
@@ -1540,7 +1626,8 @@
     "\n" \
     "On free-threaded CPython 3.14 and later this enables deferred reference counting, provided that the\n" \
     "garbage collector tracks the object and always will (it may untrack tuples). Threads then no longer\n" \
-    "contend for its reference count, and the collector frees it. Elsewhere nothing happens. Counter, Histogram\n" \
-    "and Family enable it when they are created, AtomicInt and AtomicFloat once threads contend for them."
+    "contend for its reference count, and the collector frees it. Elsewhere nothing happens. Counter, Family\n" \
+    "and both histograms enable it when they are created, AtomicInt and AtomicFloat once threads contend for\n" \
+    "them."
 
 #endif

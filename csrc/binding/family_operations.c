@@ -117,6 +117,9 @@ AX_INLINE ChildOutcome child_change(const ModuleState *state, PyObject *child, C
     } else if (type == state->histogram && operation == CHILD_OBSERVE && amount->is_real &&
                histogram_try_record(child, amount->real)) {
         return CHILD_CHANGED;
+    } else if (type == state->exponential_histogram && operation == CHILD_OBSERVE && amount->is_real &&
+               exponential_try_record(child, amount->real)) {
+        return CHILD_CHANGED;
     }
     return CHILD_TO_CALL;
 }

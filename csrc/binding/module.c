@@ -8,7 +8,14 @@
 
 /* The public types, in the order of the documentation. */
 static PyType_Spec *const public_types[] = {
-    &int_spec, &float_spec, &bool_spec, &ref_spec, &counter_spec, &histogram_spec, &family_spec,
+    &int_spec,
+    &float_spec,
+    &bool_spec,
+    &ref_spec,
+    &counter_spec,
+    &histogram_spec,
+    &exponential_histogram_spec,
+    &family_spec,
 };
 
 static ModuleState *state_of(PyObject *module)
@@ -90,7 +97,10 @@ static bool families_init(PyObject *module, ModuleState *state)
     state->floating = (PyTypeObject *)PyObject_GetAttrString(module, "AtomicFloat");
     state->histogram =
         state->floating == NULL ? NULL : (PyTypeObject *)PyObject_GetAttrString(module, "Histogram");
-    return state->histogram != NULL && hash_key_init(&state->hash_key);
+    state->exponential_histogram =
+        state->histogram == NULL ? NULL
+                                 : (PyTypeObject *)PyObject_GetAttrString(module, "ExponentialHistogram");
+    return state->exponential_histogram != NULL && hash_key_init(&state->hash_key);
 }
 
 /* Sets the types that segments make, and the type that makes them. */
@@ -119,6 +129,28 @@ static bool segments_init(PyObject *module, ModuleState *state)
     return part != NULL && process_start();
 }
 
+/* A new reference to the class of a snapshot; NULL with an exception set. */
+static PyTypeObject *import_class(const char *module_name, const char *name, PyTypeObject *base)
+{
+    PyObject *found = import_from(module_name, name);
+    if (found != NULL && !(PyType_Check(found) && PyType_IsSubtype((PyTypeObject *)found, base))) {
+        PyErr_Format(PyExc_TypeError, "expected a subclass of %s, got %R for %s", base->tp_name, found, name);
+        Py_CLEAR(found);
+    }
+    return (PyTypeObject *)found;
+}
+
+/* Sets the classes of snapshots, which are written in Python; false with an exception set. */
+static bool snapshots_init(ModuleState *state)
+{
+    state->snapshot = import_class("atomicx._snapshot", "HistogramSnapshot", &PyTuple_Type);
+    state->exponential_snapshot =
+        state->snapshot == NULL
+            ? NULL
+            : import_class("atomicx._exponential", "ExponentialHistogramSnapshot", &PyBaseObject_Type);
+    return state->exponential_snapshot != NULL;
+}
+
 /* Fills in the state; false with an exception set, and then module_free releases what was filled in. */
 static bool state_init(PyObject *module, ModuleState *state)
 {
@@ -129,14 +161,7 @@ static bool state_init(PyObject *module, ModuleState *state)
                              : (PyTypeObject *)PyType_FromModuleAndSpec(module, &untracked_guard_spec, NULL);
     state->admission = state->untracked_guard == NULL ? NULL : add_type(module, &admission_spec);
     state->timer = state->admission == NULL ? NULL : add_type(module, &timer_spec);
-    PyObject *snapshot = state->timer == NULL ? NULL : import_from("atomicx._snapshot", "HistogramSnapshot");
-    if (snapshot != NULL &&
-        !(PyType_Check(snapshot) && PyType_IsSubtype((PyTypeObject *)snapshot, &PyTuple_Type))) {
-        PyErr_SetString(PyExc_TypeError, "HistogramSnapshot is not a tuple");
-        Py_CLEAR(snapshot);
-    }
-    state->snapshot = (PyTypeObject *)snapshot;
-    return snapshot != NULL;
+    return state->timer != NULL && snapshots_init(state);
 }
 
 static int module_exec(PyObject *module)
@@ -178,10 +203,12 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->shared_histogram);
     Py_VISIT(state->shared_family);
     Py_VISIT(state->snapshot);
+    Py_VISIT(state->exponential_snapshot);
     Py_VISIT(state->integer);
     Py_VISIT(state->counter);
     Py_VISIT(state->floating);
     Py_VISIT(state->histogram);
+    Py_VISIT(state->exponential_histogram);
     return 0;
 }
 
@@ -203,10 +230,12 @@ static void module_free(void *module)
     Py_CLEAR(state->shared_histogram);
     Py_CLEAR(state->shared_family);
     Py_CLEAR(state->snapshot);
+    Py_CLEAR(state->exponential_snapshot);
     Py_CLEAR(state->integer);
     Py_CLEAR(state->counter);
     Py_CLEAR(state->floating);
     Py_CLEAR(state->histogram);
+    Py_CLEAR(state->exponential_histogram);
     for (size_t i = 0; i < CHILD_OPERATIONS; i++) {
         Py_CLEAR(state->operations[i]);
     }

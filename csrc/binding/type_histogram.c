@@ -1,12 +1,10 @@
 /* type_histogram.c: Histogram. */
-#include "cell.h"
+#include "bucket_cell.h"
 
 #include <math.h>
 #include <stddef.h>
 
-#include "ax_buckets.h"
 #include "docstrings.h"
-#include "types.h"
 
 typedef struct {
     PyObject_HEAD
@@ -110,19 +108,15 @@ static void histogram_dealloc(PyObject *self)
     cell_end_dealloc(self);
 }
 
-AX_INLINE void buckets_observe(ax_buckets *buckets, double value)
+AX_INLINE void histogram_count(ax_buckets *buckets, double value)
 {
-    size_t bucket = ax_buckets_find(buckets, value);
-    ax_observation left = ax_buckets_try_observe(buckets, bucket, value);
-    if (left != AX_OBSERVED) {
-        ax_buckets_observe_striped(buckets, bucket, value, left, thread_number(), &stripe_system);
-    }
+    buckets_observe(buckets, ax_buckets_find(buckets, value), value);
 }
 
 /* What a timer calls to observe: the buckets were already there when the timer was made. */
 static bool histogram_record(PyObject *self, double seconds)
 {
-    buckets_observe(ax_pointer_load(&((HistogramCell *)self)->buckets), seconds);
+    histogram_count(ax_pointer_load(&((HistogramCell *)self)->buckets), seconds);
     return true;
 }
 
@@ -132,7 +126,7 @@ bool histogram_try_record(PyObject *self, double value)
     if (buckets == NULL || ax_float_is_nan(value)) {
         return false;
     }
-    buckets_observe(buckets, value);
+    histogram_count(buckets, value);
     return true;
 }
 
@@ -152,18 +146,8 @@ static PyObject *histogram_observe(PyObject *self, PyObject *argument)
         PyErr_SetString(PyExc_ValueError, "a Histogram has no bucket for NaN");
         return NULL;
     }
-    buckets_observe(buckets, value);
+    histogram_count(buckets, value);
     Py_RETURN_NONE;
-}
-
-/* The methods below get the class that defines them, so that they find the module's state in a subclass too.
- * Returns the state if there are no arguments; NULL with an exception set. */
-static ModuleState *state_for(const char *method, PyTypeObject *definer, Py_ssize_t nargs, PyObject *kwnames)
-{
-    if (!check_arity(method, nargs + (kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames)), 0, 0)) {
-        return NULL;
-    }
-    return PyType_GetModuleState(definer);
 }
 
 static PyObject *histogram_time(PyObject *self, PyTypeObject *definer, PyObject *const *Py_UNUSED(args),
@@ -329,13 +313,11 @@ static PyObject *histogram_sizeof(PyObject *self, PyObject *Py_UNUSED(unused))
     return cell_sizeof(self, buckets == NULL ? 0 : ax_buckets_bytes(buckets));
 }
 
-#define HISTOGRAM_METHOD METH_METHOD | METH_FASTCALL | METH_KEYWORDS
-
 static PyMethodDef histogram_methods[] = {
     {"observe", histogram_observe, METH_O, DOC_Histogram_observe},
-    {"time", AX_METHOD(histogram_time), HISTOGRAM_METHOD, DOC_Histogram_time},
-    {"snapshot", AX_METHOD(histogram_snapshot), HISTOGRAM_METHOD, DOC_Histogram_snapshot},
-    {"drain", AX_METHOD(histogram_drain), HISTOGRAM_METHOD, DOC_Histogram_drain},
+    {"time", AX_METHOD(histogram_time), BUCKETS_METHOD, DOC_Histogram_time},
+    {"snapshot", AX_METHOD(histogram_snapshot), BUCKETS_METHOD, DOC_Histogram_snapshot},
+    {"drain", AX_METHOD(histogram_drain), BUCKETS_METHOD, DOC_Histogram_drain},
     {"__reduce__", cell_reduce, METH_NOARGS, DOC_Histogram___reduce__},
     {"__sizeof__", histogram_sizeof, METH_NOARGS, DOC_CELL_SIZEOF},
     {NULL, NULL, 0, NULL},

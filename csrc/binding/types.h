@@ -6,25 +6,26 @@
 
 #include "ax_hash.h"
 
-extern PyType_Spec int_spec;              /* type_int.c */
-extern PyType_Spec float_spec;            /* type_float.c */
-extern PyType_Spec bool_spec;             /* type_bool.c */
-extern PyType_Spec ref_spec;              /* type_ref.c */
-extern PyType_Spec counter_spec;          /* type_counter.c */
-extern PyType_Spec histogram_spec;        /* type_histogram.c */
-extern PyType_Spec family_spec;           /* type_family.c */
-extern PyType_Spec shared_int_spec;       /* type_shared_int.c */
-extern PyType_Spec shared_float_spec;     /* type_shared_float.c */
-extern PyType_Spec shared_counter_spec;   /* type_shared_counter.c */
-extern PyType_Spec shared_gauge_spec;     /* type_shared_gauge.c */
-extern PyType_Spec shared_histogram_spec; /* type_shared_histogram.c */
-extern PyType_Spec shared_family_spec;    /* type_shared_family.c */
-extern PyType_Spec shared_part_spec;      /* type_shared_part.c */
-extern PyType_Spec segment_spec;          /* type_segment.c */
-extern PyType_Spec untracked_guard_spec;  /* type_guard.c */
-extern PyType_Spec guard_spec;            /* type_guard.c */
-extern PyType_Spec admission_spec;        /* type_admission.c */
-extern PyType_Spec timer_spec;            /* type_timer.c */
+extern PyType_Spec int_spec;                   /* type_int.c */
+extern PyType_Spec float_spec;                 /* type_float.c */
+extern PyType_Spec bool_spec;                  /* type_bool.c */
+extern PyType_Spec ref_spec;                   /* type_ref.c */
+extern PyType_Spec counter_spec;               /* type_counter.c */
+extern PyType_Spec histogram_spec;             /* type_histogram.c */
+extern PyType_Spec exponential_histogram_spec; /* type_exponential_histogram.c */
+extern PyType_Spec family_spec;                /* type_family.c */
+extern PyType_Spec shared_int_spec;            /* type_shared_int.c */
+extern PyType_Spec shared_float_spec;          /* type_shared_float.c */
+extern PyType_Spec shared_counter_spec;        /* type_shared_counter.c */
+extern PyType_Spec shared_gauge_spec;          /* type_shared_gauge.c */
+extern PyType_Spec shared_histogram_spec;      /* type_shared_histogram.c */
+extern PyType_Spec shared_family_spec;         /* type_shared_family.c */
+extern PyType_Spec shared_part_spec;           /* type_shared_part.c */
+extern PyType_Spec segment_spec;               /* type_segment.c */
+extern PyType_Spec untracked_guard_spec;       /* type_guard.c */
+extern PyType_Spec guard_spec;                 /* type_guard.c */
+extern PyType_Spec admission_spec;             /* type_admission.c */
+extern PyType_Spec timer_spec;                 /* type_timer.c */
 
 /* The operations that a Family forwards to its children, and their names. */
 typedef enum {
@@ -44,10 +45,12 @@ typedef struct {
     PyTypeObject *admission;
     PyTypeObject *timer;
     PyTypeObject *snapshot;                 /* HistogramSnapshot, a named tuple */
+    PyTypeObject *exponential_snapshot;     /* ExponentialHistogramSnapshot */
     PyTypeObject *integer;                  /* AtomicInt */
     PyTypeObject *counter;                  /* Counter */
     PyTypeObject *floating;                 /* AtomicFloat */
     PyTypeObject *histogram;                /* Histogram */
+    PyTypeObject *exponential_histogram;    /* ExponentialHistogram */
     PyObject *operations[CHILD_OPERATIONS]; /* their names, as interned str */
     ax_hash_key hash_key;                   /* of label values: from the interpreter's own secret */
     PyTypeObject *segment;                  /* Segment's base, and the types that it makes */
@@ -106,6 +109,9 @@ PyObject *repr_of(PyObject *self, const char *type, PyObject *cell, const char *
 /* Observes value in a Histogram. False, and nothing changed, if value is NaN or the histogram has no bounds
  * yet. Sets no exception and runs no Python code. */
 bool histogram_try_record(PyObject *histogram, double value);
+
+/* The same for an ExponentialHistogram: false if it has no bucket for value. */
+bool exponential_try_record(PyObject *histogram, double value);
 
 /* Calls a guard or a timer, which decorates the function in args: returns what the function `how` of
  * atomicx._decorator makes from `with` and that function. Decorating is rare and its result is a Python

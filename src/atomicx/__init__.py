@@ -1,5 +1,6 @@
 """Atomic counters, compare-and-swap cells and references for CPython, with and without the GIL."""
 
+from ._exponential import ExponentialBuckets, ExponentialHistogramSnapshot
 from ._snapshot import HistogramSnapshot
 from ._version import __version__
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
         AtomicInt,
         AtomicRef,
         Counter,
+        ExponentialHistogram,
         Family,
         Histogram,
         SharedCounter,
@@ -32,6 +34,9 @@ __all__ = [
     "AtomicInt",
     "AtomicRef",
     "Counter",
+    "ExponentialBuckets",
+    "ExponentialHistogram",
+    "ExponentialHistogramSnapshot",
     "Family",
     "FloatCell",
     "Histogram",

@@ -10,6 +10,7 @@ from typing import Any
 from atomicx.verify.spec.kinds import (
     DOUBLE,
     DOUBLE_FUNCTION,
+    FINITE,
     INT64,
     INT64_MAX,
     INT64_MIN,
@@ -182,10 +183,19 @@ NOT_FUNCTIONS: tuple[Any, ...] = (
 
 RESULTS: tuple[Any, ...] = (0, True, INT64_MIN, 1.5, Index(3), *TOO_BIG, "1", None, [], *NOT_NUMBERS)
 
+# The doubles around powers of the square root of 2, at which the buckets of EXPONENTIAL meet.
+BOUNDARIES = tuple(
+    sign * math.nextafter(around, towards)
+    for around in (0.25, 0.35355339059327373, 0.7071067811865476, 1.4142135623730951, 16.0, 32.0)
+    for towards in (0.0, around, math.inf)
+    for sign in (1.0, -1.0)
+)
+
 EDGES: dict[ArgumentKind, tuple[Any, ...]] = {
     INT64: INTEGERS,
     DOUBLE: (*NUMBERS, *NOT_DOUBLES),
     OBSERVATION: (*NUMBERS, *NOT_DOUBLES),
+    FINITE: (*NUMBERS, *NOT_DOUBLES, *BOUNDARIES),
     TRUTH: (*TRUTH.edges, *NOT_NUMBERS, Index(0), Float(1.0)),
     OBJECT: (*OBJECTS, *NOT_NUMBERS),
     LABEL: LABELS,

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from atomicx.verify.spec.kinds import (
     DOUBLE,
     DOUBLE_FUNCTION,
+    FINITE,
     INT64,
     INT64_MAX,
     INT64_MIN,
@@ -39,6 +40,7 @@ ARGUMENTS: dict[ArgumentKind, st.SearchStrategy[Any]] = {
     INT64: with_edges(INT64, int64, int64, st.sampled_from(TOO_BIG)),
     DOUBLE: with_edges(DOUBLE, double, double),
     OBSERVATION: with_edges(OBSERVATION, double, double),
+    FINITE: with_edges(FINITE, double, st.floats(-4.0, 4.0)),
     # A few values that recur, so that children are found again.
     LABEL: with_edges(LABEL, st.sampled_from(("GET", "PUT")), st.sampled_from((200, "200", 404))),
     TRUTH: with_edges(TRUTH, st.booleans(), st.booleans()),

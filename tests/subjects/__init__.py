@@ -22,12 +22,17 @@ CORRECT = {
         ),
     ),
     "correct_metrics": ("LockCounter", "StripedCounter", "LockHistogram", "LockFamily"),
+    "correct_buckets": ("LockExponentialHistogram",),
     "adapted": (
         *("AtomicInt", "AtomicFloat", "AtomicBool", "AtomicRef", "Counter", "Family", "Histogram"),
+        "ExponentialHistogram",
         *("NamedInt", "counter_of_zero"),
     ),
 }
-BROKEN = ("broken_ints", "broken_others", "broken_subtly", "broken_cunningly", "broken_together")
+BROKEN = (
+    *("broken_ints", "broken_others", "broken_subtly", "broken_cunningly"),
+    *("broken_together", "broken_buckets"),
+)
 
 
 @dataclass(frozen=True)

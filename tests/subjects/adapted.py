@@ -1,8 +1,26 @@
 """Correct subjects that are built on atomicx's own cells, and so are written in C."""
 
-from atomicx import AtomicBool, AtomicFloat, AtomicInt, AtomicRef, Counter, Family, Histogram
+from atomicx import (
+    AtomicBool,
+    AtomicFloat,
+    AtomicInt,
+    AtomicRef,
+    Counter,
+    ExponentialHistogram,
+    Family,
+    Histogram,
+)
 
-__all__ = ["AtomicBool", "AtomicFloat", "AtomicInt", "AtomicRef", "Counter", "Family", "Histogram"]
+__all__ = [
+    "AtomicBool",
+    "AtomicFloat",
+    "AtomicInt",
+    "AtomicRef",
+    "Counter",
+    "ExponentialHistogram",
+    "Family",
+    "Histogram",
+]
 
 
 class NamedInt(AtomicInt):

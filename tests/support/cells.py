@@ -23,6 +23,7 @@ class Cells:
         self.in_flight = module.AtomicInt()
         self.admitted = module.AtomicInt()
         self.histogram = module.Histogram([0.5, 1.0, 2.0])
+        self.exponential = module.ExponentialHistogram(0)
         self.timed = module.Histogram([1e9])
         self.timer = self.timed.time()
         self.family = module.Family(module.Counter, "method", "status")
@@ -43,6 +44,7 @@ class Cells:
             self.counter.inc()
             self.flag.exchange(not self.flag.load())
             self.histogram.observe(1.0)
+            self.exponential.observe(1.0)
             self.family["GET", 200].inc()
             self.shared.inc()
             self.shared_float.add(1.0)
@@ -56,6 +58,7 @@ class Cells:
             "reference": self.reference.load(),
             "counter": self.counter.load(),
             "histogram": self.histogram.snapshot().counts[1],
+            "exponential": self.exponential.snapshot().count,
             "timed": self.timed.snapshot().count,
             "family": self.family["GET", "200"].load(),
             "shared": self.shared.load(),
@@ -68,6 +71,9 @@ class Cells:
         assert self.in_flight.load() == 0, f"{self.in_flight.load()} are in flight, and nobody is there"
         assert self.admitted.load() == 0, f"{self.admitted.load()} are admitted, and nobody is there"
         assert self.histogram.snapshot() == ((0, beats, 0, 0), float(beats)), self.histogram.snapshot()
+        snapshot = self.exponential.snapshot()
+        assert snapshot.positive.offset == -1 or not beats, snapshot
+        assert (snapshot.positive.counts, snapshot.sum) == ((beats,) if beats else (), beats), snapshot
 
     def check_between(self, least: int, most: int) -> None:
         wrong = {name: value for name, value in self.loads().items() if not least <= value <= most}

@@ -17,10 +17,11 @@ from types import ModuleType
 from typing import Any
 
 from atomicx.verify.spec.cells import ALL, MODELS
-from atomicx.verify.spec.counting import histogram
+from atomicx.verify.spec.histograms import exponential, histogram
 from atomicx.verify.spec.kinds import (
     DOUBLE,
     DOUBLE_FUNCTION,
+    FINITE,
     INT64,
     INT_FUNCTION,
     LABEL,
@@ -126,6 +127,7 @@ ACCEPTED: dict[ArgumentKind, Makers] = {
     INT64: (same_integer, other_integer),
     DOUBLE: (same_float, other_integer),
     OBSERVATION: (same_float, other_integer),
+    FINITE: (same_float, other_integer),
     TRUTH: (lambda: True, lambda: False),
     OBJECT: (thing,),
     LABEL: (text, same_integer),
@@ -137,6 +139,7 @@ DOUBTFUL: dict[ArgumentKind, Makers] = {
     INT64: (text, too_large, Refusing, to_the_end, negative),
     DOUBLE: (text, Refusing),
     OBSERVATION: (text, Refusing, lambda: float("nan")),
+    FINITE: (text, Refusing, lambda: float("nan"), lambda: float("inf"), negative),
     TRUTH: (other_integer, text),
     OBJECT: (),
     LABEL: (same_float,),
@@ -148,12 +151,16 @@ DOUBTFUL: dict[ArgumentKind, Makers] = {
 # Counts beyond the small ints that the interpreter keeps, so that a snapshot allocates.
 OBSERVATIONS = 300
 HISTOGRAM = histogram((same_float(), other_float()))
+EXPONENTIAL = exponential(0, 1024.0, 8192.0, False, (same_float(), other_float() / 2, other_float()))
+USED_HERE = {model.name: model for model in (HISTOGRAM, EXPONENTIAL)}
 
 
 def initial_state(model: Model) -> Any:
     """Return what a cell holds before each exercise: nothing that the interpreter keeps for itself."""
     if model is HISTOGRAM:
         return (OBSERVATIONS, 0, 0), OBSERVATIONS * same_float()
+    if model is EXPONENTIAL:
+        return (0, OBSERVATIONS, 0, 0), OBSERVATIONS * same_float()
     if model.name == "Family":
         return (((text(), str(same_integer())), same_integer()),)
     kind = model["store" if "store" in model.rows else "__init__"].parameters
@@ -263,6 +270,41 @@ def histogram_extras() -> Iterator[tuple[Any, ...]]:
     yield "__init__", None, (lambda: [2.0, 1.0],), ValueError
     yield "__init__", None, (lambda: [text()],), TypeError
     yield "__init__", None, (thing,), TypeError
+    yield from timer_extras()
+
+
+def exponential_extras() -> Iterator[tuple[Any, ...]]:
+    yield "__init__", None, (), RuntimeError
+    for scale, error in (
+        (other_integer, ValueError),
+        (too_large, ValueError),
+        (text, TypeError),
+        (Refusing, LookupError),
+    ):
+        yield "__init__", None, (scale,), error
+    for name in ("smallest", "largest"):
+        for value, error in ((negative, ValueError), (text, TypeError), (Refusing, LookupError)):
+            yield "__init__", initialize_with(name), (value,), error
+    yield "__init__", initialize_with("smallest"), (lambda: 0.0,), RuntimeError
+    yield "__init__", lambda cell: cell.__init__(20), (), ValueError
+    yield "observe", observe_on_both_sides, ()
+    yield from timer_extras()
+
+
+def initialize_with(name: str) -> Callable[..., Any]:
+    return lambda cell, value: cell.__init__(**{name: value})
+
+
+def observe_on_both_sides(histogram: Any) -> None:
+    other = type(histogram)(signed=True)
+    for value in (same_float(), -same_float(), 0.0):
+        other.observe(value)
+    other.snapshot()
+    repr(other)
+    other.drain()
+
+
+def timer_extras() -> Iterator[tuple[Any, ...]]:
     yield "time", None, ()
     yield "time", enter_a_timer, ()
     yield "time", raise_in_a_timer, (), LookupError
@@ -489,6 +531,7 @@ EXTRAS: dict[str, Callable[[], Iterator[tuple[Any, ...]]]] = {
     "AtomicInt": integer_extras,
     "AtomicRef": ref_extras,
     "Histogram": histogram_extras,
+    "ExponentialHistogram": exponential_extras,
     "Family": family_extras,
     "SharedInt": lambda: iter((*integer_extras(), *shared_extras())),
     "SharedFloat": shared_extras,
@@ -498,7 +541,7 @@ EXTRAS: dict[str, Callable[[], Iterator[tuple[Any, ...]]]] = {
 def models_of(module: ModuleType) -> list[Model]:
     """The twin has no shared cells."""
     shared = () if module.__name__ == "atomicx._core" else ("SharedInt", "SharedFloat")
-    return [HISTOGRAM if model.name == "Histogram" else model for model in ALL if model.name not in shared]
+    return [USED_HERE.get(model.name, model) for model in ALL if model.name not in shared]
 
 
 def exercises(module: ModuleType) -> list[Exercise]:

@@ -21,6 +21,8 @@ from atomicx import (
     AtomicInt,
     AtomicRef,
     Counter,
+    ExponentialHistogram,
+    ExponentialHistogramSnapshot,
     Family,
     FloatCell,
     Histogram,
@@ -295,6 +297,26 @@ def protocols(requests: Requests) -> None:
     count_anywhere(SharedInt(bytearray(8)))
     add_anywhere(AtomicFloat())
     add_anywhere(SharedFloat(bytearray(8)))
+
+
+def count_without_bounds(histogram: ExponentialHistogram) -> None:
+    assert_type(ExponentialHistogram(), ExponentialHistogram)
+    ExponentialHistogram(Index(), smallest=0, largest=1.5, signed=True)
+    histogram.observe(0.5)
+    histogram.observe(1)
+    with histogram.time() as entered:
+        assert_type(entered, ExponentialHistogram)
+    snapshot = histogram.snapshot()
+    assert_type(snapshot, ExponentialHistogramSnapshot)
+    assert_type(histogram.drain(), ExponentialHistogramSnapshot)
+    assert_type(snapshot.quantile(0.5), float)
+    assert_type(snapshot.downscale(2).merge(snapshot), ExponentialHistogramSnapshot)
+    assert_type(snapshot.positive.counts, tuple[int, ...])
+    assert_type(snapshot.negative.offset, int)
+    assert_type((histogram.scale, histogram.signed, snapshot.count), tuple[int, bool, int])
+    family = Family(lambda: ExponentialHistogram(3), "route")
+    family.observe(0.5, "/")
+    assert_type(family["/"].smallest, float)
 
 
 class Latency(Histogram):

@@ -12,6 +12,7 @@ from atomicx import (
     AtomicInt,
     AtomicRef,
     Counter,
+    ExponentialHistogram,
     Family,
     FloatCell,
     Histogram,
@@ -125,6 +126,9 @@ def front() -> None:
 
 
 def histograms(histogram: Histogram) -> None:
+    ExponentialHistogram(1.5)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    ExponentialHistogram(1, 2.0)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    ExponentialHistogram().scale = 3  # type: ignore[misc] # pyright: ignore[reportAttributeAccessIssue]
     Histogram()  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
     Histogram(1.0)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     histogram.observe("1")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]

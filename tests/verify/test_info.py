@@ -134,6 +134,7 @@ def test_every_type_is_told():
     types = {name for name in atomicx.__all__ if name.startswith("Atomic")} | {
         "Counter",
         "Histogram",
+        "ExponentialHistogram",
         "Family",
     }
     assert set(_info.TYPES) == types

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from .type_bool import AtomicBool
 from .type_counter import Counter
+from .type_exponential_histogram import ExponentialHistogram
 from .type_family import Family
 from .type_float import AtomicFloat
 from .type_guard import Admission, Guard
@@ -39,6 +40,7 @@ __all__ = [
     "AtomicInt",
     "AtomicRef",
     "Counter",
+    "ExponentialHistogram",
     "Family",
     "Guard",
     "Histogram",
@@ -60,8 +62,9 @@ def enable_deferred_refcount(object: _T, /) -> _T:
 
     On free-threaded CPython 3.14 and later this enables deferred reference counting, provided that the
     garbage collector tracks the object and always will (it may untrack tuples). Threads then no longer
-    contend for its reference count, and the collector frees it. Elsewhere nothing happens. Counter, Histogram
-    and Family enable it when they are created, AtomicInt and AtomicFloat once threads contend for them.
+    contend for its reference count, and the collector frees it. Elsewhere nothing happens. Counter, Family
+    and both histograms enable it when they are created, AtomicInt and AtomicFloat once threads contend for
+    them.
     """
     return object
 

@@ -140,6 +140,31 @@ def a_histogram_without_memory_for_stripes_counts_on(module: ModuleType) -> None
     assert histogram.snapshot() == ((0, 4 * COUNTS, 0), 4.0 * COUNTS), histogram.snapshot()
 
 
+@program(unless=without_allocation_of_its_own, dev=False)
+def an_exponential_histogram_without_memory_counts_on(module: ModuleType) -> None:
+    allocator = native("allocator")
+    histogram = module.ExponentialHistogram(signed=True)
+    values = (1.0, -2.0, 0.0, 1e9)
+    whole = len(values) * COUNTS // 4
+
+    def observe() -> None:
+        for _ in range(COUNTS // 4):
+            for value in values:
+                allocator.failing(0, True, histogram.observe, value)
+
+    def observe_with_memory() -> None:
+        for _ in range(COUNTS // 4):
+            for value in values:
+                histogram.observe(value)
+
+    race(observe, observe)
+    assert histogram.snapshot().count == 2 * whole, histogram.snapshot()
+    race(observe_with_memory, observe)
+    found = histogram.snapshot()
+    assert (found.count, found.zero_count) == (4 * whole, whole), found
+    assert found.negative.counts == (whole,) and found.positive.counts[0] == whole, found
+
+
 # With the allocator that detects the use of uninitialized memory.
 @program(unless=without_allocation_of_its_own)
 def an_entry_of_a_timer_without_memory_is_none(module: ModuleType) -> None:

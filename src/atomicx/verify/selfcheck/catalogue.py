@@ -18,8 +18,17 @@ from ... import AtomicBool, AtomicFloat, AtomicInt, AtomicRef, Counter
 from ..litmus import Actor, Litmus
 from ..sampling.crew import Crew, gil_enabled
 from ..sampling.programs import Maker, Program
-from ..spec.cells import ATOMIC_BOOL, ATOMIC_FLOAT, ATOMIC_INT, ATOMIC_REF, COUNTER, FAMILY, HISTOGRAM
-from ..spec.counting import histogram
+from ..spec.cells import (
+    ATOMIC_BOOL,
+    ATOMIC_FLOAT,
+    ATOMIC_INT,
+    ATOMIC_REF,
+    COUNTER,
+    EXPONENTIAL,
+    FAMILY,
+    HISTOGRAM,
+)
+from ..spec.histograms import histogram
 from ..spec.model import Model
 from . import controls, hardware
 from .access import Access
@@ -56,7 +65,11 @@ MORE_BUCKETS = CellKind("histogram", lambda state: _MORE_BOUNDS.make(atomicx, st
 # Searches differ with the number of bounds: a few are scanned, many are bisected.
 _MANY_BOUNDS = histogram(tuple(number / 8 for number in range(-50, 50)))
 WIDE_BUCKETS = CellKind("wide-histogram", lambda state: _MANY_BOUNDS.make(atomicx, state), _MANY_BOUNDS)
-_SPLITS = {kind.model.name: controls.split(kind.model) for kind in (INT, FLOAT, BOOL, REF, COUNT, BUCKETS)}
+GROWING_BUCKETS = CellKind("exponential", lambda state: EXPONENTIAL.make(atomicx, state), EXPONENTIAL)
+_SPLITS = {
+    kind.model.name: controls.split(kind.model)
+    for kind in (INT, FLOAT, BOOL, REF, COUNT, BUCKETS, GROWING_BUCKETS)
+}
 _SPLITS.update({"SharedInt": _SPLITS["AtomicInt"], "SharedFloat": _SPLITS["AtomicFloat"]})
 
 

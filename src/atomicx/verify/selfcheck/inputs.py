@@ -161,6 +161,28 @@ PLAIN: dict[str, tuple[Any, ...]] = {
         *(0.24999999999999997, 0.5000000000000001, 4.999999999999999, 5.000000000000001, -1.0000000000000002),
         None,
     ),
+    "finite observation": (
+        *(0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.0, 0.3125, 1e-9, 3.0, -7.5, 1e9, math.inf, -math.inf, NAN, -NAN),
+        # Next to boundaries: powers of the square root of 2.
+        *(0.25, 0.25000000000000006, 0.3535533905932737, 0.35355339059327373, 0.7071067811865475),
+        *(
+            0.7071067811865476,
+            1.414213562373095,
+            1.4142135623730951,
+            -1.4142135623730951,
+            -1.0000000000000002,
+        ),
+        *(
+            1.0000000000000002,
+            4.000000000000001,
+            8.000000000000002,
+            16.000000000000004,
+            LARGEST,
+            -LARGEST,
+            SMALLEST,
+            None,
+        ),
+    ),
     "truth": (True, False, 0, 1, None, "True", 1.0),
     "object": _THINGS,
     "label": ("a", "b", "", "GET", "é", "200", 200, -1, 1.5, None, b"a", ("a",)),
@@ -178,6 +200,7 @@ FOREIGN: dict[str, tuple[Any, ...]] = {
     "int64": (True, Index(5), Index(2**63), Index(Refusal())),
     "double": (1, True, 2**53 + 1, 10**400, "1.0", "one", Index(5), Index(Refusal())),
     "observation": (1, True, 10**400, "1.0", Index(2)),
+    "finite observation": (1, True, 10**400, "1.0", Index(2)),
     "truth": (),
     "object": (),
     "label": (True, "\ud800"),
@@ -348,5 +371,6 @@ _DRAWN: dict[str, Callable[[random.Random], Any]] = {
     "double": _any_double,
     # Multiples of a power of two: their sums are exact in any order.
     "observation": lambda dice: dice.randint(-64, 64) / 8,
+    "finite observation": lambda dice: dice.randint(-64, 64) / 16,
     "label": lambda dice: dice.choice(("a", "b", "GET", "PUT", 200, "200", "404", 404)),
 }

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from ..._terminal import UsageError
-from .catalogue import BOOL, CHILDREN, COUNT, FLOAT, INT, MORE_BUCKETS, REF, CellKind, Row
+from .catalogue import BOOL, CHILDREN, COUNT, FLOAT, GROWING_BUCKETS, INT, MORE_BUCKETS, REF, CellKind, Row
 from .catalogue import ROWS as ROWS_OF_THREADS
 from .explored import ExploredRow
 from .generated import AloneRow, PairsRow, ThreeRow
@@ -17,7 +17,10 @@ from .shared_rows import ROWS as ROWS_OF_PROCESSES
 
 ROWS: Sequence[Row] = (*ROWS_OF_THREADS, *ROWS_OF_PROCESSES)
 """The rows that are written by hand."""
-KINDS: Sequence[CellKind] = (INT, FLOAT, BOOL, REF, COUNT, MORE_BUCKETS, CHILDREN, SHARED_INT, SHARED_FLOAT)
+KINDS: Sequence[CellKind] = (
+    *(INT, FLOAT, BOOL, REF, COUNT, MORE_BUCKETS, GROWING_BUCKETS, CHILDREN),
+    *(SHARED_INT, SHARED_FLOAT),
+)
 """The types whose rows are made from the specification."""
 
 AnyRow = Row | AloneRow | PairsRow | ThreeRow

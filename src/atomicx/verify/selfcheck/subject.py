@@ -25,6 +25,7 @@ from .catalogue import (
     CHILDREN,
     COUNT,
     FLOAT,
+    GROWING_BUCKETS,
     INT,
     MORE_BUCKETS,
     REF,
@@ -33,7 +34,7 @@ from .catalogue import (
 )
 from .guards import guarding
 
-KINDS = {kind.name: kind for kind in (INT, FLOAT, BOOL, REF, COUNT, MORE_BUCKETS, CHILDREN)}
+KINDS = {kind.name: kind for kind in (INT, FLOAT, BOOL, REF, COUNT, MORE_BUCKETS, GROWING_BUCKETS, CHILDREN)}
 
 # Other libraries' names for the same operations.
 OTHER_NAMES: dict[str, tuple[str, ...]] = {
@@ -139,6 +140,8 @@ def guessed(spelled: str, factory: Any) -> tuple[CellKind, str]:
     if has("observe"):
         if has("__getitem__") or has("labels") or has("items"):
             return CHILDREN, "it has observe() and children"
+        if "scale" in _parameters(factory):
+            return GROWING_BUCKETS, "it has observe() and a scale"
         return MORE_BUCKETS, "it has observe()"
     if (has("labels") or has("items")) and (has("__getitem__") or has("labels")):
         return CHILDREN, "it has children by labels"
@@ -333,7 +336,7 @@ def _reader(model: Model, names: dict[str, str]) -> Callable[[Any], Any] | None:
             if conversion in names:
                 return model[conversion].written
         return None
-    needed = {"Histogram": "snapshot", "Family": "items"}[model.name]
+    needed = {"Histogram": "snapshot", "ExponentialHistogram": "snapshot", "Family": "items"}[model.name]
     return model.read if needed in names else None
 
 
@@ -399,6 +402,12 @@ def _ways(factory: Any, kind: CellKind) -> Iterator[tuple[Build, bool]]:
                 lambda: factory(buckets=bounds),
             )
         )
+    elif kind is GROWING_BUCKETS:
+        shape = {
+            name: model[name].apply(model.initial, ())[1]
+            for name in ("scale", "smallest", "largest", "signed")
+        }
+        yield _filled(model, lambda: factory(**shape)), False
     elif kind is CHILDREN:
         labels = ("method", "status")
         yield from (

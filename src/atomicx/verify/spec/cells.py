@@ -1,6 +1,6 @@
 """The meaning of every operation of every type: one table per type, one row per operation.
 
-Counter and Histogram are in counting.py, Family in families.py; `MODELS` has all of them.
+Counter is in counting.py, the histograms in histograms.py, Family in families.py; `MODELS` has all of them.
 
 A row has these parts: name, parameters, what the operation does to the state and returns (`state, arguments
 -> (new state, result)`), examples of arguments, and how the operation is written if it is not a method call.
@@ -14,8 +14,9 @@ import operator
 from dataclasses import replace
 from typing import Any
 
-from .counting import COUNTER, HISTOGRAM
+from .counting import COUNTER
 from .families import FAMILY
+from .histograms import EXPONENTIAL, HISTOGRAM
 from .kinds import (
     DOUBLE,
     DOUBLE_FUNCTION,
@@ -55,6 +56,7 @@ __all__ = [
     "ATOMIC_REF",
     "CELLS",
     "COUNTER",
+    "EXPONENTIAL",
     "FAMILY",
     "HISTOGRAM",
     "MODELS",
@@ -365,5 +367,5 @@ SHARED_FLOAT = _in_a_buffer(ATOMIC_FLOAT, "SharedFloat")
 CELLS = (ATOMIC_INT, ATOMIC_FLOAT, ATOMIC_BOOL, ATOMIC_REF, COUNTER)
 """The types whose cells are made from one value."""
 SHARED_CELLS = (SHARED_INT, SHARED_FLOAT)
-ALL = (*CELLS, *SHARED_CELLS, HISTOGRAM, FAMILY)
+ALL = (*CELLS, *SHARED_CELLS, HISTOGRAM, EXPONENTIAL, FAMILY)
 MODELS = {model.name: model for model in ALL}

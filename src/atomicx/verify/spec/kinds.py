@@ -85,6 +85,14 @@ def to_observation(argument: Any) -> float:
     return number
 
 
+def to_finite(argument: Any) -> float:
+    """Return a finite real number, as a float. Raises TypeError, OverflowError or ValueError."""
+    number = to_double(argument)
+    if not math.isfinite(number):
+        raise ValueError(f"an ExponentialHistogram has no bucket for {number!r}")
+    return number
+
+
 # The rest
 
 
@@ -169,10 +177,12 @@ INT64 = ArgumentKind(
     ),
 )
 
-_DOUBLES = (
+_INFINITIES = (math.inf, -math.inf)
+_FINITE = (
     *(0.0, -0.0, 1.0, -1.0, 0.5, 0.1, 5e-324, -5e-324, 2.2250738585072014e-308),
-    *(1.7976931348623157e308, -1.7976931348623157e308, math.inf, -math.inf),
+    *(1.7976931348623157e308, -1.7976931348623157e308),
 )
+_DOUBLES = (*_FINITE, *_INFINITIES)
 _NANS = (math.nan, -math.nan, from_bits(0x7FF8_0000_0000_BEEF), from_bits(0xFFF8_0000_0000_0001))
 _INTEGRAL = (0, 1, -1, 2**53 + 1, INT64_MAX, INT64_MIN, 2**100, -(2**100), True, False)
 _NOT_DOUBLES: tuple[Any, ...] = (10**400, -(10**400), *_NOT_NUMBERS)
@@ -186,6 +196,13 @@ OBSERVATION = ArgumentKind(
     runs_code=True,
     accepted=(*_DOUBLES, *_INTEGRAL),
     refused=(*_NANS, *_NOT_DOUBLES),
+)
+FINITE = ArgumentKind(
+    "finite observation",
+    to_finite,
+    runs_code=True,
+    accepted=(*_FINITE, *_INTEGRAL),
+    refused=(*_INFINITIES, *_NANS, *_NOT_DOUBLES),
 )
 TRUTH = ArgumentKind(
     "truth", to_truth, accepted=(True, False), refused=(0, 1, 2, -1, 0.0, 1.0, math.nan, *_NOT_NUMBERS)
