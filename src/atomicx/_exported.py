@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from . import Family, Histogram, SharedCounter, SharedFamily, SharedHistogram
+    from . import ExponentialHistogram, Family, Histogram, SharedCounter, SharedFamily, SharedHistogram
+
+    _Observing = Histogram | ExponentialHistogram
 else:
     from ._backend import SharedCounter
 
@@ -32,7 +34,7 @@ Gauged = TypeVar(
     bound="Loads | Callable[[], float] | Family[Loads | Callable[[], float]] | SharedFamily[Loads]",
 )
 Observed = TypeVar(
-    "Observed", bound="Histogram | Family[Histogram] | SharedHistogram | SharedFamily[SharedHistogram]"
+    "Observed", bound="_Observing | Family[_Observing] | SharedHistogram | SharedFamily[SharedHistogram]"
 )
 NamedCells = TypeVar("NamedCells", bound=Named)
 
@@ -40,6 +42,11 @@ NamedCells = TypeVar("NamedCells", bound=Named)
 def is_family(source: object) -> bool:
     """Return whether source has children by label values, in either backend."""
     return not isinstance(source, type) and hasattr(source, "label_names") and hasattr(source, "items")
+
+
+def is_exponential(histogram: Any) -> bool:
+    """Return whether a histogram has a scale, and no bounds."""
+    return not hasattr(histogram, "bounds")
 
 
 def label_names_of(source: Any) -> Labels:
@@ -124,14 +131,14 @@ def check_counted(name: str, source: Any) -> None:
 
 
 def check_observed(name: str, source: Any) -> None:
-    """Raise TypeError, naming the metric, unless source is a Histogram, or a Family of Histograms."""
+    """Raise TypeError, naming the metric, unless source is a histogram, or a Family of histograms."""
     if is_family(source):
         if getattr(source, "kind", "histogram") != "histogram":
             raise TypeError(
                 f"{name!r}: expected a family of histograms, got a family of kind {source.kind!r}"
             )
         _check_children(name, source, check_observed)
-    elif not (_has(source, "snapshot") and hasattr(source, "bounds")):
+    elif not (_has(source, "snapshot") and (hasattr(source, "bounds") or hasattr(source, "scale"))):
         raise TypeError(
             f"{name!r}: expected a Histogram, with snapshot(), or a Family of Histograms, got {_told(source)}"
         )

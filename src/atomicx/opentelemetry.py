@@ -17,11 +17,8 @@ from __future__ import annotations
 import re
 import sys
 import warnings
-from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from itertools import accumulate, pairwise
-from operator import itemgetter
+from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
@@ -38,9 +35,20 @@ from ._exported import (
     check_gauge,
     check_named,
     check_observed,
+    is_exponential,
     kind_of,
     label_names_of,
     reading_of,
+)
+from ._opentelemetry_folding import (
+    BOUND,
+    BUCKET,
+    COUNT,
+    EXPONENTIAL_BUCKET,
+    SUM,
+    HistogramFolding,
+    exponential_parts,
+    fold_histograms,
 )
 
 try:
@@ -53,17 +61,15 @@ except ImportError as _error:
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import CallbackOptions, Meter
-    from opentelemetry.sdk.metrics.export import Metric, MetricExportResult, MetricsData, NumberDataPoint
 
 __all__ = ["Collector", "HistogramFolding", "fold_histograms"]
 
 _NAME = re.compile(r"[a-zA-Z][-_./a-zA-Z0-9]{0,254}")
 _UNIT = re.compile(r"[ -~]{0,63}")
-# The counters that a histogram is exported as: the suffixes of their names, and the attribute of a bucket.
-_BUCKET, _COUNT, _SUM = ".bucket", ".count", ".sum"
-_BOUND = "le"
 
-_Values = tuple[float, ...]
+# What a cell holds: a number, or the counts of a histogram and the sum. Those of an exponential histogram
+# have names, since buckets come into use later; the name of the sum is SUM.
+_Values = tuple[float, ...] | dict[str, float]
 _Attributes = dict[str, str]
 _Look = list[tuple[_Attributes, Any, _Values]]
 # The last child for these labels, and what earlier children had counted, if there were any.
@@ -81,7 +87,12 @@ def _number(value: Any) -> float:
 
 
 def _added(base: _Values | None, values: _Values) -> _Values:
-    return values if base is None else tuple(a + b for a, b in zip(base, values, strict=True))
+    if base is None:
+        return values
+    if isinstance(base, tuple) and isinstance(values, tuple):
+        return tuple(a + b for a, b in zip(base, values, strict=True))
+    before, now = dict(cast("Any", base)), dict(cast("Any", values))
+    return {name: before.get(name, 0) + now.get(name, 0) for name in {**before, **now}}
 
 
 class _Source:
@@ -151,7 +162,30 @@ def _reading(cell: Any) -> _Values:
 
 def _counts_and_sum(cell: Any) -> _Values:
     snapshot = cell.snapshot()
+    if is_exponential(cell):
+        return {**exponential_parts(snapshot), SUM: snapshot.sum}
     return (*snapshot.counts, snapshot.sum)
+
+
+def _count_of(values: _Values) -> float:
+    if isinstance(values, dict):
+        return sum(count for name, count in values.items() if name != SUM)
+    return sum(values[:-1])
+
+
+def _may_sum(cell: Any) -> bool:
+    """Return whether the sum of what it observes only goes up."""
+    return not cell.signed if is_exponential(cell) else cell.bounds[0] >= 0
+
+
+def _buckets_of(cell: Any, values: _Values) -> Iterator[tuple[str, str, float]]:
+    """Yield name and value of the attribute of each bucket, and what its counter has counted."""
+    if isinstance(values, dict):
+        yield from ((EXPONENTIAL_BUCKET, name, count) for name, count in values.items() if name != SUM)
+    else:
+        bounds = [*map(repr, cell.bounds), "+Inf"]
+        for bound, count in zip(bounds, accumulate(values[:-1]), strict=True):
+            yield BOUND, bound, count
 
 
 class _Histogram:
@@ -161,7 +195,7 @@ class _Histogram:
     def __init__(self, name: str, source: Any) -> None:
         self._source = _Source(name, source, _counts_and_sum)
         self._look: _Look = []
-        self._had_by: set[str] = {_BUCKET, _COUNT, _SUM}
+        self._had_by: set[str] = {BUCKET, COUNT, SUM}
 
     def _latest(self, part: str) -> _Look:
         if part in self._had_by:
@@ -172,20 +206,22 @@ class _Histogram:
 
     def buckets(self) -> list[Observation]:
         return [
-            Observation(_number(count), {**attributes, _BOUND: bound})
-            for attributes, cell, values in self._latest(_BUCKET)
-            for bound, count in zip([*map(repr, cell.bounds), "+Inf"], accumulate(values[:-1]), strict=True)
+            Observation(_number(count), {**attributes, name: bucket})
+            for attributes, cell, values in self._latest(BUCKET)
+            for name, bucket, count in _buckets_of(cell, values)
         ]
 
     def counts(self) -> list[Observation]:
-        looks = self._latest(_COUNT)
-        return [Observation(_number(sum(values[:-1])), attributes) for attributes, _, values in looks]
+        looks = self._latest(COUNT)
+        return [Observation(_number(_count_of(values)), attributes) for attributes, _, values in looks]
 
     def sums(self) -> list[Observation]:
-        looks = self._latest(_SUM)
-        # With a bound below zero the sum may go down. A counter cannot, and the data model forbids it.
+        looks = self._latest(SUM)
+        # With negative values the sum may go down. A counter cannot, and the data model forbids it.
         return [
-            Observation(values[-1], attributes) for attributes, cell, values in looks if cell.bounds[0] >= 0
+            Observation(values[SUM] if isinstance(values, dict) else values[-1], attributes)
+            for attributes, cell, values in looks
+            if _may_sum(cell)
         ]
 
 
@@ -203,13 +239,14 @@ def _counter(name: str, unit: str, cell: object) -> _Instrument:
 
 def _histogram_parts(name: str, unit: str, cell: object) -> list[_Instrument]:
     check_observed(name, cell)
-    if _BOUND in label_names_of(cell):
-        raise ValueError(f"{name!r}: invalid label name: {_BOUND!r}")
+    for reserved in (BOUND, EXPONENTIAL_BUCKET):
+        if reserved in label_names_of(cell):
+            raise ValueError(f"{name!r}: invalid label name: {reserved!r}")
     parts = _Histogram(name, cell)
     return [
-        _Instrument("counter", name + _BUCKET, "{observation}", parts.buckets),
-        _Instrument("counter", name + _COUNT, "{observation}", parts.counts),
-        _Instrument("counter", name + _SUM, unit, parts.sums),
+        _Instrument("counter", name + BUCKET, "{observation}", parts.buckets),
+        _Instrument("counter", name + COUNT, "{observation}", parts.counts),
+        _Instrument("counter", name + SUM, unit, parts.sums),
     ]
 
 
@@ -290,14 +327,15 @@ class Collector:
         return cell
 
     def histogram(self, name: str, description: str, cell: Observed, /, *, unit: str = "") -> Observed:
-        """Export a Histogram, or a Family of Histograms. Returns it. It must not be drained.
+        """Export a Histogram, an ExponentialHistogram, or a Family of either. Returns it. Do not drain it.
 
         It is exported as three observable counters from one snapshot: name.bucket has, by the attribute `le`,
         the number of observations up to each bound; name.count has the number of all observations; name.sum
-        has their sum, except where a bound is below zero. An exporter with HistogramFolding sends one
-        histogram instead.
+        has their sum, except where a bound is below zero. An exponential histogram's name.bucket has the
+        number of observations in each bucket in use, by the attribute `exponential_bucket`, and it has no
+        name.sum if it is signed. An exporter with HistogramFolding sends one histogram instead.
 
-        Raises TypeError if it is neither; ValueError if a label is named le.
+        Raises TypeError if it is none of these; ValueError if a label is named le or exponential_bucket.
         """
         _check_name(name)
         self._export(cell, description, *_histogram_parts(name, unit, cell), folded=name)
@@ -316,7 +354,7 @@ class Collector:
             _check_name(name)
             kind = kind_of(name, cell)
             if kind == "histogram":
-                if self._sources.get(f"{name}{_COUNT}".lower()) is not source:
+                if self._sources.get(f"{name}{COUNT}".lower()) is not source:
                     instruments += _histogram_parts(name, "", cell)
             elif self._sources.get(name.lower()) is not source:
                 instruments.append((_counter if kind == "counter" else _gauge)(name, "", cell))
@@ -406,145 +444,3 @@ def _places_of(meter: Any) -> _Places:
         return _made.setdefault(meter, {})
     except TypeError:  # a foreign meter that has no hash, or cannot be referred to weakly
         return {}
-
-
-# Turning counters back into histograms
-
-
-class HistogramFolding:
-    """Makes an exporter of the SDK, or a reader that is its own exporter, send histograms as histograms.
-    Derive from this class first, then from the exporter or reader:
-
-    class Exporter(HistogramFolding, OTLPMetricExporter):
-        pass
-
-    class Reader(HistogramFolding, PrometheusMetricReader):
-        pass
-
-    Raises TypeError where it would have no effect: if the other class has neither export() nor
-    _receive_metrics(), which every reader has, or if the other class comes first.
-    """
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        place = cls.__mro__.index(HistogramFolding)
-        if _hands_on(cls.__mro__[place + 1 :]):
-            return
-        # A class derived from this one alone may be meant as a base of others.
-        others = [base for base in cls.__mro__[1:-1] if HistogramFolding not in base.__mro__]
-        if _hands_on(others):
-            raise TypeError(
-                f"{cls.__name__!r} must derive from HistogramFolding first, then from the exporter"
-            )
-        if others or _hands_on([cls]):
-            raise TypeError(
-                f"{cls.__name__!r} must also derive from an exporter or reader: "
-                f"no other base has {' or '.join(f'{name}()' for name in _HANDING_ON)}"
-            )
-
-    def export(self, metrics_data: MetricsData, *args: Any, **options: Any) -> MetricExportResult:
-        """Export fold_histograms(metrics_data)."""
-        exporter: Any = super()
-        result: MetricExportResult = exporter.export(fold_histograms(metrics_data), *args, **options)
-        return result
-
-    def _receive_metrics(self, metrics_data: MetricsData, *args: Any, **options: Any) -> None:
-        """Fold histograms where the SDK hands a reader what was collected."""
-        reader: Any = super()
-        reader._receive_metrics(fold_histograms(metrics_data), *args, **options)
-
-
-_HANDING_ON = ("export", "_receive_metrics")
-
-
-def _hands_on(bases: Iterable[type]) -> bool:
-    return any(name in vars(base) for base in bases for name in _HANDING_ON)
-
-
-def fold_histograms(data: MetricsData) -> MetricsData:
-    """Return the data with one histogram for each three counters that Collector.histogram() made.
-
-    The SDK has already applied its temporality to the counters, so the histogram has that of observable
-    counters. Counters that do not fit together, as when a view has changed them, stay as they are.
-    """
-    return replace(
-        data,
-        resource_metrics=[
-            replace(
-                resource,
-                scope_metrics=[
-                    replace(scope, metrics=_folded(scope.metrics)) for scope in resource.scope_metrics
-                ],
-            )
-            for resource in data.resource_metrics
-        ],
-    )
-
-
-def _folded(metrics: Sequence[Metric]) -> list[Metric]:
-    often = Tally(metric.name for metric in metrics)
-    by_name = {metric.name: metric for metric in metrics if often[metric.name] == 1}
-    in_place: dict[str, Metric | None] = {}
-    for name in by_name:
-        base = name.removesuffix(_BUCKET)
-        if base not in often and (histogram := _histogram(by_name, base)) is not None:
-            in_place |= {base + _BUCKET: histogram, base + _COUNT: None, base + _SUM: None}
-    found = (in_place.get(metric.name, metric) for metric in metrics)
-    return [metric for metric in found if metric is not None]
-
-
-def _histogram(by_name: dict[str, Metric], base: str) -> Metric | None:
-    """Return the histogram of the counters whose names begin with base; None if they do not form one."""
-    from opentelemetry.sdk.metrics.export import Histogram, Sum
-
-    parts = [by_name[base + part] for part in (_BUCKET, _COUNT, _SUM) if base + part in by_name]
-    sums = [metric.data for metric in parts if isinstance(metric.data, Sum) and metric.data.is_monotonic]
-    temporalities = {data.aggregation_temporality for data in sums}
-    if base + _COUNT not in by_name or len(sums) < len(parts) or len(temporalities) > 1:
-        return None
-    rungs: dict[str, dict[object, NumberDataPoint]] = {}
-    for point in sums[0].data_points:
-        attributes = dict(point.attributes or {})
-        bound = attributes.pop(_BOUND, None)
-        rungs.setdefault(_key(attributes), {})[bound] = replace(point, attributes=attributes)
-    counts, *rest = [{_key(point.attributes): point.value for point in data.data_points} for data in sums[1:]]
-    totals = rest[0] if rest else {}
-    if counts.keys() != rungs.keys() or not totals.keys() <= rungs.keys():
-        return None
-    points = [_histogram_point(ladder, counts[key], totals.get(key)) for key, ladder in rungs.items()]
-    if None in points:
-        return None
-    whole: Any = points
-    data = Histogram(data_points=whole, aggregation_temporality=temporalities.pop())
-    return replace(parts[0], name=base, unit=parts[2].unit if rest else "", data=data)
-
-
-def _histogram_point(ladder: dict[object, NumberDataPoint], count: float, total: float | None) -> Any:
-    """Return one point of the histogram; None if the bounds are not a histogram's, or do not add up."""
-    from opentelemetry.sdk.metrics.export import HistogramDataPoint
-
-    try:
-        rungs = sorted((float(cast("str", bound)), point.value) for bound, point in ladder.items())
-    except (TypeError, ValueError):
-        return None
-    bounds, cumulative = zip(*rungs, strict=True)
-    counts = tuple(after - before for before, after in pairwise((0, *cumulative)))
-    if bounds[-1] != float("inf") or min(counts) < 0 or cumulative[-1] != count:
-        return None
-    point = next(iter(ladder.values()))
-    unknown: Any = None  # the least and the greatest value, which the encoders then leave out
-    return HistogramDataPoint(
-        attributes=point.attributes,
-        start_time_unix_nano=point.start_time_unix_nano,
-        time_unix_nano=point.time_unix_nano,
-        count=cast("int", count),
-        sum=unknown if total is None else total,
-        bucket_counts=cast("tuple[int, ...]", counts),
-        explicit_bounds=bounds[:-1],
-        min=unknown,
-        max=unknown,
-    )
-
-
-def _key(attributes: Mapping[str, object] | None) -> str:
-    return repr(sorted((attributes or {}).items(), key=itemgetter(0)))

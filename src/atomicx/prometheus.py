@@ -17,6 +17,7 @@ keep their interface, and their values become atomic.
 
 from __future__ import annotations
 
+import math
 import re
 import time
 import warnings
@@ -40,10 +41,12 @@ from ._exported import (
     check_gauge,
     check_named,
     check_observed,
+    is_exponential,
     kind_of,
     label_names_of,
     reading_of,
 )
+from ._prometheus_buckets import classic_buckets, native_histogram
 
 try:
     from prometheus_client import REGISTRY, CollectorRegistry
@@ -227,19 +230,26 @@ class _Gauge(_Exported):
 
 class _Histogram(_Exported):
     reserved_labels = ("le",)
+    native = False
 
     def _family(self) -> Metric:
         return HistogramMetricFamily(*self._arguments, labels=self.label_names, unit=self._unit)
 
     def _add(self, metric: Any, labels: Labels, cell: Any, created: float | None) -> None:
         snapshot = cell.snapshot()
-        bounds = [*map(floatToGoString, cell.bounds), "+Inf"]
-        buckets = list(zip(bounds, accumulate(snapshot.counts), strict=True))
+        if is_exponential(cell):
+            cumulative = classic_buckets(cell, snapshot)
+        else:
+            cumulative = list(zip((*cell.bounds, math.inf), accumulate(snapshot.counts), strict=True))
         # With a bound below zero the format forbids sum and count. It also rejects a sum below zero.
-        has_sum = cell.bounds[0] >= 0 and snapshot.sum >= 0
-        metric.add_metric(labels, buckets, snapshot.sum if has_sum else None)
-        if cell.bounds[0] >= 0 and created is not None:
-            text = dict(zip(self.label_names, labels, strict=True))
+        is_positive = cumulative[0][0] >= 0
+        bounds, counts = zip(*cumulative, strict=True)
+        buckets = list(zip(map(floatToGoString, bounds), counts, strict=True))
+        metric.add_metric(labels, buckets, snapshot.sum if is_positive and snapshot.sum >= 0 else None)
+        text = dict(zip(self.label_names, labels, strict=True))
+        if self.native and is_exponential(cell) and (whole := native_histogram(snapshot)) is not None:
+            metric.samples.append(Sample(metric.name, text, snapshot.count, native_histogram=whole))
+        if is_positive and created is not None:
             metric.samples.append(Sample(f"{metric.name}_created", text, created))
 
 
@@ -366,9 +376,18 @@ class Collector:
 
     A scrape leaves out whatever cannot be read at that moment, or the format does not allow, with one
     RuntimeWarning per metric.
+
+    With native_histograms=True, an ExponentialHistogram of a scale from -4 is exported as a native histogram
+    too. prometheus_client writes those in OpenMetrics 2.0 only; its text format then has one more sample,
+    with the histogram's own name and the count. ValueError if the installed release has none.
     """
 
-    def __init__(self, registry: CollectorRegistry | None = REGISTRY) -> None:
+    def __init__(
+        self, registry: CollectorRegistry | None = REGISTRY, *, native_histograms: bool = False
+    ) -> None:
+        if native_histograms and "native_histogram" not in Sample._fields:
+            raise ValueError("this release of prometheus_client has no native histograms")
+        self._native = native_histograms
         # Without a registry, one of its own tells which names are taken.
         self._registry = CollectorRegistry() if registry is None else registry
         self._exported: list[_Exported | _Segment] = []
@@ -396,9 +415,10 @@ class Collector:
         return cell
 
     def histogram(self, name: str, documentation: str, cell: Observed, /, *, unit: str = "") -> Observed:
-        """Export a Histogram, or a Family of Histograms. Returns it. It must not be drained.
+        """Export a Histogram, an ExponentialHistogram, or a Family of either. Returns it. Do not drain it.
 
-        No label may be named le. Buckets are cumulative in the format, so they are added up here.
+        No label may be named le. Buckets are cumulative in the format, so they are added up here. Those of an
+        ExponentialHistogram are merged until at most 100 bounds are left, which never change.
         """
         _check_name(name)
         check_observed(name, cell)
@@ -436,6 +456,8 @@ class Collector:
         full_name = _full_name(name, unit)
         _check_name(name)  # for a counter, without _total
         exported = kind(full_name, documentation, cell, unit)
+        if isinstance(exported, _Histogram):
+            exported.native = self._native
         self._registry.register(cast("Any", exported))
         self._exported.append(exported)
 

@@ -17,40 +17,12 @@ from prometheus_client import generate_latest  # noqa: E402
 
 from atomicx.prometheus import Collector  # noqa: E402
 from atomicx.shared import Segment  # noqa: E402
-from integrations.page import in_openmetrics, in_text  # noqa: E402
+from integrations.page import Samples, in_openmetrics, in_text, sample, samples_of, scraped, types_of  # noqa: E402
 
 
 @pytest.fixture
 def metrics(registry: Any) -> Collector:
     return Collector(registry)
-
-
-Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
-
-
-def samples_of(families: Any) -> Samples:
-    return {
-        (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in families
-        for sample in family.samples
-    }
-
-
-def scraped(registry: Any) -> Samples:
-    """Return the samples, which must be the same in both formats but for the names of creation times."""
-    text = samples_of(in_text(registry))
-    strict = samples_of(in_openmetrics(registry))
-    assert text == strict
-    return {key: value for key, value in text.items() if not key[0].endswith("_created")}
-
-
-def sample(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
-    return name, frozenset(labels.items())
-
-
-def types_of(registry: Any) -> dict[str, tuple[str, str, str]]:
-    families = in_openmetrics(registry)
-    return {family.name: (family.type, family.documentation, family.unit) for family in families}
 
 
 def test_counters(backend: ModuleType, registry: Any, metrics: Collector) -> None:
