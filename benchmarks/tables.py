@@ -58,18 +58,26 @@ IN_WORDS = re.compile(
 
 
 class Results(NamedTuple):
-    """The content of the results files: of times, instructions, variants, services and
-    scrapes."""
+    """The content of the results files: of times, instructions, variants, services,
+    scrapes and endurance."""
 
     times: list[results.ResultsFile]
     instructions: list[results.ResultsFile]
     variants: list[results.ResultsFile]
     services: list[results.ResultsFile]
     scrapes: list[results.ResultsFile] = []  # noqa: RUF012 - a named tuple's default, which nothing changes
+    endurance: list[results.ResultsFile] = []  # noqa: RUF012 - a named tuple's default, which nothing changes
 
 
 def read_results(folder: Path) -> Results:
-    kinds = (results.TIMES, results.INSTRUCTIONS, results.VARIANTS, results.SERVICES, results.SCRAPES)
+    kinds = (
+        results.TIMES,
+        results.INSTRUCTIONS,
+        results.VARIANTS,
+        results.SERVICES,
+        results.SCRAPES,
+        results.ENDURANCE,
+    )
     return Results(*(results.read(kind, folder) for kind in kinds))
 
 
@@ -381,6 +389,30 @@ def within(buckets: dict[str, int], share: float) -> str:
     return f"not {share:.0%} within {float(last) * 1000:g} ms"
 
 
+def survival(known: Results) -> str:
+    """Return how often workers were killed, interrupted and forked, how many hung, and what was left."""
+    heads = [f"CPython {result['interpreter']['name']}, times" for result in known.endurance]
+    rows = [["trouble", *heads, "hung"]]
+    for name in dict.fromkeys(case["name"] for result in known.endurance for case in result["cases"]):
+        cases = [case for result in known.endurance for case in result["cases"] if case["name"] == name]
+        times = [f"{case['times']:,}" for case in cases]
+        rows.append([name, *times, str(sum(case["hung"] for case in cases))])
+    return markdown(rows) + "".join(f"\n{_came_and_went(result)}\n" for result in known.endurance)
+
+
+def _came_and_went(result: results.ResultsFile) -> str:
+    machine, case = result["machine"], result["cases"][0]
+    return (
+        f"CPython {result['interpreter']['version']}, {machine['cores']} cores of {machine['processor']},"
+        f" commit `{result['atomicx']['commit'][:12]}`, {result['date']}: {case['workers']:,} workers came"
+        f" and went, and {case['killed']:,} were killed. The file had {case['bytes_before']:,} bytes before"
+        f" and {case['bytes_after']:,} after; {case['stripes']} stripes were ever used. Complete rounds made"
+        f" {case['complete']:,} requests; with the last rounds of killed workers {case['requests']:,} were"
+        f" counted and {case['observed']:,} observed. The gauge was {case['gauge']}, as the one living"
+        " process had set it."
+    )
+
+
 def prediction(known: Results) -> str:
     """Return the model's throughput for many cores, fed with what was measured without the GIL."""
     result = next(result for result in known.times if not result["interpreter"]["gil"])
@@ -417,6 +449,7 @@ FORMS: dict[str, Callable[[Results], str]] = {
     "variants": variants,
     "services": services,
     "scrapes": scrapes,
+    "survival": survival,
     "prediction": prediction,
     "targets": lambda known: targets.targets(known.times),
 }
