@@ -558,7 +558,8 @@ def exercises(module: ModuleType) -> list[Exercise]:
 
 def state_of(cell: Any) -> Any:
     """Return the state that a failing operation must leave unchanged."""
-    model = MODELS.get(type(cell).__name__)
+    name = type(cell).__name__
+    model = USED_HERE.get(name) or MODELS.get(name)
     return model.read(cell) if model else cell.load()
 
 
