@@ -21,6 +21,8 @@ THREADED = (
     "AtomicInt.fetch_add()",
     "AtomicRef.load()",
     "Counter.inc()",
+    "Histogram.observe(x)",
+    "ExponentialHistogram.observe(x)",
 )
 THREADED_JOBS = {"int.inc", "int.fetch_add", "ref.load"}
 # Also measured with two threads, in a global, where servers have their counters.

@@ -35,6 +35,7 @@ USUAL = (
     "Counter.inc()",
     "Counter.load()",
     "Histogram.observe(x)",
+    "ExponentialHistogram.observe(x)",
     "Family.inc(a, b)",
     "Family[a, b].inc()",
     "SharedInt.inc()",

@@ -251,6 +251,13 @@ TARGETS = (
     _faster("`AtomicInt.inc()` against a lock and an int", LOCKED, "AtomicInt.inc()", 15, 5),
     Target("every operation against the fastest equivalent, the worst", slowest, TIMES, 1, 1),
     Target("`Histogram.observe(x)`", ratio("Histogram.observe(x)", NOTHING), FLOOR, 3, None),
+    Target(
+        "`ExponentialHistogram.observe(x)`",
+        ratio("ExponentialHistogram.observe(x)", NOTHING),
+        FLOOR,
+        3,
+        1.5,
+    ),
     _faster(
         "`Histogram.observe(x)` against prometheus_client's",
         "prometheus_client.Histogram.observe(x)",

@@ -210,14 +210,13 @@ static void reading_fill(ax_buckets *buckets, Reading *reading)
 {
     reading->sum = ax_buckets_sum(buckets);
     uint64_t marks = ax_buckets_marks(buckets);
-    for (size_t group = 0; marks >> group != 0; group++) {
+    for (size_t group = 0; group < 64; group++) {
         size_t start = group << buckets->shared, end = (group + 1) << buckets->shared;
-        end = end < buckets->count ? end : buckets->count;
-        for (size_t i = (marks >> group & 1) != 0 ? start : end; i < end; i++) {
-            reading->counts[i] = ax_buckets_load(buckets, i);
+        if ((marks >> group & 1) == 0) {
+            continue;
         }
-        if (group == 63) {
-            return; /* a shift by 64 is undefined */
+        for (size_t i = start; i < end && i < buckets->count; i++) {
+            reading->counts[i] = ax_buckets_load(buckets, i);
         }
     }
 }

@@ -11,6 +11,7 @@ BOOL = "csrc/binding/type_bool.c"
 REF = "csrc/binding/type_ref.c"
 COUNTER = "csrc/binding/type_counter.c"
 HISTOGRAM = "csrc/binding/type_histogram.c"
+EXPONENTIAL = "csrc/binding/type_exponential_histogram.c"
 
 
 def tested(name: str, file: str, old: str, new: str, *tests: str) -> Mutant:
@@ -317,6 +318,58 @@ METRICS = [
         HISTOGRAM,
         "    if (buckets != NULL) {\n        ax_buckets_free(buckets, &stripe_system);\n    }\n    cell_end",
         "    (void)buckets;\n    cell_end",
+        "tests/test_memory.py",
+    ),
+    tested(
+        "exponential histogram: an observation does not mark its bucket",
+        EXPONENTIAL,
+        "    ax_buckets_mark(exponential->buckets, bucket);\n",
+        "",
+        "tests/test_exponential_histogram.py::test_negative_values_have_buckets_of_their_own",
+    ),
+    tested(
+        "exponential histogram: infinities are counted",
+        EXPONENTIAL,
+        "magnitude >= INFINITY_BITS ||",
+        "magnitude > INFINITY_BITS ||",
+        "tests/test_exponential_histogram.py::test_only_finite_values_are_counted",
+    ),
+    tested(
+        "exponential histogram: negative values are counted although it is not signed",
+        EXPONENTIAL,
+        "((bits & AX_SIGN) != 0 && !exponential->is_signed && magnitude > exponential->smallest)",
+        "false",
+        "tests/test_exponential_histogram.py::test_negative_values_are_refused_unless_signed",
+    ),
+    tested(
+        "exponential histogram: negative values are read one bucket off",
+        EXPONENTIAL,
+        "*below = above + exponential->count;",
+        "*below = above + exponential->count - 1;",
+        "tests/test_exponential_histogram.py::test_negative_values_have_buckets_of_their_own",
+    ),
+    tested(
+        "exponential histogram: a drain that fails loses what it took",
+        EXPONENTIAL,
+        "        ax_buckets_give_back(buckets, reading->counts, reading->sum);\n",
+        "",
+        lives("exhaustion.an_operation_happens_whole_or_not_at_all"),
+    ),
+    tested(
+        "exponential histogram: initialised again, it forgets",
+        EXPONENTIAL,
+        "    if (!ax_pointer_compare_exchange(&((ExponentialCell *)self)->exponential, &found, "
+        "exponential)) {",
+        "    found = ax_pointer_exchange(&((ExponentialCell *)self)->exponential, exponential);\n"
+        "    if (false) {",
+        "tests/test_exponential_histogram.py::test_it_is_initialised_once",
+    ),
+    tested(
+        "exponential histogram: a dying one leaks its buckets",
+        EXPONENTIAL,
+        "    if (exponential != NULL) {\n        ax_exponential_free(exponential, &stripe_system);\n    }\n"
+        "    cell_end",
+        "    (void)exponential;\n    cell_end",
         "tests/test_memory.py",
     ),
     *family_mutants.MUTANTS,

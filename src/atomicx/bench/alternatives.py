@@ -173,6 +173,17 @@ def _meter(export: Any) -> tuple[Any, Any]:
     return provider.get_meter("benchmark"), reader
 
 
+def _exponential(export: Any) -> dict[str, Any]:
+    """Return a histogram of the real SDK that aggregates in exponential buckets."""
+    metrics, view = (
+        import_module("opentelemetry.sdk.metrics"),
+        import_module("opentelemetry.sdk.metrics.view"),
+    )
+    views = [view.View(instrument_name="latency", aggregation=view.ExponentialBucketHistogramAggregation())]
+    provider = metrics.MeterProvider(metric_readers=[export.InMemoryMetricReader()], views=views)
+    return {"cell": provider.get_meter("benchmark").create_histogram("latency")}
+
+
 def _collected(export: Any, *, observed: bool) -> dict[str, Any]:
     """Return a reader that collects one count: the SDK's own, or one of ours that it observes."""
     meter, reader = _meter(export)
@@ -328,6 +339,12 @@ PEERS = (
                 "opentelemetry Histogram",
                 lambda module: _meter(module)[0].create_histogram("latency"),
                 ("histogram.observe", "record(0.3)"),
+            ),
+            AlternativeRow(
+                ("exponential.observe",),
+                "opentelemetry Histogram.record(0.3), exponential",
+                ("cell.record(0.3)",),
+                _exponential,
             ),
             AlternativeRow(
                 ("opentelemetry.collect",),

@@ -233,6 +233,9 @@ def _metrics() -> list[Case]:
     def histogram() -> atomicx.Histogram:
         return atomicx.Histogram(BOUNDS)
 
+    def exponential() -> atomicx.ExponentialHistogram:
+        return atomicx.ExponentialHistogram()
+
     def family() -> Any:
         return atomicx.Family(atomicx.Counter, "method", "status")
 
@@ -240,6 +243,20 @@ def _metrics() -> list[Case]:
         _cell("histogram.observe", "Histogram.observe(x)", histogram, "cell.observe(0.3)", floor=CALL_ONE),
         _cell("histogram.snapshot", "Histogram.snapshot()", histogram, "cell.snapshot()", floor=CALL),
         _cell("histogram.time", "with Histogram.time()", histogram, "with cell.time(): pass", floor=WITH_NEW),
+        _cell(
+            "exponential.observe",
+            "ExponentialHistogram.observe(x)",
+            exponential,
+            "cell.observe(0.3)",
+            floor=CALL_ONE,
+        ),
+        _cell(
+            "exponential.snapshot",
+            "ExponentialHistogram.snapshot()",
+            exponential,
+            "cell.snapshot()",
+            floor=CALL,
+        ),
         _cell("family.inc", "Family[a, b].inc()", family, "cell['GET', 200].inc()", floor=CALL),
         _family_case("inc", "Family.inc(a, b)", "cell.inc(method, status)"),
         _family_case("inc_int", "Family.inc(a, 200)", "cell.inc(method, 200)"),
