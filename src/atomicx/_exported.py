@@ -16,6 +16,14 @@ else:
 Labels = tuple[str, ...]
 
 
+class RefusedMetric(TypeError, ValueError):
+    """A metric with a name, unit, label or description that it cannot have.
+
+    Whatever is refused at registration is a TypeError. This is a ValueError too, as prometheus_client's
+    own errors are.
+    """
+
+
 class Loads(Protocol):
     """A cell with a number, whatever its type."""
 
@@ -170,13 +178,13 @@ def check_gauge(name: str, source: Any) -> None:
 
 
 def check_description(name: str, what: str, text: object) -> None:
-    """Raise TypeError if text is not a str, ValueError if UTF-8 cannot encode it."""
+    """Raise TypeError if text is not a str, RefusedMetric if UTF-8 cannot encode it."""
     if not isinstance(text, str):
         raise TypeError(f"{name!r}: {what} must be a str, not {_told(text)}")
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise ValueError(f"{name!r}: {what} must be encodable in UTF-8: {error}") from None
+        raise RefusedMetric(f"{name!r}: {what} must be encodable in UTF-8: {error}") from None
 
 
 def check_named(source: object) -> None:

@@ -29,6 +29,7 @@ from ._exported import (
     Labels,
     NamedCells,
     Observed,
+    RefusedMetric,
     cells_of,
     check_counted,
     check_description,
@@ -78,7 +79,7 @@ _Seen = dict[Labels, tuple[Any, _Values | None]]
 
 def _check_name(name: object) -> None:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ValueError(f"invalid instrument name: {name!r}, expected {_NAME.pattern}")
+        raise RefusedMetric(f"invalid instrument name: {name!r}, expected {_NAME.pattern}")
 
 
 def _number(value: Any) -> float:
@@ -241,7 +242,7 @@ def _histogram_parts(name: str, unit: str, cell: object) -> list[_Instrument]:
     check_observed(name, cell)
     for reserved in (BOUND, EXPONENTIAL_BUCKET):
         if reserved in label_names_of(cell):
-            raise ValueError(f"{name!r}: invalid label name: {reserved!r}")
+            raise RefusedMetric(f"{name!r}: invalid label name: {reserved!r}")
     parts = _Histogram(name, cell)
     return [
         _Instrument("counter", name + BUCKET, "{observation}", parts.buckets),
@@ -286,8 +287,9 @@ class Collector:
 
     name, description and unit are OpenTelemetry's. A name begins with a letter, continues with letters,
     digits and `_ . - /`, and has at most 255 characters; upper and lower case are the same. A unit has at
-    most 63 ASCII characters. Anything else is a ValueError, and so is a name that this collector already has,
-    or an instrument that the SDK already has. A call that raises has exported nothing.
+    most 63 ASCII characters. Anything else is a TypeError that names the instrument, and so is a name that
+    this collector already has, or an instrument that the SDK already has. Where only a text is wrong, it is
+    a ValueError too. A call that raises has exported nothing.
 
     A collection reads the cells. The labels of a Family become attributes, with str values. Counting goes on
     in the meantime, and waits for nothing.
@@ -335,7 +337,7 @@ class Collector:
         number of observations in each bucket in use, by the attribute `exponential_bucket`, and it has no
         name.sum if it is signed. An exporter with HistogramFolding sends one histogram instead.
 
-        Raises TypeError if it is none of these; ValueError if a label is named le or exponential_bucket.
+        Raises TypeError if it is none of these, or a label is named le or exponential_bucket.
         """
         _check_name(name)
         self._export(cell, description, *_histogram_parts(name, unit, cell), folded=name)
@@ -364,19 +366,20 @@ class Collector:
     def _export(
         self, source: object, description: str, *instruments: _Instrument, folded: str | None = None
     ) -> None:
-        check_description(instruments[0].name if instruments else "", "description", description)
+        first = instruments[0].name if instruments else ""
+        check_description(first, "description", description)
         if not all(label_names_of(source)):
-            raise ValueError("invalid label name: ''")
+            raise RefusedMetric(f"{first!r}: invalid label name: ''")
         new: dict[str, object] = {} if folded is None else {folded.lower(): source}
         for _, name, unit, _ in instruments:
             _check_name(name)
             if not isinstance(unit, str) or not _UNIT.fullmatch(unit):  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise ValueError(f"{name!r}: invalid unit: {unit!r}")
+                raise RefusedMetric(f"{name!r}: invalid unit: {unit!r}")
             if name.lower() in new:
-                raise ValueError(f"two cells would be exported as {name!r}")
+                raise RefusedMetric(f"two cells would be exported as {name!r}")
             new[name.lower()] = source
         if taken := new.keys() & self._sources.keys():
-            raise ValueError(f"{min(taken)!r} is already exported")
+            raise RefusedMetric(f"{min(taken)!r} is already exported")
         # An instrument cannot be removed; one with nothing to observe reports nothing.
         places = [self._place(instrument, description) for instrument in instruments]
         for place, instrument in zip(places, instruments, strict=True):
@@ -429,7 +432,7 @@ class Collector:
         make = getattr(self._meter, f"create_observable_{instrument.kind}")
         made = make(instrument.name, callbacks, instrument.unit, description)
         if _is_real(made) and not callbacks.taken:
-            raise ValueError(f"this meter already has an instrument {instrument.name!r}")
+            raise RefusedMetric(f"this meter already has an instrument {instrument.name!r}")
 
 
 # What an existing instrument reports, if anything.

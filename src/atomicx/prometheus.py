@@ -35,6 +35,7 @@ from ._exported import (
     Named,
     NamedCells,
     Observed,
+    RefusedMetric,
     cells_of,
     check_counted,
     check_description,
@@ -85,19 +86,19 @@ _LATER_SECONDS = 0.001
 
 def _check_name(name: str) -> None:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ValueError(f"invalid metric name: {name!r}, expected {_NAME.pattern}")
+        raise RefusedMetric(f"invalid metric name: {name!r}, expected {_NAME.pattern}")
 
 
 def _full_name(name: str, unit: str) -> str:
-    """Return name with the unit at the end. Raises ValueError if the format reserves that name."""
+    """Return name with the unit at the end. Raises RefusedMetric if the format reserves that name."""
     if not isinstance(unit, str):
         raise TypeError(f"{name!r}: unit must be a str, not {type(unit).__name__!r}")
     if unit and not _NAME.fullmatch(unit):
-        raise ValueError(f"{name!r}: invalid unit: {unit!r}")
+        raise RefusedMetric(f"{name!r}: invalid unit: {unit!r}")
     full = name if not unit or name.endswith(f"_{unit}") else f"{name}_{unit}"
     for suffix in _RESERVED_SUFFIXES:
         if full.endswith(suffix):
-            raise ValueError(
+            raise RefusedMetric(
                 f"invalid metric name: {full!r} ends in {suffix!r}, which the format itself adds"
             )
     return full
@@ -106,7 +107,7 @@ def _full_name(name: str, unit: str) -> str:
 def _check_labels(name: str, label_names: Labels, reserved: tuple[str, ...]) -> None:
     for label in label_names:
         if not _LABEL_NAME.fullmatch(label) or label in reserved:
-            raise ValueError(f"{name!r}: invalid label name: {label!r}")
+            raise RefusedMetric(f"{name!r}: invalid label name: {label!r}")
 
 
 class _State(NamedTuple):
@@ -324,10 +325,10 @@ class _Segment:
             kind = kind_of(name, cell)
             metric = name.removesuffix("_total") if kind == "counter" else name
             if not _NAME.fullmatch(metric):
-                raise ValueError(f"{name!r}: invalid metric name")
+                raise RefusedMetric(f"{name!r}: invalid metric name")
             entry = _KINDS[kind](metric, self._documentation, cell, with_created=False)
         except (TypeError, ValueError, AttributeError) as error:
-            raise ValueError(str(error) if repr(name) in str(error) else f"{name!r}: {error}") from None
+            raise RefusedMetric(str(error) if repr(name) in str(error) else f"{name!r}: {error}") from None
         if self._entries.setdefault(name, entry) is not entry:
             return []  # an overlapping scrape was first
         taken = f"{name!r}: another metric has this name"
@@ -341,7 +342,7 @@ class _Segment:
             self._registry.register(cast("Any", entry))
         except ValueError:
             self._remove(name, entry)
-            raise ValueError(taken) from None
+            raise RefusedMetric(taken) from None
         if self._closed:
             self._remove(name, entry)
         return [entry]
@@ -370,9 +371,9 @@ class Collector:
 
     name and unit work as in prometheus_client: the unit is appended to the name, and a counter's name gets
     _total. The names of metrics and labels are letters, digits and underscores (and colons, for metrics),
-    else ValueError. A name that is registered already, or that the format itself generates, is a ValueError
-    too. An object that is not a cell, or cannot be read, is a TypeError that names the metric; so is a
-    documentation that is not a str.
+    else TypeError. So are a name that is registered already or that the format itself generates, an object
+    that is not a cell or cannot be read, and a documentation that is not a str. The error names the metric;
+    where only a text is wrong, it is a ValueError too, as prometheus_client's is.
 
     A scrape leaves out whatever cannot be read at that moment, or the format does not allow, with one
     RuntimeWarning per metric.
@@ -430,7 +431,7 @@ class Collector:
 
         Counters, gauges and histograms are exported as such, with their labels; an int or float is a counter
         if its name ends in _total, and otherwise a gauge. The names that are there now must be valid metric
-        names, else ValueError. A cell that is added later is registered by the first scrape that sees it; if
+        names, else TypeError. A cell that is added later is registered by the first scrape that sees it; if
         its name is invalid or taken, it is left out, with a warning.
         """
         check_named(source)
@@ -458,7 +459,10 @@ class Collector:
         exported = kind(full_name, documentation, cell, unit)
         if isinstance(exported, _Histogram):
             exported.native = self._native
-        self._registry.register(cast("Any", exported))
+        try:
+            self._registry.register(cast("Any", exported))
+        except ValueError as error:
+            raise RefusedMetric(f"{full_name!r}: {error}") from None
         self._exported.append(exported)
 
     def _take_out(self, exported: _Exported | _Segment) -> None:
