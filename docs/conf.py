@@ -64,6 +64,7 @@ SOUGHT = {
         "## Request ids": ("unique id", "sequence"),
         "## Reload a configuration": ("hot reload", "config"),
     },
+    "exponential-histogram": {"# A histogram without bounds": ("quantile", "percentile")},
     "prometheus": {
         "### All processes in one segment": (
             "prometheus multiprocess",
