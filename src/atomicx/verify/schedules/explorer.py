@@ -39,7 +39,7 @@ from ..litmus import FORBIDDEN, Litmus, as_litmus
 from ..spec.model import Model
 from .calls import Call, CallProgram, Judge
 from .locks import Patches, explored_threads
-from .program import LETTERS, Check, Exploration, Failure, Program, parsed
+from .program import LETTERS, Check, Exploration, Failure, SteppedProgram, parsed
 from .stepping import Body, Branch, NotDeterministic, SteppedThreads
 from .visibility import Scope, checked, every, noticeable
 
@@ -123,7 +123,7 @@ class Explorer:
         many to try them all, those that are tried then have little in common.
         """
         calls = _calls(setup, threads, check, model, initial, before, after, judge)
-        program = Program(setup, threads, check, raises, most_steps, preemptions)
+        program = SteppedProgram(setup, threads, check, raises, most_steps, preemptions)
         if calls is not None:
             program = replace(program, setup=calls.setup, threads=calls.bodies, check=calls.check)
         deadline = None if seconds is None else time.monotonic() + seconds
@@ -173,7 +173,7 @@ class Explorer:
         goes on like this until each thread has been preempted once. There are far too many such schedules to
         run them all, so the exploration is never complete.
         """
-        program = Program(setup, threads, check, (), most_steps, len(threads))
+        program = SteppedProgram(setup, threads, check, (), most_steps, len(threads))
         dice = random.Random(seed)
         executions = longest = 0
         with self._running(len(threads), None) as stepped:
@@ -206,7 +206,7 @@ class Explorer:
     ) -> Failure | None:
         """Run one schedule, as the function `replay` does."""
         calls = _calls(setup, threads, check, model, initial, before, after, judge)
-        program = Program(setup, threads, check, raises, most_steps, 0)
+        program = SteppedProgram(setup, threads, check, raises, most_steps, 0)
         if calls is not None:
             program = replace(program, setup=calls.setup, threads=calls.bodies, check=calls.check)
         plan = parsed(schedule, len(threads))

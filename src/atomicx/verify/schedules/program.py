@@ -67,7 +67,7 @@ class Exploration:
 
 
 @dataclass(frozen=True)
-class Program:
+class SteppedProgram:
     setup: Callable[[], Any]
     threads: Sequence[Body]
     check: Check | None
