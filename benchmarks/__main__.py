@@ -153,6 +153,12 @@ def scrapes(options: argparse.Namespace) -> int:
     return 0
 
 
+def latencies(options: argparse.Namespace) -> int:
+    from .latencies import latencies
+
+    return latencies(options)
+
+
 def quote(options: argparse.Namespace) -> int:
     from .quote import quote
 
@@ -236,6 +242,12 @@ def main() -> int:
     scraping = command("scrapes", scrapes, "scrape what 2,000 workers left, and write a results file")
     scraping.add_argument("--rounds", type=int, default=ROUNDS)
     scraping.add_argument("--output", type=Path, default=results.FOLDER, help="folder of the results files")
+
+    timing = command(
+        "latencies", latencies, "compare quantiles of a server's latencies, and write a results file"
+    )
+    timing.add_argument("--requests", type=int, default=10_000, help="of each client")
+    timing.add_argument("--output", type=Path, default=results.FOLDER, help="folder of the results files")
 
     quoting = command("quote", quote, "put the figures of the results files into the documents")
     quoting.add_argument("--check", action="store_true", help="only compare; status 1 if they differ")

@@ -19,8 +19,9 @@ from atomicx.bench.operations import SUBJECT
 
 from .floor import NOTHING
 from .floor import SUBJECT as FLOOR
+from .plot_latencies import quantiles
 from .plot_services import under_load
-from .results import FOLDER, SERVICES, TIMES, TOP, ResultsFile, read
+from .results import FOLDER, LATENCIES, SERVICES, TIMES, TOP, ResultsFile, read
 from .tables import build_name, by_name
 
 PLOTS = TOP / "docs" / "plots"
@@ -157,8 +158,10 @@ def svg(figure: Figure) -> str:
     return "\n".join(line.rstrip() for line in written.getvalue().splitlines()) + "\n"
 
 
-def drawn(known: list[ResultsFile], services: list[ResultsFile]) -> dict[str, str]:
-    """Return every plot by the name of its file, from the results of times and of the services."""
+def drawn(
+    known: list[ResultsFile], services: list[ResultsFile], latencies: list[ResultsFile]
+) -> dict[str, str]:
+    """Return every plot by the name of its file, from the results of times, services and latencies."""
     plots: dict[str, Callable[[ResultsFile], Figure]] = {"costs": costs, "threads": scaling}
     with matplotlib.rc_context(STYLE):
         found = {
@@ -167,14 +170,15 @@ def drawn(known: list[ResultsFile], services: list[ResultsFile]) -> dict[str, st
             for name, draw in plots.items()
             if name != "threads" or not result["interpreter"]["gil"]
         }
-        return found | {
-            f"services-{result['interpreter']['name']}.svg": svg(under_load(result)) for result in services
-        }
+        for name, draw, measured in (("services", under_load, services), ("quantiles", quantiles, latencies)):
+            for result in measured:
+                found[f"{name}-{result['interpreter']['name']}.svg"] = svg(draw(result))
+        return found
 
 
 def plot(*, check: bool, folder: Path = FOLDER, output: Path = PLOTS) -> int:
     """Draw the plots, or only compare. Returns the exit status."""
-    wanted = drawn(read(TIMES, folder), read(SERVICES, folder))
+    wanted = drawn(read(TIMES, folder), read(SERVICES, folder), read(LATENCIES, folder))
     there = {path.name: path.read_text(encoding="utf-8") for path in output.glob("*.svg")}
     stale = sorted(name for name in {*wanted, *there} if wanted.get(name) != there.get(name))
     if check and stale:

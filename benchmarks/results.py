@@ -25,6 +25,7 @@ TIMES, INSTRUCTIONS, VARIANTS, SERVICES, SCRAPES = (
     "scrapes",
 )
 ENDURANCE = "endurance"  # written by tests/shared/endurance.py
+LATENCIES = "latencies"
 
 
 def interpreter_name() -> str:

@@ -60,7 +60,7 @@ IN_WORDS = re.compile(
 
 class Results(NamedTuple):
     """The content of the results files: of times, instructions, variants, services,
-    scrapes and endurance."""
+    scrapes, endurance and latencies."""
 
     times: list[results.ResultsFile]
     instructions: list[results.ResultsFile]
@@ -68,6 +68,7 @@ class Results(NamedTuple):
     services: list[results.ResultsFile]
     scrapes: list[results.ResultsFile] = []  # noqa: RUF012 - a named tuple's default, which nothing changes
     endurance: list[results.ResultsFile] = []  # noqa: RUF012 - a named tuple's default, which nothing changes
+    latencies: list[results.ResultsFile] = []  # noqa: RUF012 - a named tuple's default, which nothing changes
 
 
 def read_results(folder: Path) -> Results:
@@ -78,6 +79,7 @@ def read_results(folder: Path) -> Results:
         results.SERVICES,
         results.SCRAPES,
         results.ENDURANCE,
+        results.LATENCIES,
     )
     return Results(*(results.read(kind, folder) for kind in kinds))
 
@@ -412,6 +414,22 @@ def _came_and_went(result: results.ResultsFile) -> str:
         f" counted and {case['observed']:,} observed. The gauge was {case['gauge']}, as the one living"
         " process had set it."
     )
+
+
+def latencies(known: Results) -> str:
+    """Return the quantiles of a server's latencies by each histogram, beside the exact ones, in ms."""
+    parts = []
+    for result in known.latencies:
+        cases = result["cases"]
+        rows = [["quantile", "exact", *(case["histogram"] for case in cases)]]
+        for q, (true, _) in cases[0]["quantiles"].items():
+            told = [case["quantiles"][q][1] for case in cases]
+            cells = [f"{1000 * value:.4g} ({value / true - 1:+.1%})" for value in told]
+            rows.append([f"{100 * float(q):g} %", f"{1000 * true:.4g}", *cells])
+        rows.append(["memory, in bytes", "", *(f"{case['size']:,}" for case in cases)])
+        rows.append(["buckets in use", "", *(str(case["in_use"]) for case in cases)])
+        parts.append(markdown(rows))
+    return "\n".join(parts) + source(known.latencies)
 
 
 def prediction(known: Results) -> str:

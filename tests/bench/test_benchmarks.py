@@ -399,9 +399,11 @@ def test_plots_are_the_same_each_time():
     drawing = plot()
     (known,) = [each for each in results.read(results.TIMES) if each["interpreter"]["name"] == "3.13t"]
     (served,) = [each for each in results.read(results.SERVICES) if each["interpreter"]["name"] == "3.13t"]
-    first = drawing.drawn([known], [served])
-    assert {*first} == {"costs-3.13t.svg", "threads-3.13t.svg", "services-3.13t.svg"}
-    assert drawing.drawn([known], [served]) == first
+    times = results.read(results.LATENCIES)
+    first = drawing.drawn([known], [served], times)
+    names = {f"quantiles-{each['interpreter']['name']}.svg" for each in times}
+    assert {*first} == {"costs-3.13t.svg", "threads-3.13t.svg", "services-3.13t.svg", *names}
+    assert drawing.drawn([known], [served], times) == first
     assert "AtomicInt.inc()" in first["costs-3.13t.svg"]  # text stays text
 
 
