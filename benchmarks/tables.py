@@ -469,6 +469,7 @@ FORMS: dict[str, Callable[[Results], str]] = {
     "services": services,
     "scrapes": scrapes,
     "survival": survival,
+    "latencies": latencies,
     "prediction": prediction,
     "targets": lambda known: targets.targets(known.times),
 }
