@@ -37,7 +37,7 @@ def fresh(capacity=30):
     family.observe(1, "x")
     family.observe(1, "y")
     for apart in (False, True):
-        SharedPart(segment, b"\0metric %d" % apart, b"series", apart).add(1)
+        SharedPart(segment, b"\\0metric %d" % apart, b"series", apart).add(1)
     return segment
 
 seen = {}
@@ -65,8 +65,8 @@ def use(segment):
     attempt(segment._parts)
     for apart in (False, True):
         for key in (b"series", b"new"):
-            attempt(lambda: SharedPart(segment, b"\0metric %d" % apart, key, apart).add(1))
-            attempt(lambda: SharedPart(segment, b"\0metric %d" % apart, key, apart).load())
+            attempt(lambda: SharedPart(segment, b"\\0metric %d" % apart, key, apart).add(1))
+            attempt(lambda: SharedPart(segment, b"\\0metric %d" % apart, key, apart).load())
     for kind in ("int", "counter", "gauge"):
         attempt(lambda: getattr(segment, kind)(kind).inc())
         attempt(lambda: getattr(segment, kind)(kind).load())
