@@ -14,8 +14,8 @@
 #include "subject.h"
 
 static const Subject *const subjects[] = {
-    &int_subject,     &float_subject, &ref_subject,   &counter_subject,
-    &buckets_subject, &gate_subject,  &table_subject, &entries_subject,
+    &int_subject,  &float_subject, &ref_subject,     &counter_subject, &buckets_subject,
+    &gate_subject, &table_subject, &entries_subject, &segment_subject,
 };
 
 enum { SUBJECTS = sizeof subjects / sizeof *subjects };

@@ -54,7 +54,7 @@ typedef struct {
 } Subject;
 
 extern const Subject int_subject, float_subject, ref_subject, counter_subject, buckets_subject, gate_subject,
-    table_subject, entries_subject;
+    table_subject, entries_subject, segment_subject;
 bool int_pair(size_t index, Script *script); /* the scripts of all pairs of operations; false past the last */
 
 /* Called around an operation, by the thread that performs it. */

@@ -16,6 +16,8 @@ SECTION = "csrc/core/ax_section.h"
 SECTIONS = "csrc/core/ax_section.c"
 TABLE = "csrc/core/ax_table.c"
 TREE = "csrc/core/ax_tree.c"
+ENTRIES_OF_SEGMENTS = "csrc/core/ax_segment_entry.c"
+STRIPES_OF_SEGMENTS = "csrc/core/ax_segment_stripe.c"
 GNU = "csrc/core/ax_atomic_gnu.h"
 
 LIST_TEST = "tests/test_core.py::test_the_table_against_a_list"
@@ -879,6 +881,47 @@ TABLES = [
 ]
 
 
+SEGMENTS = [
+    explored(
+        "segment: a maker does not look its key up again",
+        ENTRIES_OF_SEGMENTS,
+        """        status = index_find(segment, wanted, mine.hash, entry);
+        if (status != AX_SEGMENT_MISSING) {
+            break;
+        }
+        status = AX_SEGMENT_FULL;
+""",
+        """        status = AX_SEGMENT_FULL;
+""",
+    ),
+    explored(
+        "segment: an entry is published by a store",
+        ENTRIES_OF_SEGMENTS,
+        "ax_word_compare_exchange(next, &none, mine.offset)) {\n",
+        "ax_word_load(next) == none) {\n            ax_word_store(next, mine.offset);\n",
+    ),
+    explored(
+        "segment: a stripe is taken by a store",
+        STRIPES_OF_SEGMENTS,
+        "    if (!ax_word_compare_exchange(record(segment, stripe, AT_OWNER), &found, odd)) {\n"
+        "        return false;\n"
+        "    }\n",
+        "    ax_word_store(record(segment, stripe, AT_OWNER), odd);\n",
+    ),
+    explored(
+        "segment: the gauges of a stripe are zeroed after it is settled",
+        STRIPES_OF_SEGMENTS,
+        """    gauges_clear(segment, stripe);
+    /* This""",
+        """    (void)ax_word_compare_exchange(record(segment, stripe, AT_OWNER), &odd,
+                                   owner_word(ax_owner_generation(odd) + 1, me));
+    gauges_clear(segment, stripe);
+    return true;
+    /* This""",
+    ),
+]
+
+
 def without_order(operation: str) -> str:
     return operation.replace("SEQ_CST", "RELAXED")
 
@@ -902,4 +945,6 @@ WEAK_MEMORY = [
     }.items()
 ]
 
-MUTANTS = INTEGERS + FLOATS + REFERENCES + COUNTERS + BUCKETED + EXPONENTIALS + TABLES + WEAK_MEMORY
+MUTANTS = (
+    INTEGERS + FLOATS + REFERENCES + COUNTERS + BUCKETED + EXPONENTIALS + TABLES + SEGMENTS + WEAK_MEMORY
+)
