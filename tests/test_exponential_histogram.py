@@ -276,7 +276,7 @@ def test_arguments(backend: ModuleType) -> None:
 def test_it_is_initialised_once(backend: ModuleType) -> None:
     histogram = backend.ExponentialHistogram(0)
     histogram.observe(1)
-    with pytest.raises(RuntimeError, match=r"^ExponentialHistogram.__init__\(\) was called before$"):
+    with pytest.raises(RuntimeError, match=r"^ExponentialHistogram.__init__\(\) was already called$"):
         histogram.__init__(1)
     with pytest.raises(ValueError):
         histogram.__init__(50)

@@ -123,7 +123,7 @@ static int exponential_init(PyObject *self, PyObject *args, PyObject *kwargs)
     void *found = NULL;
     if (!ax_pointer_compare_exchange(&((ExponentialCell *)self)->exponential, &found, exponential)) {
         ax_exponential_free(exponential, &stripe_system);
-        PyErr_SetString(PyExc_RuntimeError, "ExponentialHistogram.__init__() was called before");
+        PyErr_SetString(PyExc_RuntimeError, "ExponentialHistogram.__init__() was already called");
         return -1;
     }
     return 0;

@@ -145,7 +145,7 @@ class ExponentialHistogram(Cell):
     ) -> None:
         layout = Layout(scale, smallest, largest, signed)
         if hasattr(self, "_ExponentialHistogram__layout"):
-            raise RuntimeError("ExponentialHistogram.__init__() was called before")
+            raise RuntimeError("ExponentialHistogram.__init__() was already called")
         exchange_value(self, NOTHING)
         self._ExponentialHistogram__layout = layout
 
