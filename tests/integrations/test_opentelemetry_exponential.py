@@ -4,6 +4,7 @@ import importlib
 import math
 import random
 from collections import Counter
+from importlib.metadata import version
 from types import ModuleType
 from typing import Any
 
@@ -29,6 +30,9 @@ from integrations.otel import (  # noqa: E402
     metrics_in,
     point,
 )
+
+# In early releases a cumulative point forgets what was collected before, and a zero counts in a bucket too.
+IS_EARLY = tuple(map(int, version("opentelemetry-sdk").split(".")[:2])) < (1, 30)
 
 
 def test_an_exponential_histogram_is_three_counters(backend: ModuleType, sdk: Sdk) -> None:
@@ -59,6 +63,7 @@ def test_an_exponential_histogram_is_three_counters(backend: ModuleType, sdk: Sd
     }
 
 
+@pytest.mark.skipif(IS_EARLY, reason="the exponential histograms of this release of the SDK are wrong")
 @pytest.mark.parametrize("signed", [False, True])
 def test_a_folded_exponential_histogram_is_the_sdks(backend: ModuleType, signed: bool) -> None:
     """It equals one of the SDK's own that observed the same, except for the least and the greatest value."""
@@ -185,11 +190,8 @@ def test_values_are_mapped_as_the_sdk_does(backend: ModuleType, scale: int) -> N
     found = Counter({index: count for index, count in in_use(histogram.snapshot().positive) if count})
     assert found.total() == number
     differing = (found - expected) + (expected - found)
-    # A logarithm of up to 2**10 octaves is rounded to about 2**-43 of an octave.
-    near = [
-        value
-        for value in values
-        for ends in [[boundary(scale, mapping.map_to_index(value) + k) for k in (0, 1)]]
-        if min(abs(value - end) for end in ends) <= value * 2.0**-41
-    ]
-    assert differing.total() <= 2 * len(near)
+    # A logarithm of up to 2**10 octaves is rounded to about 2**-43 of an octave. The rest is found exactly.
+    for index in differing:
+        ends = [boundary(scale, index), boundary(scale, index + 1)]
+        gaps = [abs(value / end - 1) for value in values for end in ends]
+        assert min(gaps) <= 2.0**-41
