@@ -93,13 +93,14 @@ def test_a_cell_is_used_before_it_is_brought_back():
     done = []
 
     def call(row, cell, arguments):
-        done.append(row.name)
+        done.append((row.name, cell))
         cell.state, result = row.take(cell.state, arguments)
         return result
 
     cells = Broken(made_of(COUNTER), call)
-    assert used_cell(cells, 7, [(COUNTER["inc"], ())]).state == 7
-    assert done == ["inc", "drain", "add"]
+    used = used_cell(cells, 7, [(COUNTER["inc"], ())])
+    assert used.state == 7
+    assert done == [("inc", used), ("drain", used), ("add", used)]
 
 
 def test_a_cell_that_cannot_be_brought_back_is_a_new_one():
