@@ -590,6 +590,7 @@ def test_every_case_can_be_sampled(floor):
 
 @NEEDS_C
 @NEEDS_FORK
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # faulthandler's watch is a thread
 def test_two_processes_count_at_once():
     """The sampler lets both count in stripes of their own, and gives the CPUs back."""
     (case,) = [case for case in segments.segment_cases() if case.label == segments.TWO_PROCESSES]

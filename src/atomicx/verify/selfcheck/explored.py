@@ -29,8 +29,10 @@ MOST_STEPS = 4000
 HANG_SECONDS = 5.0
 # While one thread is paused in the middle of an operation, the other has to be let on at some point.
 MOST_EXECUTIONS = 400
-# Three threads have more schedules. This covers all those with one preemption, and some with two.
+# Three threads have more schedules. This covers all those with one preemption, and many with two.
 MOST_EXECUTIONS_OF_THREE = 1500
+# A read has to be paused twice, and only one operation reads.
+MOST_EXECUTIONS_OF_READS = 6000
 # Three threads in the middle of the same operation are drawn: this many times, each a few executions.
 WALKS = 30
 # Between two crowds of an operation come this many pairs.
@@ -118,7 +120,9 @@ class ExploredTrial:
     def explore(self, explorer: Explorer, encounter: Encounter, preemptions: int, watch: Watch) -> None:
         """Try one encounter in every schedule with this many preemptions."""
         watch(f"{encounter}, explored")
-        access, gathered = self.access, isinstance(encounter, Gathering)
+        access, gathered, most = self.access, isinstance(encounter, Gathering), MOST_EXECUTIONS
+        if isinstance(encounter, Gathering):
+            most = MOST_EXECUTIONS_OF_READS if encounter.reads else MOST_EXECUTIONS_OF_THREE
         calls = encounter.calls(access)
 
         def check(cell: Any, results: tuple[Any, ...]) -> None:
@@ -137,7 +141,7 @@ class ExploredTrial:
                 bodies,
                 check,
                 preemptions=preemptions,
-                most_executions=MOST_EXECUTIONS_OF_THREE if gathered else MOST_EXECUTIONS,
+                most_executions=most,
                 most_steps=MOST_STEPS,
                 seed=self.seed if gathered else None,
             )

@@ -49,6 +49,11 @@ class Gathering:
         """The names of the operations."""
         return tuple(row.name for row, _ in self.steps)
 
+    @property
+    def reads(self) -> bool:
+        """Whether the first call only reads, while two others change the cell."""
+        return not changes(self.model, self.steps[0][0])
+
     def setup(self, access: Access) -> Any:
         """Return a cell to meet on."""
         return used_cell(access, self.state, self.steps) if self.used else access.make(self.state)
@@ -228,17 +233,29 @@ def _drawn_once(access: Access, rows: tuple[Operation, ...], dice: random.Random
 
 
 def _reading(access: Access, row: Operation, dice: random.Random) -> list[Gathering]:
-    """Return a read and two exchanges that have little in common."""
+    """Return a read and two exchanges, of values that have little in common."""
     exchanges = [each for each in concurrent(access) if each.name == "exchange"]
     for exchange in exchanges:
         values = list(islice(edge_arguments(exchange, access.model.initial), TRIED))
+        first: Gathering | None = None
         for _ in range(DRAWN):
             state = dice.choice(access.model.edge_states)
             steps = (row, ()), *((exchange, dice.choice(values)) for _ in range(2))
             each = Gathering(access.model, state, steps)
             if each.may_be_judged and each.would_show:
-                return [each]
+                first = first or each
+                if _have_other_halves((state, *(arguments[0] for _, arguments in steps[1:]))):
+                    return [each]
+        return [] if first is None else [first]
     return []
+
+
+def _have_other_halves(values: Sequence[Any]) -> bool:
+    """Whether a mixture of the halves of two of these numbers is none of them."""
+    if not all(isinstance(value, int) and -(2**63) <= value < 2**63 for value in values):
+        return False
+    halves = [((value >> 32) & 0xFFFFFFFF, value & 0xFFFFFFFF) for value in values]
+    return all(len(set(half)) == len(values) for half in zip(*halves, strict=True))
 
 
 def _coming_back(access: Access, row: Operation, dice: random.Random) -> Iterator[Gathering]:
