@@ -154,6 +154,23 @@ static ax_segment_status use_overflow(PyObject *self, child_use use, bool past_r
     return AX_SEGMENT_FOUND;
 }
 
+/* Checks a child that was found, since anyone who may write to the file can have written it, and shows it
+ * again if it was removed. Returns FOUND, MISSING or DAMAGED. Lock-free. */
+static ax_segment_status child_found(PyObject *self, bool makes, const ax_entry *child)
+{
+    if (child->kind != entry_of(self)->kind || child->words != family_of(self)->child_words ||
+        child->label_count != 0) {
+        return AX_SEGMENT_DAMAGED;
+    }
+    if ((child->state & AX_STATE_HIDDEN) == 0) {
+        return AX_SEGMENT_FOUND;
+    }
+    if (makes) {
+        shared_family_state_change(segment_of(self), child, 0, AX_STATE_HIDDEN);
+    }
+    return makes ? AX_SEGMENT_FOUND : AX_SEGMENT_MISSING;
+}
+
 /* Returns FOUND, MADE, MISSING, FULL or DAMAGED. Lock-free, and runs no Python code except for a warning. */
 ax_segment_status shared_family_find(PyObject *self, const LabelKey *key, child_use use, ax_entry *child)
 {
@@ -168,16 +185,7 @@ ax_segment_status shared_family_find(PyObject *self, const LabelKey *key, child_
     ax_segment_status status =
         key->too_long ? AX_SEGMENT_MISSING : ax_segment_find(&segment->view, &wanted, child);
     if (status == AX_SEGMENT_FOUND) {
-        if (child->kind != family->kind || child->words != wanted.words || child->label_count != 0) {
-            return AX_SEGMENT_DAMAGED;
-        }
-        if ((child->state & AX_STATE_HIDDEN) == 0) {
-            return AX_SEGMENT_FOUND;
-        }
-        if (makes) {
-            shared_family_state_change(segment, child, 0, AX_STATE_HIDDEN);
-        }
-        return makes ? AX_SEGMENT_FOUND : AX_SEGMENT_MISSING;
+        return child_found(self, makes, child);
     }
     if (status != AX_SEGMENT_MISSING) {
         return status;
@@ -192,6 +200,9 @@ ax_segment_status shared_family_find(PyObject *self, const LabelKey *key, child_
     }
     status =
         key->too_long ? AX_SEGMENT_FULL : ax_segment_make(&segment->view, &wanted, &segment->spare, child);
+    if (status == AX_SEGMENT_FOUND) {
+        return child_found(self, makes, child); /* making it found more than looking for it */
+    }
     return status == AX_SEGMENT_FULL ? use_overflow(self, use, true, child) : status;
 }
 

@@ -304,9 +304,16 @@ SEGMENT_FILES = [
     tested(
         "a removed child stays hidden when it is used again",
         FAMILY,
-        "            shared_family_state_change(segment, child, 0, AX_STATE_HIDDEN);",
-        "            shared_family_state_change(segment, child, 0, 0);",
+        "        shared_family_state_change(segment_of(self), child, 0, AX_STATE_HIDDEN);",
+        "        shared_family_state_change(segment_of(self), child, 0, 0);",
         f"{SEGMENTS}::test_removed_children_go_on",
+    ),
+    tested(
+        "a child that only making finds is not checked",
+        FAMILY,
+        "        return child_found(self, makes, child); /* making it",
+        "        return status; /* making it",
+        f"{HOSTILE}::test_a_child_that_only_making_finds",
     ),
     tested(
         "a family frees its newest table of labels first",

@@ -182,6 +182,33 @@ for kind in ("int", "counter", "gauge"):
     raise AssertionError(cell)
 """
 
+UNINDEXED = """
+# Making a child enters the last entry in the index first. Here that closes the gap before an entry of another
+# kind, at the end of a stripe, which looking for the child did not find. A histogram would count far beyond.
+bounds = list(range(1, 2000))
+segment = Segment.create(path, 6000, processes=1)
+segment.histogram("family", bounds, "a").observe(1, "x")
+segment.counter("last")
+family = Segment.open(path).histogram("family", bounds, "a")
+file = File(path)
+_, child, last = file.entries()
+hash_of_child = file.word(child)
+file.put(child + 16, file.words - 1, 4)  # its first word
+file.put(child + 20, 1, 4)  # and the number of them
+file.put(child + 32, 3, 2)  # a counter
+file.put(last, hash_of_child ^ 1 << 63)
+with path.open("r+b") as opened:
+    os.pwrite(opened.fileno(), bytes(8 * file.slots), file.index)
+slot = (hash_of_child + 1) % file.slots
+file.put(file.index + 8 * slot, hash_of_child >> 48 << 48 | child // 64)
+try:
+    family.observe(1e9, "x")
+except ValueError as error:
+    assert "is damaged" in str(error), error
+else:
+    raise AssertionError("a counter took a value for a histogram")
+"""
+
 TOGETHER = """
 # Another process writes all the time, while this one uses the file, until it has met enough of that.
 import signal
@@ -232,6 +259,10 @@ def test_the_index_the_chain_and_the_owners(tmp_path: Path) -> None:
 
 def test_entries_that_are_longer_than_the_file(tmp_path: Path) -> None:
     run(tmp_path, BEYOND)
+
+
+def test_a_child_that_only_making_finds(tmp_path: Path) -> None:
+    run(tmp_path, UNINDEXED)
 
 
 def test_a_file_that_changes_all_the_time(tmp_path: Path) -> None:
