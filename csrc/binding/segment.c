@@ -99,6 +99,16 @@ ax_word *segment_claim_stripe(Segment *segment)
     return own;
 }
 
+ax_word *segment_spare(Segment *segment)
+{
+    uint64_t epoch = process_epoch();
+    if (ax_word_load(&segment->spare_of) != epoch) {
+        ax_word_store(&segment->spare, 0);
+        ax_word_store(&segment->spare_of, epoch);
+    }
+    return &segment->spare;
+}
+
 PyObject *segment_name(Segment *segment)
 {
     return segment->path == NULL ? PyUnicode_FromString("an anonymous segment")

@@ -33,7 +33,8 @@ typedef struct {
                           process may not count */
     ax_pointer own;    /* atomic */
     ax_word own_claim; /* atomic: the claim of an anonymous segment */
-    ax_word spare;     /* atomic: see ax_segment_make */
+    ax_word spare;     /* atomic: see segment_spare */
+    ax_word spare_of;  /* atomic: the epoch of the process that `spare` belongs to */
     ax_word warned;    /* atomic: whether the warning that it is nearly full was given */
     ax_word warned_of_parts; /* atomic: whether the warning that there is no stripe for parts was given */
     ax_pointer parts;        /* atomic: a bit per word of a stripe, set if this mapping made a SharedPart with
@@ -80,6 +81,10 @@ AX_INLINE ax_word *segment_stripe(Segment *segment)
     }
     return segment_claim_stripe(segment);
 }
+
+/* What ax_segment_make calls spare. A forked child has a copy of it, but the memory that it names is the
+ * parent's, so in a new epoch it begins with 0. Wait-free. */
+ax_word *segment_spare(Segment *segment);
 
 /* ax_segment_is_alive for a Segment. */
 bool segment_owner_is_alive(void *segment, uint64_t stripe, uint64_t owner);

@@ -349,9 +349,10 @@ static bool request_is_met(Segment *segment, const Request *request, const ax_en
 static PyObject *request_object(Segment *segment, Request *request)
 {
     ax_entry entry;
+    const ax_wanted *wanted = &request->wanted;
     ax_segment_status status =
-        segment->readonly ? ax_segment_find(&segment->view, &request->wanted, &entry)
-                          : ax_segment_make(&segment->view, &request->wanted, &segment->spare, &entry);
+        segment->readonly ? ax_segment_find(&segment->view, wanted, &entry)
+                          : ax_segment_make(&segment->view, wanted, segment_spare(segment), &entry);
     if (status == AX_SEGMENT_MADE) {
         if (!segment_warn(segment, &entry)) {
             return NULL;

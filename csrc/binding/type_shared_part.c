@@ -151,7 +151,7 @@ static bool series_find(Segment *segment, const ax_wanted *wanted, PyObject *nam
 {
     ax_segment_status status = segment->readonly
                                    ? ax_segment_find(&segment->view, wanted, entry)
-                                   : ax_segment_make(&segment->view, wanted, &segment->spare, entry);
+                                   : ax_segment_make(&segment->view, wanted, segment_spare(segment), entry);
     if (status != AX_SEGMENT_FOUND && status != AX_SEGMENT_MADE) {
         (void)segment_status_error(segment, status, name);
         return false;

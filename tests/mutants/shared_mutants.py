@@ -330,6 +330,13 @@ SEGMENT_FILES = [
         f"{SEGMENTS}::test_close_releases_every_cell",
     ),
     tested(
+        "a child writes where its parent will write",
+        SEGMENT,
+        "        ax_word_store(&segment->spare, 0);\n",
+        "",
+        f"{SEGMENTS}::test_a_child_leaves_alone_what_its_parent_took",
+    ),
+    tested(
         "a child does not begin the parts that it inherited",
         SEGMENT,
         "    segment_parts_begin(segment, own);\n",

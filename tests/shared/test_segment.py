@@ -30,6 +30,7 @@ from atomicx import (
 from atomicx._backend import SharedPart
 from atomicx.shared import Segment, SegmentUsage
 from core.run import compiler
+from shared.layout import CURSOR, File
 from support.marks import NEEDS_C, NEEDS_FORK
 from support.shared import fork, status_of
 
@@ -740,6 +741,29 @@ def test_a_fork_needs_no_opening(segment: Segment) -> None:
 
     assert status_of(fork(work)) == 0
     assert counts(segment) == {"inherited": 2, "made in the child": 2}
+
+
+@NEEDS_FORK
+def test_a_child_leaves_alone_what_its_parent_took(tmp_path: Path) -> None:
+    """Memory that a process took in vain is for its next name. The children that it forks get their own."""
+    path = tmp_path / "segment"
+    segment = Segment.create(path, 10)
+    segment.counter("first")
+    file, sound = File(path), path.read_bytes()
+    taken = file.word(CURSOR)
+
+    # The next name overwrites the last entry, so that it cannot be linked to it.
+    file.put(CURSOR, taken + 64)
+    Segment.open(path).counter("last")
+    file.put(CURSOR, taken)
+    with pytest.raises(ValueError, match="is damaged"):
+        segment.counter("takes memory in vain")
+    with path.open("r+b") as opened:
+        opened.write(sound)
+    file.put(CURSOR, taken + 192)
+    assert status_of(fork(lambda: segment.counter("of the child").inc())) == 0
+    segment.counter("of the parent").inc()
+    assert counts(Segment.open(path)) == {"first": 0, "of the child": 1, "of the parent": 1}
 
 
 def test_a_file_that_is_gone(segment: Segment) -> None:
