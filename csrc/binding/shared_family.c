@@ -99,6 +99,7 @@ int shared_family_clear(PyObject *self)
 
 void shared_family_dealloc(PyObject *self)
 {
+    PyObject_GC_UnTrack(self); /* first, since releasing the child can run any code, and so the collector */
     (void)shared_family_clear(self);
     Py_XDECREF(family_of(self)->label_names);
     Py_XDECREF(family_of(self)->overflow);

@@ -634,6 +634,17 @@ def test_all_goes_with_the_last_reference(tmp_path: Path) -> None:
     assert gone() is None
 
 
+def test_the_collector_runs_while_a_family_is_freed() -> None:
+    """The overflow child ends with its family, and a weak reference to it may call anything then."""
+    segment = Segment.anonymous(10)
+    family = segment.counter("family", "a")
+    gone = [weakref.ref(family["other"], lambda _: gc.collect()), weakref.ref(family)]
+    del family
+    segment.close()
+    gc.collect()
+    assert [reference() for reference in gone] == [None, None]
+
+
 def test_a_segment_that_was_never_opened() -> None:
     segment = Segment.__new__(Segment)
     for call in (lambda: segment.int("a"), segment.items, segment.usage):
