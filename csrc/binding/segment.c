@@ -218,13 +218,14 @@ static ax_pointer *object_slot(Segment *segment, const ax_entry *entry)
 bool segment_chunks_new(Segment *segment)
 {
     enum { LEAST_ENTRY = AX_ENTRY_HEADER_BYTES + AX_ENTRY_UNIT };
-    segment->chunk_count = (size_t)(segment->view.heap_bytes / LEAST_ENTRY / CHUNK + 1);
-    segment->chunks = PyMem_RawCalloc(segment->chunk_count, sizeof *segment->chunks);
+    size_t count = (size_t)(segment->view.heap_bytes / LEAST_ENTRY / CHUNK + 1);
+    segment->chunks = PyMem_RawCalloc(count, sizeof *segment->chunks);
     segment->seen = PyMem_RawCalloc((size_t)segment->view.processes + 1, 2 * sizeof *segment->seen);
     if (segment->chunks == NULL || segment->seen == NULL) {
         PyErr_NoMemory();
         return false;
     }
+    segment->chunk_count = count; /* not before: giving up frees what there is */
     return true;
 }
 
