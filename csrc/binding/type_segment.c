@@ -66,6 +66,16 @@ static bool platform_check(void)
     return false;
 }
 
+/* False with ValueError if an id of this size cannot be one. */
+static bool id_is_sound(Py_ssize_t bytes)
+{
+    if (bytes == (Py_ssize_t)sizeof(((ax_segment *)NULL)->id)) {
+        return true;
+    }
+    PyErr_SetString(PyExc_ValueError, "id must be 16 bytes long");
+    return false;
+}
+
 /* Plans a segment with this id, the contents of a bytes object; false with ValueError. */
 static bool plan(ax_segment *view, PyObject *capacity, PyObject *processes, const char *id,
                  Py_ssize_t id_bytes)
@@ -78,8 +88,7 @@ static bool plan(ax_segment *view, PyObject *capacity, PyObject *processes, cons
         PyErr_Clear();
         series = stripes = -1;
     }
-    if (id_bytes != sizeof view->id) {
-        PyErr_SetString(PyExc_ValueError, "id must be 16 bytes long");
+    if (!id_is_sound(id_bytes)) {
         return false;
     }
     if (series < 1 || stripes < 1 || !ax_segment_plan(view, (uint64_t)series, (uint64_t)stripes)) {
@@ -158,12 +167,12 @@ static PyObject *segment_open_file(PyObject *self, PyObject *args)
     }
     options.readonly = readonly != 0;
     options.has_owner = owner != Py_None;
-    if ((options.has_owner && !as_int64(owner, &options.owner)) || !open_begin(segment)) {
+    if ((options.id != NULL && !id_is_sound(id_bytes)) ||
+        (options.has_owner && !as_int64(owner, &options.owner)) || !open_begin(segment)) {
         Py_DECREF(target);
         return NULL;
     }
     bool mapped =
-        (options.id == NULL || id_bytes == sizeof segment->view.id) &&
         segment_file_open(path, PyBytes_AS_STRING(target), &options, &segment->view, &segment->claim);
     Py_DECREF(target);
     if (mapped) {

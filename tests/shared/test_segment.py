@@ -720,6 +720,13 @@ def test_another_file_under_the_path_is_not_what_was_pickled(segment: Segment) -
         pickle.loads(pickled)
 
 
+@pytest.mark.parametrize("identity", [b"", b"x" * 15, b"x" * 17])
+def test_what_is_not_an_id(segment: Segment, identity: bytes) -> None:
+    reopen, (cls, path, _, readonly) = segment.__reduce__()  # type: ignore[misc]
+    with pytest.raises(ValueError, match="id must be 16 bytes long"):
+        reopen(cls, path, identity, readonly)  # type: ignore[operator]
+
+
 @NEEDS_FORK
 def test_an_anonymous_segment() -> None:
     segment = Segment.anonymous(10, processes=3)
