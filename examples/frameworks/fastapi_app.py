@@ -7,7 +7,7 @@ from metrics import in_flight, latency, page, requests
 
 
 class CountRequests:
-    """ASGI middleware, for FastAPI, Starlette and what else is built on Starlette's routing."""
+    """ASGI middleware, for FastAPI, Starlette and anything else built on Starlette's routing."""
 
     def __init__(self, app):
         self.app = app
@@ -16,7 +16,7 @@ class CountRequests:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        status = 500  # of an answer that an exception prevents
+        status = 500  # unless there is an answer: an exception may prevent it
 
         async def watch(message):
             nonlocal status
