@@ -696,7 +696,7 @@
     "ExponentialHistogram(scale=4, *, smallest=1e-06, largest=1000000.0, signed=False)\n" \
     "--\n" \
     "\n" \
-    "A histogram without bounds to choose: buckets that grow by the same factor, and one for zero.\n" \
+    "A histogram without bounds to choose: buckets that grow by a constant factor, and one for zero.\n" \
     "\n" \
     "Bucket i counts base**i < value <= base**(i+1) for base = 2**(2**-scale), exactly, for every double:\n" \
     "OpenTelemetry's mapping. scale is from -10 to 20, else ValueError, and never changes. A quantile of a\n" \
@@ -704,9 +704,9 @@
     "\n" \
     "Values in [-smallest, smallest] count as zero. Those above largest count in the outermost bucket. Values\n" \
     "below -smallest are a ValueError unless signed is true; then they have buckets of their own, by -value.\n" \
-    "smallest is finite and at least 0, largest is finite and greater, else ValueError, and so are more than\n" \
-    "20,000 buckets. All this is given once: calling __init__ again raises RuntimeError, and so does every\n" \
-    "operation if a subclass has not called it.\n" \
+    "smallest is finite and at least 0, largest is finite and greater than smallest, and there are at most\n" \
+    "20,000 buckets, else ValueError. All this is given once: calling __init__ again raises RuntimeError, and\n" \
+    "so does every operation if a subclass has not called it.\n" \
     "\n" \
     "All its memory is allocated when it is made, except that the C module without the GIL spreads the cells\n" \
     "over stripes, so that observing threads do not slow each other down; a thread for which there is no memory\n" \
@@ -1071,7 +1071,7 @@
     "_parts($self, /)\n" \
     "--\n" \
     "\n" \
-    "Return a list of all series of SharedParts: (metric, key, total), where parts are read apart\n" \
+    "Return a list of all series of SharedParts: (metric, key, total), or for parts of processes\n" \
     "(metric, key, [(pid, value, time, alive), ...])."
 
 #define DOC_SegmentBase__usage \
@@ -1530,12 +1530,12 @@
 #define DOC_SharedPart \
     "A double in this process's stripe of a segment: SharedPart(segment, metric, key, apart).\n" \
     "\n" \
-    "It belongs to a series, key, of a metric. Both keys are up to 4,096 bytes of any meaning; that of the\n" \
-    "metric begins with a NUL.\n" \
+    "It belongs to the series with this key, of the metric with that key. The segment gives the keys no\n" \
+    "meaning. Both have up to 4,096 bytes, and that of the metric begins with a NUL.\n" \
     "\n" \
     "With apart false, the series is the sum over all processes that ever counted. With apart true, each\n" \
-    "process has a part, which can be read apart, until another process takes its stripe over. A process has a\n" \
-    "part from the moment that it makes one; a forked child, as soon as it counts anything in this segment.\n" \
+    "process has a part of its own, until another process takes over its stripe. A process has a part from the\n" \
+    "moment that it makes one; a forked child has one as soon as it counts anything in this segment.\n" \
     "\n" \
     "Raises ValueError if the segment is full, closed or damaged, or a key is too long; KeyError if the series\n" \
     "is new and the segment is read-only. No operation waits for a thread or a process."
@@ -1552,8 +1552,9 @@
     "\n" \
     "Add amount to the part of this process. Returns None.\n" \
     "\n" \
-    "A process without a stripe adds to a common part of a sum; it has no part that can be read apart, and\n" \
-    "is warned of that once. Raises ValueError if the segment is closed or read-only. Lock-free."
+    "A process without a stripe adds to a common part of a sum. It cannot have a part of its own, and\n" \
+    "issues a RuntimeWarning about that once. Raises ValueError if the segment is closed or read-only.\n" \
+    "Lock-free."
 
 #define DOC_SharedPart_load \
     "load($self, /)\n" \
@@ -1569,8 +1570,8 @@
     "\n" \
     "Replace the part of this process, and its time; of a sum, adjust it so that the total is value.\n" \
     "\n" \
-    "Returns None. A process without a stripe is warned once, as in add(). Raises ValueError if the segment\n" \
-    "is closed or read-only. Lock-free."
+    "Returns None. A process without a stripe issues a warning once, as in add(). Raises ValueError if the\n" \
+    "segment is closed or read-only. Lock-free."
 
 #define DOC_Timer \
     "Observes in its histogram how long its blocks take, in seconds: `with histogram.time():`.\n" \

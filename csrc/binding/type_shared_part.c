@@ -1,10 +1,10 @@
 /* type_shared_part.c: SharedPart, what this process has counted in a series of doubles. The values of
  * prometheus_client's metrics, after install(segment=...), are such parts.
  *
- * A series of totals is summed over all stripes: a counter. A series of parts is read apart for each process,
- * with the time at which it was set: a gauge. A process that forks after it made a part passes it on: the
- * child's part begins, with 0, when the child takes its stripe. For that, the mapping remembers in a bit map
- * which series it made parts of.
+ * A series of totals is summed over all stripes: a counter. A series of parts is read separately for each
+ * process, with the time at which the part was set: a gauge. A process that forks after it made a part passes
+ * it on: the child's part begins, with 0, when the child takes its stripe. For that, the mapping remembers in
+ * a bit map which series it made parts of.
  */
 #include "segment.h"
 
@@ -201,7 +201,7 @@ static bool part_find(Segment *segment, PyObject *metric, PyObject *key, bool ow
     return series_find(segment, &wanted, key, entry);
 }
 
-/* Takes (segment, key of the metric, key of the series, whether parts are read apart). */
+/* Takes (segment, key of the metric, key of the series, whether each process has a part of its own). */
 static PyObject *part_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     PyObject *segment, *metric, *key;

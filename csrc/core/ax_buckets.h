@@ -32,11 +32,11 @@
  * the sum belongs to an observation that is in the counts (or in those of an earlier drain). The counts may
  * be ahead of the sum by the observations in progress.
  *
- * Marks. Thousands of buckets of which a few dozen are used should not all be read. So an observation may
- * first call ax_buckets_mark, which sets the bit of its bucket in one word; bits are never cleared. If there
- * are more than 64 buckets, neighbours share a bit. A reader loads the marks after the sum and before the
- * counts, and takes the count of a bucket without a mark for 0. That is right: nothing was counted there when
- * the marks were loaded, since each observation marks before it counts.
+ * Marks. If a few dozen of thousands of buckets are used, not all should be read. So an observation may first
+ * call ax_buckets_mark, which sets the bit of its bucket in one word; bits are never cleared. If there are
+ * more than 64 buckets, neighbours share a bit. A reader loads the marks after the sum and before the counts,
+ * and takes the count of a bucket without a mark for 0. That is right: nothing was counted there when the
+ * marks were loaded, since each observation marks before it counts.
  *
  * Weak spot. A drain that runs out of memory puts the sum that it took back. Until then the sum lags by that
  * amount, and what was put back may round differently.
@@ -98,8 +98,8 @@ AX_INLINE uint64_t ax_buckets_mark_of(unsigned shared, size_t bucket)
     return UINT64_C(1) << (bucket >> shared);
 }
 
-/* Marks a bucket. To be called before the observation is counted. Linearization point: the load that finds
- * the mark, or the change that sets it. Wait-free. Runs no Python code. */
+/* Marks a bucket. Call it before the observation is counted. Linearization point: the load that finds the
+ * mark, or the change that sets it. Wait-free. Runs no Python code. */
 AX_INLINE void ax_buckets_mark(ax_buckets *buckets, size_t bucket)
 {
     uint64_t mark = ax_buckets_mark_of(buckets->shared, bucket);

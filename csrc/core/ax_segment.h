@@ -53,13 +53,13 @@ enum {
     AX_HEAP_SLACK_BYTES = 65536,
     AX_NAME_BYTES = 240,        /* the maximum length of a name */
     AX_KEY_BYTES = 1024,        /* the maximum length of a series' label values, with their lengths */
-    AX_METRIC_KEY_BYTES = 4096, /* the maximum length of a key of a total or a part, or of their metric */
+    AX_METRIC_KEY_BYTES = 4096, /* the maximum length of the key of a total, of a part, or of their metric */
     AX_SEGMENT_MOST_PROCESSES = 4096,
 };
 #define AX_SEGMENT_MOST_CAPACITY (UINT64_C(1) << 28)
 
-/* Kinds of entries; 6 is not in use. A total and a part are values of a metric that the segment does not
- * know the meaning of: the entry of the metric is their parent, and has no words. */
+/* Kinds of entries; 6 is not in use. Totals and parts are the values of a metric, whose meaning the segment
+ * does not know: the entry of the metric is their parent, and has no words. */
 typedef enum {
     AX_KIND_ROOT,
     AX_KIND_INT,
@@ -68,7 +68,7 @@ typedef enum {
     AX_KIND_GAUGE,
     AX_KIND_HISTOGRAM,
     AX_KIND_TOTAL = 7, /* a double, summed over all stripes */
-    AX_KIND_PART = 8,  /* a double and a time, read apart for each stripe */
+    AX_KIND_PART = 8,  /* a double and a time, read separately for each stripe */
 } ax_kind;
 
 /* Whether the words of this kind belong to the owner of the stripe, and are zeroed for the next one. They are
@@ -103,7 +103,7 @@ typedef struct {
 typedef struct {
     uint64_t offset;
     uint64_t hash;
-    uint64_t parent; /* offset of the family's entry; 0 if it is not a child */
+    uint64_t parent; /* offset of the entry of the family or metric; 0 if it is not a child */
     uint64_t state;
     uint32_t number; /* 0 for the root, then one more for each entry */
     uint32_t size;

@@ -133,10 +133,10 @@ class ExponentialHistogramSnapshot(_Record):
     def quantile(self, q: "SupportsFloat | SupportsIndex", /) -> float:
         """Return the value below which the share q of the observations lies, within a known relative error.
 
-        Of the observations in increasing order, number q * count, rounded up, is meant (the first if q is 0).
-        The result is the geometric middle of its bucket, base**(i + 0.5), which differs from every value of
-        the bucket by at most sqrt(base) - 1 of that value: 2.2 % at scale 4, and half as much with each step
-        up. It is 0.0 for an observation that counted as zero. The error may be larger for values outside
+        It takes the observation whose number, in increasing order, is q * count rounded up (the first if q
+        is 0), and returns the geometric middle of its bucket, base**(i + 0.5). That differs from every value
+        of the bucket by at most sqrt(base) - 1 of the value: 2.2 % at scale 4, and half as much with each
+        step up. It is 0.0 for an observation that counted as zero. The error may be larger for values outside
         [smallest, largest] of the histogram, and for subnormal ones, which have few digits. It is NaN if
         nothing was observed.
 

@@ -103,7 +103,7 @@ def record(histogram: ExponentialHistogram, value: float) -> None:
 
 
 class ExponentialHistogram(Cell):
-    """A histogram without bounds to choose: buckets that grow by the same factor, and one for zero.
+    """A histogram without bounds to choose: buckets that grow by a constant factor, and one for zero.
 
     Bucket i counts base**i < value <= base**(i+1) for base = 2**(2**-scale), exactly, for every double:
     OpenTelemetry's mapping. scale is from -10 to 20, else ValueError, and never changes. A quantile of a
@@ -111,9 +111,9 @@ class ExponentialHistogram(Cell):
 
     Values in [-smallest, smallest] count as zero. Those above largest count in the outermost bucket. Values
     below -smallest are a ValueError unless signed is true; then they have buckets of their own, by -value.
-    smallest is finite and at least 0, largest is finite and greater, else ValueError, and so are more than
-    20,000 buckets. All this is given once: calling __init__ again raises RuntimeError, and so does every
-    operation if a subclass has not called it.
+    smallest is finite and at least 0, largest is finite and greater than smallest, and there are at most
+    20,000 buckets, else ValueError. All this is given once: calling __init__ again raises RuntimeError, and
+    so does every operation if a subclass has not called it.
 
     All its memory is allocated when it is made, except that the C module without the GIL spreads the cells
     over stripes, so that observing threads do not slow each other down; a thread for which there is no memory

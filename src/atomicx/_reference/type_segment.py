@@ -350,12 +350,12 @@ class SharedFamily(MadeBySegment):
 class SharedPart(MadeBySegment):
     """A double in this process's stripe of a segment: SharedPart(segment, metric, key, apart).
 
-    It belongs to a series, key, of a metric. Both keys are up to 4,096 bytes of any meaning; that of the
-    metric begins with a NUL.
+    It belongs to the series with this key, of the metric with that key. The segment gives the keys no
+    meaning. Both have up to 4,096 bytes, and that of the metric begins with a NUL.
 
     With apart false, the series is the sum over all processes that ever counted. With apart true, each
-    process has a part, which can be read apart, until another process takes its stripe over. A process has a
-    part from the moment that it makes one; a forked child, as soon as it counts anything in this segment.
+    process has a part of its own, until another process takes over its stripe. A process has a part from the
+    moment that it makes one; a forked child has one as soon as it counts anything in this segment.
 
     Raises ValueError if the segment is full, closed or damaged, or a key is too long; KeyError if the series
     is new and the segment is read-only. No operation waits for a thread or a process.
@@ -367,15 +367,16 @@ class SharedPart(MadeBySegment):
     def add(self, amount: _Real, /) -> None:
         """Add amount to the part of this process. Returns None.
 
-        A process without a stripe adds to a common part of a sum; it has no part that can be read apart, and
-        is warned of that once. Raises ValueError if the segment is closed or read-only. Lock-free.
+        A process without a stripe adds to a common part of a sum. It cannot have a part of its own, and
+        issues a RuntimeWarning about that once. Raises ValueError if the segment is closed or read-only.
+        Lock-free.
         """
 
     def store(self, value: _Real, time: _Real = 0.0, /) -> None:
         """Replace the part of this process, and its time; of a sum, adjust it so that the total is value.
 
-        Returns None. A process without a stripe is warned once, as in add(). Raises ValueError if the segment
-        is closed or read-only. Lock-free.
+        Returns None. A process without a stripe issues a warning once, as in add(). Raises ValueError if the
+        segment is closed or read-only. Lock-free.
         """
 
     def load(self, /) -> float:
@@ -481,7 +482,7 @@ class SegmentBase:
         """Return the fields of usage()."""
 
     def _parts(self, /) -> Any:
-        """Return a list of all series of SharedParts: (metric, key, total), where parts are read apart
+        """Return a list of all series of SharedParts: (metric, key, total), or for parts of processes
         (metric, key, [(pid, value, time, alive), ...]).
         """
 
