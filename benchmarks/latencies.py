@@ -27,7 +27,7 @@ QUANTILES = (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999)
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 FIXED = "Histogram with prometheus_client's default bounds"
 SCALES = (0, 2, 4, 6)
-# One request in so many has this much more to do.
+# One request in RARE sums up WORK numbers, the others fewer than 100.
 RARE, WORK = 20, 40_000
 
 
@@ -70,7 +70,7 @@ def made() -> dict[str, Any]:
 
 
 def load(requests: int, histograms: dict[str, Any]) -> list[float]:
-    """Send so many requests from each client. Returns all latencies in seconds, in increasing order."""
+    """Send this many requests from each client. Returns all latencies in seconds, in increasing order."""
     found: list[list[float]] = [[] for _ in range(CLIENTS)]
 
     def send(latencies: list[float], port: int) -> None:
@@ -94,12 +94,12 @@ def load(requests: int, histograms: dict[str, Any]) -> list[float]:
 
 
 def exact(ordered: list[float], q: float) -> float:
-    """Return the quantile as the snapshot of an ExponentialHistogram means it."""
+    """Return the exact quantile, by the definition of an ExponentialHistogram's snapshot."""
     return ordered[max(0, math.ceil(q * len(ordered)) - 1)]
 
 
 def compared(ordered: list[float], histograms: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return one case per histogram: its quantiles beside the exact ones."""
+    """Return one case per histogram: its quantiles, each with the exact one."""
     cases = []
     for name, histogram in histograms.items():
         snapshot = histogram.snapshot()

@@ -1,7 +1,7 @@
 """Scrapes of a prefork server whose workers come and go: a segment, compared with the library's files.
 
 Workers are forked, eight at a time; each counts in every series and ends. Then each way is scraped in turn.
-The processor time of this process is taken, so that it hardly matters what else the machine does.
+The processor time of this process is measured, so it hardly matters what else the machine does.
 """
 
 import os
@@ -70,7 +70,7 @@ def forked(work: Callable[[], None]) -> int:
 
 
 def serve(way: str, workers: int, folder: Path) -> None:
-    """Be a server: make the metrics, and fork workers that count, and die without a hook."""
+    """Be a server: make the metrics, and fork workers, which count and end without calling a hook."""
     from prometheus_client import values
 
     from atomicx.prometheus import install

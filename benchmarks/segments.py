@@ -81,7 +81,7 @@ def _found() -> Objects:
 
 
 def _read() -> Objects:
-    """Every stripe has an owner, and counts of every series."""
+    """Make a segment in which every stripe has an owner, and counts of every series."""
     segment = Segment.anonymous(2 * SERIES, processes=STRIPES)
     family = segment.counter("c", "label")
     labels = [str(number) for number in range(SERIES)]
@@ -142,7 +142,7 @@ class TwoProcesses(LocalSampler):
     """Two processes at once that count in one cell, each on a core of its own."""
 
     def _span_ns(self) -> int:
-        # A gate in memory that both have; perf_counter_ns is the same clock in both.
+        # A gate in memory that both processes share; perf_counter_ns is the same clock in both.
         segment = Segment.anonymous(10)
         ready, begins, ends = (segment.int(name) for name in ("ready", "begins", "ends"))
         cores = cores_for(2)

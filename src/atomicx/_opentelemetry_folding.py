@@ -29,8 +29,8 @@ _Ladder = dict[object, "NumberDataPoint"]
 def exponential_parts(snapshot: ExponentialHistogramSnapshot) -> dict[str, int]:
     """Return the count of each bucket in use, and of the zeros, by the attribute of its counter.
 
-    The name of a bucket never changes its meaning, and its count never goes back, even if others come into
-    use later.
+    The name of a bucket never changes its meaning, and its count never goes back, even if other buckets come
+    into use later.
     """
     parts = {f"scale={snapshot.scale} zero": snapshot.zero_count}
     for side, buckets in (("positive", snapshot.positive), ("negative", snapshot.negative)):
@@ -91,7 +91,7 @@ def _hands_on(bases: Iterable[type]) -> bool:
 
 
 def fold_histograms(data: MetricsData) -> MetricsData:
-    """Return the data with one histogram for each three counters that Collector.histogram() made.
+    """Return the data with one histogram in place of each three counters that Collector.histogram() made.
 
     The SDK has already applied its temporality to the counters, so the histogram has that of observable
     counters. Counters that do not fit together, as when a view has changed them, stay as they are.

@@ -9,7 +9,7 @@ from ._boundaries import SCALE_MIN, boundary, bucket_of
 from ._exponential import ExponentialBuckets, ExponentialHistogramSnapshot, in_use
 
 BOUNDS_MAX = 100
-# Those of Prometheus' native histograms, which call them schemas.
+# The scales of Prometheus' native histograms, which are called schemas there.
 _NATIVE_MIN, _NATIVE_MAX = -4, 8
 
 

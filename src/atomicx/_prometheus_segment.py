@@ -33,7 +33,7 @@ def _encode(what: list[object]) -> bytes:
 
 
 class _Once:
-    """Things that were warned of."""
+    """Remembers what was warned about."""
 
     def __init__(self) -> None:
         self._seen: AtomicRef[frozenset[str]] = AtomicRef(frozenset())

@@ -19,7 +19,7 @@ Progress = Callable[[float, str], None]
 """Called with the share that is done, and what is running."""
 
 SECONDS_BETWEEN_UPDATES = 0.1
-# A column that is cut to less than this says nothing any more.
+# A column that is cut to less than this says too little.
 LEAST_WIDTH = 12
 
 

@@ -9,7 +9,8 @@ Each method returns the cell that it was given: count with that, at full speed. 
 never drains it.
 
 An application that counts with prometheus_client itself calls install() before it makes its metrics. They
-keep their interface, and their values become atomic.
+keep their interface, and their values become atomic. With install(segment=segment) all processes of a server
+count in one Segment, and a SegmentCollector exports it.
 """
 
 # prometheus_client is only partly typed.
@@ -378,9 +379,10 @@ class Collector:
     A scrape leaves out whatever cannot be read at that moment, or the format does not allow, with one
     RuntimeWarning per metric.
 
-    With native_histograms=True, an ExponentialHistogram of a scale from -4 is exported as a native histogram
-    too. prometheus_client writes those in OpenMetrics 2.0 only; its text format then has one more sample,
-    with the histogram's own name and the count. ValueError if the installed release has none.
+    With native_histograms=True, an ExponentialHistogram whose scale is at least -4 is exported as a native
+    histogram too. prometheus_client writes those in OpenMetrics 2.0 only; its text format then has one more
+    sample, with the histogram's own name and the count. Raises ValueError if the installed release has no
+    native histograms.
     """
 
     def __init__(

@@ -26,7 +26,7 @@ from .used import used_cell
 OVERLAPS = 5
 LATE = 2
 DRAWN = 60
-# Every one of so many meets on a cell that was used before.
+# One encounter in this many is on a cell that was used before.
 USED = 4
 # Plus one in which the value stays the same, found among this many arguments.
 TRIED = 40

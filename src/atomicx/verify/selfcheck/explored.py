@@ -33,9 +33,9 @@ MOST_EXECUTIONS = 400
 MOST_EXECUTIONS_OF_THREE = 1500
 # A read has to be paused twice, and only one operation reads.
 MOST_EXECUTIONS_OF_READS = 6000
-# Three threads in the middle of the same operation are drawn: this many times, each a few executions.
+# How often schedules with three threads in the middle of an operation are drawn; each takes a few executions.
 WALKS = 30
-# Between two crowds of an operation come this many pairs.
+# This many pairs of an operation come between two of its crowds.
 BETWEEN_CROWDS = 6
 # A drain gets this many pairs before three threads, which take as long as twenty pairs.
 BEFORE_THREE = 3

@@ -101,7 +101,7 @@ class Gathering:
 
     @property
     def would_show(self) -> bool:
-        """Whether it shows if a call returns the right result, but does nothing; reads do nothing anyway."""
+        """Whether a call that returns the right result but does nothing would show. Reads do nothing."""
         lost: list[tuple[tuple[Any, ...], Any]] = []
         for left_out, (row, _) in enumerate(self.steps):
             if not changes(self.model, row):
@@ -143,9 +143,9 @@ def _calling(access: Access, row: Operation, arguments: Arguments) -> Call:
 
 
 def gatherings(access: Access, row: Operation, seed: int) -> list[Gathering]:
-    """Return those of the operation: drains and additions, or a value that goes away and comes back.
+    """Return the operation's gatherings: drains and additions, or a value that goes away and comes back.
 
-    A load, which stands for all that only read, meets two exchanges.
+    A load, which stands for all operations that only read, meets two exchanges.
     """
     model = access.model
     if row not in concurrent(access):
@@ -161,9 +161,9 @@ def gatherings(access: Access, row: Operation, seed: int) -> list[Gathering]:
 
 
 def crowds(access: Access, row: Operation, seed: int) -> list[Gathering]:
-    """Return the operation three times, twice with another, and once with two others, where these show much.
+    """Return the operation three times, twice with another, and once with two others, where these show most.
 
-    Only those that change something: a read is in nobody's way.
+    Only operations that change something: a read disturbs no other.
     """
     model = access.model
     if row not in concurrent(access) or not changes(model, row):

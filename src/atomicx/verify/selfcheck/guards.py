@@ -1,6 +1,6 @@
 """Guards of other people's cells: what `track()` and `admit()` return may be any context manager.
 
-One that is made from a generator is for one block, and leaves it as soon as nobody holds the guard.
+A guard that is made from a generator is for one block, and leaves it as soon as nothing refers to the guard.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Read = Callable[[Any], Any]
 
 
 def guarding(rows: dict[str, Operation], cell: Any, read: Read | None) -> dict[str, Operation | None]:
-    """Return what rows of guards have to be for cells like this one; None for what their guards cannot do."""
+    """Return the rows of guards, adapted to cells like this one; None for what their guards cannot do."""
     found: dict[str, Operation | None] = {}
     if "track" in rows and read is not None:
         found["track"] = replace(rows["track"], written=_counting(read))

@@ -17,7 +17,7 @@ from .trials import AloneTrial, AnyTrial
 
 HEADINGS = ("row", "verdict", "samples", "95 % bound", "outcomes", "control caught")
 NUMBERS = (2, 3)
-# The control comes last but one: a row only passes if its control was caught.
+# First the outcomes give way, then the control, the bound and the samples; the row and its verdict never do.
 GIVE_WAY = (4, 5, 3, 2)
 COLORS = {
     Verdict.PASS: "green",

@@ -10,10 +10,10 @@ from .access import UNREADABLE, Access
 
 
 def used_cell(access: Access, state: Any, steps: Sequence[Invocation] = ()) -> Any:
-    """Return a cell that holds `state`, after these calls on another state and whatever leads back.
+    """Return a cell that holds `state`: it began with another state, and these calls and others led back.
 
-    It is a new cell if nothing leads back, or if the way back turns out to be wrong, which is shown by the
-    rows of one thread alone.
+    It is a new cell if nothing leads back, or if the way back turns out to be wrong. The rows of one thread
+    alone show such an error.
     """
     model = access.model
     other = next((each for each in model.edge_states if not model.same(each, state)), state)

@@ -1,6 +1,6 @@
 """The meaning of every operation of Histogram and ExponentialHistogram.
 
-The state of both is (counts, sum), with a count for every bucket, also of those that are not in use.
+The state of both is (counts, sum), with a count for every bucket, including those that are not in use.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def exponent_of(scale: int, value: float) -> int:
 def exponential(scale: int, smallest: float, largest: float, signed: bool, typical: Sequence[float]) -> Model:
     """Return the model of an ExponentialHistogram; typical has a value for each positive bucket, in order.
 
-    Their sums should be exact, whatever the order: then it cannot hide one that was lost.
+    The sums of these values should be exact, whatever the order: then no rounding hides a lost value.
     """
     shape: dict[str, Any] = {"smallest": smallest, "largest": largest, "signed": signed}
     first = exponent_of(scale, math.nextafter(smallest, math.inf))
