@@ -417,7 +417,7 @@ def _came_and_went(result: results.ResultsFile) -> str:
 
 
 def latencies(known: Results) -> str:
-    """Return the quantiles of a server's latencies by each histogram, beside the exact ones, in ms."""
+    """Return the quantiles of a server's latencies by each histogram, next to the exact ones, in ms."""
     parts = []
     for result in known.latencies:
         cases = result["cases"]

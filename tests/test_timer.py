@@ -315,7 +315,7 @@ def test_overlapping_entries_of_two_timers_keep_nothing(backend: ModuleType) -> 
     entered[0](), entered[1](), entered[0]()
     overlap(100)
     tracemalloc.start()
-    # The least of a few: what the interpreter itself keeps now and then is no growth. A kept entry takes over
+    # The least of a few: what the interpreter itself keeps at times is not growth. A kept entry takes over
     # a hundred bytes each time.
     least = min(grown() for _ in range(3))
     tracemalloc.stop()

@@ -46,7 +46,7 @@ static void check_tables(int scale, int64_t index)
 {
     uint64_t start = bound_key(scale, index - 2), end = bound_key(scale, index + 3);
     if (start < AX_OCTAVE || start > end || end >= 2099 * AX_OCTAVE) {
-        return; /* these are no numbers */
+        return; /* these are not numbers */
     }
     uint64_t smallest = magnitude_of(start), bound = magnitude_of(bound_key(scale, index + 1));
     uint64_t largest = magnitude_of(end);

@@ -1,7 +1,8 @@
 /* subject_segment.c: processes that make and find entries of a segment, and that take stripes over.
  *
- * A thread is a process. A call names a key, a pid or an amount in a. Entries get the numbers 1, 2, ... in
- * the order in which they were published; stripe 1 belonged to a process that died with a gauge of STALE. */
+ * A thread stands for a process. A call has a key, a pid or an amount in its field a. Entries get the numbers
+ * 1, 2, ... in the order in which they were published. Stripe 1 belonged to a process that died when its part
+ * of the gauge was STALE. */
 #define AX_SHARED_MEMORY
 #include "ax_segment.h"
 #include "subject.h"
@@ -21,7 +22,7 @@ static ax_segment segment;
 static ax_entry gauge;
 static ax_word spare[EXPLORER_THREADS];
 static uint64_t stripe_of[EXPLORER_THREADS];
-static int before; /* the number of the last entry that was there at the start */
+static int before; /* the number of the last entry that existed at the start */
 
 static ax_wanted wanted(ax_kind kind, const unsigned char *key)
 {

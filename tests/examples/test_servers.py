@@ -1,4 +1,4 @@
-"""Real servers whose workers count in one segment: their totals agree with what was sent, whoever is killed.
+"""Real servers whose workers count in one segment: totals agree with what was sent, whoever is killed.
 
 The test reads the segment itself, as an exporter would. A request that was answered was counted; one that was
 cut off by the death of its worker may have been. So each total lies between the number of requests that were
@@ -89,7 +89,7 @@ def missing(kind: Kind) -> str | None:
 
 
 def eventually(holds: Callable[[], bool], process: subprocess.Popen[bytes] | None = None) -> None:
-    """Return as soon as it holds; fail if the process ends before."""
+    """Return as soon as the condition holds; fail if the process ends before that."""
     until = time.monotonic() + SECONDS
     while not holds():
         assert process is None or process.poll() is None, "the server ended"

@@ -1,4 +1,4 @@
-"""Shared by the tests of values in a segment: what programs begin with that run in processes of their own."""
+"""Shared by the tests of values in a segment: how programs that run in processes of their own begin."""
 
 from pathlib import Path
 

@@ -259,7 +259,7 @@ assert scraped(segment) == {("c_total", "ü" * 1000): 2.0}
 
 
 def test_more_processes_than_stripes() -> None:
-    """Counters are exact; gauges, of which nothing would be read apart, are not counted, with a warning."""
+    """Counters are exact. Gauges, whose parts could not be told apart, are not counted, with a warning."""
     check(
         START
         + """

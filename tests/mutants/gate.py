@@ -42,9 +42,9 @@ LAYERS: list[Layer] = ["explorer", "threads", "pytest"]
 COPIED = ["csrc", "examples", "src", "tests", "pyproject.toml"]
 TABLE = TOP / "docs" / "mutants.md"
 # All tests of the layer together end within this time, or the baseline fails; so the tests of one mutant
-# hang if they take longer. A bug that corrupts memory may do anything, including that. Several times what
-# the tests take on a machine of their own: a longer limit costs time only where a mutant hangs that is not
-# known to.
+# hang if they take longer. A bug that corrupts memory may do anything, including that. The limit is several
+# times what the tests take on a machine of their own. A longer one would cost time only if a mutant hangs
+# that is not known to hang.
 PYTEST_SECONDS = 240
 HANG_SECONDS = 30  # for a mutant that is known to hang, in a test that takes seconds
 PYTEST_FAILED = 1

@@ -1,4 +1,4 @@
-"""SharedPart: doubles in the stripes of a segment, totalled or read apart, as the values of metrics are."""
+"""SharedPart: doubles in the stripes of a segment, summed or read separately, like the values of metrics."""
 
 import copy
 import gc

@@ -10,7 +10,7 @@ from .correct_cells import double
 
 
 class LockExponentialHistogram:
-    """Counts observations in buckets that grow by the same factor."""
+    """Counts observations in buckets that grow by a constant factor."""
 
     def __init__(self, scale=4, *, smallest=1e-6, largest=1e6, signed=False):
         self.scale, self.signed = scale, bool(signed)

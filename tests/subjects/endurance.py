@@ -85,11 +85,11 @@ def verify_in(name: str, options: dict[str, Any], seeds: int) -> dict[str, Any]:
 
 
 def subjects_in_turns(seeds: int, until: float, keep: Callable[[list[dict[str, Any]]], None]) -> bool:
-    """Give every subject to `verify` with one seed, then with the next; return whether all came out as due.
+    """Give every subject to `verify` with one seed, then with the next; return whether all were right.
 
-    The broken ones come first, which take a few seconds.
+    The broken ones come first: they take only a few seconds each.
 
-    `keep` is called with the results so far after each run, so that they are true whenever this ends.
+    `keep` is called with the results so far after each run, so they are complete up to wherever this ends.
     """
     told: dict[str, dict[str, Any]] = {}
     for seed in range(1, seeds + 1):

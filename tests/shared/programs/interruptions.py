@@ -134,7 +134,7 @@ def kill_at_every_opcode() -> int:
         # The opcodes are the same each time: from the one that counts on, each worker has counted once.
         assert counted == sorted(counted) and set(counted) == {0, 1}
         work.check()
-        return len(counted) - 2  # without the first, which is no worker, and the last, which was not killed
+        return len(counted) - 2  # less the first, which is not a worker, and the last, which was not killed
 
 
 def interrupted_at(seconds: float, step: Callable[[], None]) -> bool:
