@@ -311,8 +311,8 @@ static inline bool ax_text_is_ascii(PyObject *text)
 #endif
 }
 
-/* The hash of an exact str: never fails. With the GIL a hash that is known is read without a call; without
- * it, other threads may be writing it. */
+/* The hash of an exact str that is ready: never fails. With the GIL a hash that is known is read without a
+ * call; without it, other threads may be writing it. */
 static inline Py_hash_t ax_text_hash(PyObject *text)
 {
 #ifndef Py_GIL_DISABLED

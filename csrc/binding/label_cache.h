@@ -38,7 +38,7 @@ AX_INLINE bool label_cache_hash(PyObject *const *values, Py_ssize_t count, uint6
     uint64_t mixed = (uint64_t)count;
     for (Py_ssize_t i = 0; i < count; i++) {
         int64_t number;
-        if (PyUnicode_CheckExact(values[i])) {
+        if (PyUnicode_CheckExact(values[i]) && ax_text_is_ready(values[i])) {
             number = ax_text_hash(values[i]);
         } else if (!ax_long_read(values[i], &number)) {
             return false;

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -199,6 +200,16 @@ static bool header_check(int file, const struct stat *status, PyObject *path,
     return true;
 }
 
+/* Maps all bytes of a segment: MAP_FAILED and errno if it cannot, also if the address space is too small. */
+static void *map_all(const ax_segment *view, int protection, int flags, int file)
+{
+    if (view->size > PTRDIFF_MAX) {
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
+    return mmap(NULL, (size_t)view->size, protection, flags, file, 0);
+}
+
 static bool file_map(int file, PyObject *path, const segment_file_options *options, ax_segment *view,
                      ax_word **claim)
 {
@@ -213,8 +224,7 @@ static bool file_map(int file, PyObject *path, const segment_file_options *optio
     if (*claim == NULL) {
         return false;
     }
-    void *memory = mmap(NULL, (size_t)view->size, options->readonly ? PROT_READ : PROT_READ | PROT_WRITE,
-                        MAP_SHARED, file, 0);
+    void *memory = map_all(view, options->readonly ? PROT_READ : PROT_READ | PROT_WRITE, MAP_SHARED, file);
     if (memory == MAP_FAILED) {
         return os_error(errno, path);
     }
@@ -248,7 +258,7 @@ bool segment_file_open(PyObject *path, const char *target, const segment_file_op
 
 bool segment_memory_map(ax_segment *view)
 {
-    void *memory = mmap(NULL, (size_t)view->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *memory = map_all(view, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1);
     if (memory == MAP_FAILED) {
         PyErr_SetFromErrno(PyExc_OSError);
         return false;

@@ -28,7 +28,11 @@ static void epoch_end(void)
 bool process_start(void)
 {
     static ax_pointer started;
-    if (ax_pointer_load(&started) != NULL) {
+    void *ready = ax_pointer_load(&started);
+    if (ready != NULL) {
+        if (process_epoch_word == NULL) {
+            process_epoch_word = ready; /* the interpreter that made it is about to store it */
+        }
         return true;
     }
     size_t bytes = (size_t)sysconf(_SC_PAGESIZE);

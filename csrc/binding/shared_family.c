@@ -199,9 +199,8 @@ ax_segment_status shared_family_find(PyObject *self, const LabelKey *key, child_
     if (!makes) {
         return AX_SEGMENT_MISSING;
     }
-    status = key->too_long
-                 ? AX_SEGMENT_FULL
-                 : ax_segment_make(&segment->view, &wanted, segment_spare(segment), child);
+    status = key->too_long ? AX_SEGMENT_FULL
+                           : ax_segment_make(&segment->view, &wanted, segment_spare(segment), child);
     if (status == AX_SEGMENT_FOUND) {
         return child_found(self, makes, child); /* making it found more than looking for it */
     }

@@ -359,9 +359,9 @@ static PyObject *request_object(Segment *segment, Request *request)
 {
     ax_entry entry;
     const ax_wanted *wanted = &request->wanted;
-    ax_segment_status status =
-        segment->readonly ? ax_segment_find(&segment->view, wanted, &entry)
-                          : ax_segment_make(&segment->view, wanted, segment_spare(segment), &entry);
+    ax_segment_status status = segment->readonly
+                                   ? ax_segment_find(&segment->view, wanted, &entry)
+                                   : ax_segment_make(&segment->view, wanted, segment_spare(segment), &entry);
     if (status == AX_SEGMENT_MADE) {
         if (!segment_warn(segment, &entry)) {
             return NULL;

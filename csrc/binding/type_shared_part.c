@@ -59,22 +59,23 @@ static bool part_remember(Segment *segment, uint32_t word)
     return true;
 }
 
-/* Whether this process can have a part in the stripe. If not, it is warned once; then *failed says whether a
- * filter turned that into an exception. */
-static bool stripe_is_own(Segment *segment, const ax_word *stripe, bool *failed)
+/* Whether this process can have a part in the stripe. If not, it is warned once, which fails no request,
+ * whatever the filters. */
+static bool stripe_is_own(Segment *segment, const ax_word *stripe)
 {
     uint64_t unwarned = 0;
-    *failed = false;
     if (stripe != ax_segment_stripe_word(&segment->view, 0, 0)) {
         return true;
     }
     if (ax_word_compare_exchange(&segment->warned_of_parts, &unwarned, 1)) {
         PyObject *where = segment_name(segment);
-        *failed = where == NULL ||
-                  PyErr_WarnFormat(PyExc_RuntimeWarning, 1,
-                                   "%U has no stripe for this process: all %llu belong to living processes, "
-                                   "and its gauges are not counted",
-                                   where, (unsigned long long)segment->view.processes) < 0;
+        if (where == NULL ||
+            PyErr_WarnFormat(PyExc_RuntimeWarning, 1,
+                             "%U has no stripe for this process: all %llu belong to living processes, "
+                             "and its gauges are not counted",
+                             where, (unsigned long long)segment->view.processes) < 0) {
+            PyErr_WriteUnraisable((PyObject *)segment);
+        }
         Py_XDECREF(where);
     }
     return false;
@@ -86,8 +87,7 @@ static ax_word *part_run(PyObject *self, bool *failed)
     SegmentCell *cell = segment_cell(self);
     ax_word *stripe = segment_stripe(cell->segment);
     *failed = stripe == NULL;
-    if (stripe == NULL ||
-        (ax_kind_is_owned(cell->entry.kind) && !stripe_is_own(cell->segment, stripe, failed))) {
+    if (stripe == NULL || (ax_kind_is_owned(cell->entry.kind) && !stripe_is_own(cell->segment, stripe))) {
         return NULL;
     }
     return stripe + cell->entry.first_word;
@@ -161,7 +161,10 @@ static bool series_find(Segment *segment, const ax_wanted *wanted, PyObject *nam
                      segment_kind_name(entry->kind), segment_kind_name(wanted->kind));
         return false;
     }
-    return status == AX_SEGMENT_FOUND || segment_warn(segment, entry);
+    if (status == AX_SEGMENT_MADE && !segment_warn(segment, entry)) {
+        PyErr_WriteUnraisable((PyObject *)segment); /* it is made, and the warning fails no request */
+    }
+    return true;
 }
 
 /* Sets the key of a series, or of its metric, to what a bytes object contains; false with an exception. */

@@ -4,6 +4,8 @@ import copy
 import gc
 import os
 import pickle
+import sys
+import warnings
 import weakref
 from pathlib import Path
 from typing import Any
@@ -128,6 +130,26 @@ def test_without_a_stripe(tmp_path: Path) -> None:
 
     assert status_of(fork(count)) == 0
     assert [value for _, _, value in segment._parts()] == [[(os.getpid(), 1.0, 0.0, True)], 1.0, []]
+
+
+@NEEDS_FORK
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_warning_made_an_error_never_fails_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    segment = Segment.anonymous(20, processes=1)
+    mine = part(segment)
+    mine.store(1)
+    reported: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda report: reported.append(str(report.exc_value)))
+
+    def count() -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            mine.add(5)
+            for number in range(18):
+                total(segment, b"%d" % number)
+        assert ["is nearly full" in text for text in reported] == [False, True], reported
+
+    assert status_of(fork(count)) == 0
 
 
 @pytest.mark.parametrize(
