@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from ._exponential import ExponentialBuckets
 
@@ -22,6 +22,8 @@ BUCKET, COUNT, SUM = ".bucket", ".count", ".sum"
 BOUND = "le"
 EXPONENTIAL_BUCKET = "exponential_bucket"
 _EXPONENTIAL = re.compile(r"scale=(-?\d+) (?:zero|(positive|negative)=(-?\d+))")
+# The reader of this package reads point.value, which an exponential histogram's point does not have.
+_WITHOUT_EXPONENTIAL = "opentelemetry.exporter.prometheus"
 
 _Ladder = dict[object, "NumberDataPoint"]
 
@@ -50,12 +52,18 @@ class HistogramFolding:
     class Reader(HistogramFolding, PrometheusMetricReader):
         pass
 
+    PrometheusMetricReader cannot translate exponential histograms, so for that they stay counters.
+
     Raises TypeError where it would have no effect: if the other class has neither export() nor
     _receive_metrics(), which every reader has, or if the other class comes first.
     """
 
+    _folds_exponential: ClassVar[bool] = True
+
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        if any(base.__module__ == _WITHOUT_EXPONENTIAL for base in cls.__mro__):
+            cls._folds_exponential = False
         place = cls.__mro__.index(HistogramFolding)
         if _hands_on(cls.__mro__[place + 1 :]):
             return
@@ -74,13 +82,15 @@ class HistogramFolding:
     def export(self, metrics_data: MetricsData, *args: Any, **options: Any) -> MetricExportResult:
         """Export fold_histograms(metrics_data)."""
         exporter: Any = super()
-        result: MetricExportResult = exporter.export(fold_histograms(metrics_data), *args, **options)
+        folded = fold_histograms(metrics_data, exponential=self._folds_exponential)
+        result: MetricExportResult = exporter.export(folded, *args, **options)
         return result
 
     def _receive_metrics(self, metrics_data: MetricsData, *args: Any, **options: Any) -> None:
         """Fold histograms where the SDK hands a reader what was collected."""
         reader: Any = super()
-        reader._receive_metrics(fold_histograms(metrics_data), *args, **options)
+        folded = fold_histograms(metrics_data, exponential=self._folds_exponential)
+        reader._receive_metrics(folded, *args, **options)
 
 
 _HANDING_ON = ("export", "_receive_metrics")
@@ -90,8 +100,11 @@ def _hands_on(bases: Iterable[type]) -> bool:
     return any(name in vars(base) for base in bases for name in _HANDING_ON)
 
 
-def fold_histograms(data: MetricsData) -> MetricsData:
-    """Return the data with one histogram in place of each three counters that Collector.histogram() made.
+def fold_histograms(data: MetricsData, *, exponential: bool = True) -> MetricsData:
+    """Return the data with one histogram for each three counters that Collector.histogram() made.
+
+    With exponential=False the counters of exponential histograms stay as they are, for exporters that cannot
+    handle those.
 
     The SDK has already applied its temporality to the counters, so the histogram has that of observable
     counters. Counters that do not fit together, as when a view has changed them, stay as they are.
@@ -102,7 +115,8 @@ def fold_histograms(data: MetricsData) -> MetricsData:
             replace(
                 resource,
                 scope_metrics=[
-                    replace(scope, metrics=_folded(scope.metrics)) for scope in resource.scope_metrics
+                    replace(scope, metrics=_folded(scope.metrics, exponential))
+                    for scope in resource.scope_metrics
                 ],
             )
             for resource in data.resource_metrics
@@ -110,20 +124,21 @@ def fold_histograms(data: MetricsData) -> MetricsData:
     )
 
 
-def _folded(metrics: Sequence[Metric]) -> list[Metric]:
+def _folded(metrics: Sequence[Metric], exponential: bool) -> list[Metric]:
     often = Tally(metric.name for metric in metrics)
     by_name = {metric.name: metric for metric in metrics if often[metric.name] == 1}
     in_place: dict[str, Metric | None] = {}
     for name in by_name:
         base = name.removesuffix(BUCKET)
-        if base not in often and (histogram := _histogram(by_name, base)) is not None:
+        if base not in often and (histogram := _histogram(by_name, base, exponential)) is not None:
             in_place |= {base + BUCKET: histogram, base + COUNT: None, base + SUM: None}
     found = (in_place.get(metric.name, metric) for metric in metrics)
     return [metric for metric in found if metric is not None]
 
 
-def _histogram(by_name: dict[str, Metric], base: str) -> Metric | None:
-    """Return the histogram of the counters whose names begin with base; None if they do not form one."""
+def _histogram(by_name: dict[str, Metric], base: str, exponential: bool) -> Metric | None:
+    """Return the histogram of the counters whose names begin with base; None if they do not form one, or if
+    it would be an exponential one, and these are not wanted."""
     from opentelemetry.sdk.metrics.export import ExponentialHistogram, Histogram, Sum
 
     parts = [by_name[base + part] for part in (BUCKET, COUNT, SUM) if base + part in by_name]
@@ -142,8 +157,12 @@ def _histogram(by_name: dict[str, Metric], base: str) -> Metric | None:
     totals = rest[0] if rest else {}
     if counts.keys() != rungs.keys() or not totals.keys() <= rungs.keys():
         return None
-    exponential = any(_EXPONENTIAL.fullmatch(str(bound)) for ladder in rungs.values() for bound in ladder)
-    make, kind = (_exponential_point, ExponentialHistogram) if exponential else (_histogram_point, Histogram)
+    is_exponential = any(_EXPONENTIAL.fullmatch(str(bound)) for ladder in rungs.values() for bound in ladder)
+    if is_exponential and not exponential:
+        return None
+    make, kind = (
+        (_exponential_point, ExponentialHistogram) if is_exponential else (_histogram_point, Histogram)
+    )
     points = [make(ladder, counts[key], totals.get(key)) for key, ladder in rungs.items()]
     if None in points:
         return None

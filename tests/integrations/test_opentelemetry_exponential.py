@@ -15,11 +15,12 @@ from support.extras import needs
 needs("opentelemetry.sdk.metrics", "opentelemetry", "opentelemetry-sdk")
 
 from opentelemetry.metrics import Observation  # noqa: E402
+from opentelemetry.sdk.metrics import MeterProvider, export  # noqa: E402
 from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation, View  # noqa: E402
 
 from atomicx._boundaries import boundary  # noqa: E402
 from atomicx._exponential import in_use  # noqa: E402
-from atomicx.opentelemetry import fold_histograms  # noqa: E402
+from atomicx.opentelemetry import Collector, HistogramFolding, fold_histograms  # noqa: E402
 from integrations.otel import (  # noqa: E402
     CUMULATIVE,
     DELTA,
@@ -158,6 +159,45 @@ def test_counters_that_do_not_fit_together_are_not_folded(sdk: Sdk) -> None:
     names = {metric.name for metric in metrics_in(data)}
     found = {metric.name for metric in metrics_in(fold_histograms(data))}
     assert found == names - {"good.bucket", "good.count"} | {"good"}
+
+
+class LikePrometheus(export.InMemoryMetricReader):
+    """Translates as PrometheusMetricReader does: any other point than a histogram's must have a value."""
+
+    __module__ = "opentelemetry.exporter.prometheus"
+
+    def page(self) -> dict[str, list[Any]]:
+        return {
+            metric.name: [
+                one.bucket_counts if isinstance(one, export.HistogramDataPoint) else one.value
+                for one in metric.data.data_points
+            ]
+            for metric in metrics_in(self.get_metrics_data())
+        }
+
+
+def test_a_reader_for_prometheus_gets_no_exponential_histogram(backend: ModuleType) -> None:
+    """It would raise, and the page of all metrics would be lost."""
+
+    class Reader(HistogramFolding, LikePrometheus):
+        pass
+
+    class Derived(Reader):
+        pass
+
+    readers = Reader(), Derived()
+    provider = MeterProvider(readers, shutdown_on_exit=False)
+    metrics = Collector(provider.get_meter("shop"))
+    metrics.histogram("latency", "L.", backend.ExponentialHistogram(0)).observe(3)
+    metrics.histogram("size", "S.", backend.Histogram([4])).observe(3)
+    for reader in readers:
+        assert reader.page() == {
+            "latency.bucket": [0, 1],
+            "latency.count": [1],
+            "latency.sum": [3.0],
+            "size": [(1, 0)],
+        }
+    provider.shutdown()
 
 
 # The SDK's mapping of values to buckets
