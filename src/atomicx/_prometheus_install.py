@@ -16,7 +16,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 import atomicx
 
-from ._prometheus_segment import AtomicSegmentValue, class_of_segment
+from ._prometheus_segment import AtomicSegmentValue, class_of_segment, is_open
 from ._prometheus_values import AtomicMultiProcessValue, AtomicValue, class_of_files
 
 if TYPE_CHECKING:
@@ -130,8 +130,8 @@ def install(*, segment: Segment | None = None) -> None:
 
     Raises RuntimeError if this release of prometheus_client is not supported, if its version is unknown
     because its metadata is missing, if another package has replaced the value class, or if install() was
-    called with another segment; TypeError or ValueError if segment is not an open, writable Segment. It then
-    changes nothing.
+    called with another segment that is still open; TypeError or ValueError if segment is not an open,
+    writable Segment. It then changes nothing.
     """
     current = _check_client()
     if segment is not None:
@@ -160,7 +160,7 @@ def install(*, segment: Segment | None = None) -> None:
 def _install_segment(current: Any, segment: Segment) -> set[str]:
     """Use a class of values in this segment. Returns the names of the metrics that have others."""
     ours = class_of_segment(segment)
-    if issubclass(current, AtomicSegmentValue):
+    if issubclass(current, AtomicSegmentValue) and is_open(current._segment):
         if current._segment._id != segment._id:
             raise RuntimeError(f"install() was already called with another segment: {current._segment!r}")
         return set()

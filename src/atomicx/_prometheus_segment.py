@@ -106,6 +106,15 @@ def class_of_segment(segment: Segment) -> type[AtomicSegmentValue]:
     return type(AtomicSegmentValue.__name__, (AtomicSegmentValue,), parts)
 
 
+def is_open(segment: Segment) -> bool:
+    """Return whether metrics can still count in a segment."""
+    try:
+        segment.usage()
+    except ValueError:
+        return False
+    return True
+
+
 class SegmentCollector:
     """Exports the metrics that all processes keep in a segment: SegmentCollector(segment).
 
