@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import warnings
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -25,6 +27,14 @@ else:
     from ._backend import SharedPart
 
 _INFINITY = ("le", "+Inf")
+# What the names of series add to that of their metric.
+_SUFFIXES = {
+    "counter": ("_total",),
+    "gauge": ("",),
+    "histogram": ("_bucket", "_sum"),
+    "summary": ("_count", "_sum"),
+}
+_LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
 def _encode(what: list[object]) -> bytes:
@@ -152,17 +162,17 @@ class SegmentCollector:
     def _add_or_leave_out(self, metrics: dict[str, Any], key: bytes, series: bytes, value: Any) -> None:
         try:
             self._add(metrics, key, series, value)
-        except (ValueError, TypeError, AttributeError) as error:  # another program may have written anything
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            # Another program may have written anything.
             self._warned.warn(repr(key), f"{key!r} is left out of a scrape: {error}")
 
     def _add(self, metrics: dict[str, Any], key: bytes, series: bytes, value: Any) -> None:
         typ, metric_name, mode, help_text = json.loads(key[1:])
         name, labels = json.loads(series)
+        _check(typ, metric_name, help_text, name, labels)
         samples = list(_samples(mode, labels, value))
         if not samples:
             return
-        if not all(isinstance(text, str) for text in (name, *labels, *labels.values())):
-            raise TypeError("expected names and label values to be str")
         metric: Any = metrics.get(metric_name)
         if metric is None:
             metric = metrics[metric_name] = Metric(metric_name, help_text, typ)
@@ -173,12 +183,40 @@ class SegmentCollector:
             metric.add_sample(name, *sample)
 
     def _keep_complete(self, metric: Any) -> None:
-        """Leave out the histograms without a last bucket, which no parser accepts."""
-        complete = {_without_le(sample) for sample in metric.samples if _INFINITY in sample.labels}
+        """Leave out the histograms without a last bucket, or without a sum, which no parser accepts."""
+        with_sum = {sample.labels for sample in metric.samples if sample.name == f"{metric.name}_sum"}
+        with_last = {_without_le(sample) for sample in metric.samples if _INFINITY in sample.labels}
+        complete = with_sum & with_last
         kept = [sample for sample in metric.samples if _without_le(sample) in complete]
         if len(kept) < len(metric.samples):
-            self._warned.warn(metric.name, f"a histogram of {metric.name!r} has no last bucket: left out")
+            message = f"a histogram of {metric.name!r} has no last bucket, or no sum: left out"
+            self._warned.warn(metric.name, message)
         metric.samples = kept
+
+
+def _check(typ: str, metric_name: str, help_text: str, name: str, labels: dict[str, str]) -> None:
+    """Raise ValueError, TypeError or AttributeError for what would spoil the whole page."""
+    texts = (metric_name, help_text, name, *labels, *labels.values())
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("expected names, help and label values to be str")
+    "".join(texts).encode()
+    if typ in _SUFFIXES and name not in [metric_name + suffix for suffix in _SUFFIXES[typ]]:
+        raise ValueError(f"{name!r} is not a series of the {typ} {metric_name!r}")
+    for label in labels:
+        _check_label_name(label)
+    if typ == "histogram" and name.endswith("_bucket") != ("le" in labels):
+        raise ValueError(f"{name!r}: expected le to be a label of the buckets")
+    if typ == "histogram" and math.isnan(float(labels.get("le", 0))):
+        raise ValueError(f"{name!r}: le is not a number")
+
+
+def _check_label_name(label: str) -> None:
+    if not label or label.startswith("__"):
+        raise ValueError(f"invalid label name: {label!r}")
+    if not _LABEL_NAME.fullmatch(label):
+        # Whether other characters are allowed depends on the release of the library, and on its settings,
+        # which are the same for the names of metrics, except that those may have colons.
+        Metric(label.replace(":", " "), "", "unknown")
 
 
 def _samples(mode: str, labels: dict[str, str], value: Any) -> Iterator[tuple[Any, ...]]:

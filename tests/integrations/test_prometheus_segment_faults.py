@@ -47,3 +47,43 @@ assert [str(warning.message) for warning in warned] == [
 ], warned
 """,
     )
+
+
+def test_what_would_spoil_the_page_is_left_out() -> None:
+    """Bounds, texts and names that another program wrote: each made the whole scrape fail, or the parser."""
+    check(
+        START
+        + """
+import json
+from atomicx._core import SharedPart
+segment = Segment.anonymous(100)
+install(segment=segment)
+client.Counter("good", "G.", ["x"]).labels("a").inc()
+client.Histogram("whole", "W.", buckets=[1]).observe(0.5)
+def put(metric, series, apart=False):
+    SharedPart(segment, b"\\0" + json.dumps(metric).encode(), json.dumps(series).encode(), apart)
+for number, le in enumerate(("abc", "nan", "")):
+    put(["histogram", f"h{number}", "", "H."], [f"h{number}_bucket", {"le": le}])
+    put(["histogram", f"h{number}", "", "H."], [f"h{number}_bucket", {"le": "+Inf"}])
+    put(["histogram", f"h{number}", "", "H."], [f"h{number}_sum", {}])
+put(["histogram", "j", "", "J."], ["j_bucket", {"le": "+Inf"}])
+put(["histogram", "i", "", "I."], ["i_sum", {"le": "+Inf"}])
+put(["gauge", "s", "all", "S."], ["s", {"x": "\\ud800"}], True)
+put(["counter", "t", "", "T \\ud800."], ["t_total", {}])
+put(["counter", "u", "", None], ["u_total", {}])
+put(["counter", "v", "", "V."], ["v_total 1\\nevil", {}])
+put(["counter", "w", "", "W."], ["w", {}])
+put(["counter", "y", "", "Y."], ["y_total", {"": "x"}])
+put(["counter", "z", "", "Z."], ["z_total", {"a b": "x"}])  # some releases write it as a_b
+SharedPart(segment, b"\\0" + b"[" * 4000, b"x", False)
+collector = SegmentCollector(segment)
+with warnings.catch_warnings(record=True) as warned:
+    warnings.simplefilter("always")
+    page = page_of(registry_of(collector))
+assert len(warned) in (12, 13), [str(warning.message) for warning in warned]
+names = {name for _, _, name, *_ in page} - {"z_total"}
+assert names == {
+    "good_total", "whole_bucket", "whole_count", "whole_sum", *("h0_bucket", "h1_bucket", "h2_bucket"),
+    *("h0_count", "h1_count", "h2_count"), *("h0_sum", "h1_sum", "h2_sum")}, names
+""",
+    )
