@@ -145,6 +145,8 @@ class SegmentCollector:
             raise RuntimeError("the MultiProcessCollector of this prometheus_client is not as expected")
         self._segment = segment
         self._warned = _Once()
+        # By metric and labels, the histograms that the last scrape left out.
+        self._incomplete: set[tuple[str, Any]] = set()
         segment._parts()  # raises what a scrape would raise
 
     def collect(self) -> Iterable[Metric]:
@@ -152,9 +154,16 @@ class SegmentCollector:
         metrics: dict[str, Any] = {}
         for series in self._segment._parts():
             self._add_or_leave_out(metrics, *series)
-        for metric in metrics.values():
-            if metric.type == "histogram":
-                self._keep_complete(metric)
+        incomplete = {
+            (metric.name, labels)
+            for metric in metrics.values()
+            if metric.type == "histogram"
+            for labels in _keep_complete(metric)
+        }
+        # A process may be making one right now: the next scrape tells.
+        for name in sorted({name for name, _ in incomplete & self._incomplete}):
+            self._warned.warn(name, f"a histogram of {name!r} has no last bucket, or no sum: left out")
+        self._incomplete = incomplete
         library: Any = MultiProcessCollector
         found: Iterable[Metric] = library._accumulate_metrics(metrics, True)
         return list(found)
@@ -182,16 +191,16 @@ class SegmentCollector:
         for sample in samples:
             metric.add_sample(name, *sample)
 
-    def _keep_complete(self, metric: Any) -> None:
-        """Leave out the histograms without a last bucket, or without a sum, which no parser accepts."""
-        with_sum = {sample.labels for sample in metric.samples if sample.name == f"{metric.name}_sum"}
-        with_last = {_without_le(sample) for sample in metric.samples if _INFINITY in sample.labels}
-        complete = with_sum & with_last
-        kept = [sample for sample in metric.samples if _without_le(sample) in complete]
-        if len(kept) < len(metric.samples):
-            message = f"a histogram of {metric.name!r} has no last bucket, or no sum: left out"
-            self._warned.warn(metric.name, message)
-        metric.samples = kept
+
+def _keep_complete(metric: Any) -> set[Any]:
+    """Leave out the histograms without a last bucket, or without a sum, which no parser accepts. Returns the
+    labels of these."""
+    with_sum = {sample.labels for sample in metric.samples if sample.name == f"{metric.name}_sum"}
+    with_last = {_without_le(sample) for sample in metric.samples if _INFINITY in sample.labels}
+    complete = with_sum & with_last
+    found = {_without_le(sample) for sample in metric.samples} - complete
+    metric.samples = [sample for sample in metric.samples if _without_le(sample) in complete]
+    return found
 
 
 def _check(typ: str, metric_name: str, help_text: str, name: str, labels: dict[str, str]) -> None:

@@ -87,3 +87,32 @@ assert names == {
     *("h0_count", "h1_count", "h2_count"), *("h0_sum", "h1_sum", "h2_sum")}, names
 """,
     )
+
+
+def test_a_histogram_that_is_being_made() -> None:
+    """A scrape may come between two of its buckets. That is worth a warning only if the next finds it too."""
+    check(
+        START
+        + """
+import json
+from atomicx._core import SharedPart
+segment = Segment.anonymous(100)
+def put(name, **labels):
+    metric = json.dumps(["histogram", name.rpartition("_")[0], "", "H."]).encode()
+    SharedPart(segment, b"\\0" + metric, json.dumps([name, labels]).encode(), False)
+collector = SegmentCollector(segment)
+with warnings.catch_warnings(record=True) as warned:
+    warnings.simplefilter("always")
+    put("h_sum")
+    put("h_bucket", le="1.0")
+    assert [metric.samples for metric in collector.collect()] == [[]]
+    put("h_bucket", le="+Inf")
+    put("killed_sum")
+    assert sorted(len(metric.samples) for metric in collector.collect()) == [0, 4]
+    assert not warned, warned[0]
+    for _ in range(2):
+        assert sorted(len(metric.samples) for metric in collector.collect()) == [0, 4]
+(warning,) = warned
+assert "a histogram of 'killed' has no last bucket" in str(warning.message), warning
+""",
+    )
