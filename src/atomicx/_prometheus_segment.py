@@ -179,6 +179,8 @@ class SegmentCollector:
         typ, metric_name, mode, help_text = json.loads(key[1:])
         name, labels = json.loads(series)
         _check(typ, metric_name, help_text, name, labels)
+        if typ == "counter" and not isinstance(value, list):
+            value = max(value, 0.0)  # the stripes of a total that was reset may not add up to exactly 0
         samples = list(_samples(mode, labels, value))
         if not samples:
             return

@@ -116,3 +116,20 @@ with warnings.catch_warnings(record=True) as warned:
 assert "a histogram of 'killed' has no last bucket" in str(warning.message), warning
 """,
     )
+
+
+def test_a_counter_that_was_reset_is_not_below_zero() -> None:
+    """The stripe of this process is then -0.2 but for rounding, and the total -2.8e-17."""
+    check(
+        START
+        + """
+segment = Segment.anonymous(100)
+install(segment=segment)
+counter = client.Counter("c", "C.")
+if hasattr(counter, "reset"):
+    counter.inc(0.1)
+    Child(lambda: counter.inc(0.2)).work().end()
+    counter.reset()
+    assert scraped(segment) == {("c_total",): 0.0}, scraped(segment)
+""",
+    )
