@@ -35,11 +35,25 @@ _SUFFIXES = {
     "summary": ("_count", "_sum"),
 }
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+# A metric's key has room for 4,096 bytes. JSON writes a character in at most six.
+_HELP_BYTES_MAX = 3000
+_HELP_CHARACTERS_SURE = _HELP_BYTES_MAX // 6
 
 
 def _encode(what: list[object]) -> bytes:
     """Return a key. Raises ValueError for text that UTF-8 cannot encode, and that would spoil every page."""
     return json.dumps(what, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _shortened(help_text: object) -> str:
+    """Return the help text as a str, cut where a metric's key would have no room for it.
+
+    It may be any object with a str, such as a translation that is looked up late.
+    """
+    text = str(help_text)
+    while len(text) > _HELP_CHARACTERS_SURE and len(_encode([text])) > _HELP_BYTES_MAX:
+        text = f"{text[: len(text) * 3 // 4]}…"
+    return text
 
 
 class _Once:
@@ -62,7 +76,8 @@ class AtomicSegmentValue(SharedPart):
     gauge, and for all other metrics the total of all processes, which reset() resets.
 
     If the segment has no room for a series, or its labels are too long, a RuntimeWarning names its metric
-    once, and the series counts in memory, where no scrape sees it: it gets an AtomicValue.
+    once, and the series counts in memory, where no scrape sees it: it gets an AtomicValue. A help text is cut
+    after 3,000 bytes.
     """
 
     __slots__ = ()
@@ -82,7 +97,7 @@ class AtomicSegmentValue(SharedPart):
         **options: object,
     ) -> Self:
         try:
-            metric = b"\0" + _encode([typ, metric_name, multiprocess_mode, help_text])
+            metric = b"\0" + _encode([typ, metric_name, multiprocess_mode, _shortened(help_text)])
             series = _encode([name, dict(zip(labelnames, labelvalues, strict=False))])
             return super().__new__(cls, cls._segment, metric, series, typ == "gauge")
         except ValueError as error:

@@ -249,10 +249,8 @@ with warnings.catch_warnings(record=True) as warned:
         counter.labels("long" * 2000).inc()
         counter.labels("ü" * 1000).inc()
         counter.labels("surrogate \\ud800").inc()
-    client.Counter("verbose", "text " * 2000).inc()
-messages = [str(warning.message) for warning in warned]
-assert len(messages) == 2 and "the key of a series must have 1 to 4096 bytes" in messages[0], messages
-assert "series of 'verbose'" in messages[1] and "the key of a metric" in messages[1], messages
+(warning,) = warned
+assert "the key of a series must have 1 to 4096 bytes" in str(warning.message), warning
 assert scraped(segment) == {("c_total", "ü" * 1000): 2.0}
 """,
     )

@@ -133,3 +133,27 @@ if hasattr(counter, "reset"):
     assert scraped(segment) == {("c_total",): 0.0}, scraped(segment)
 """,
     )
+
+
+def test_help_that_is_long_or_no_str() -> None:
+    """It is cut, or its str is taken: the metric is not lost, and making a child does not raise."""
+    check(
+        START
+        + """
+class Translated:
+    def __str__(self):
+        return "Übersetzt"
+segment = Segment.anonymous(100)
+install(segment=segment)
+for name, text in (("a", "text " * 2000), ("b", "\\x01" * 2000), ("c", "😀" * 700), ("d", "e" * 3000)):
+    client.Counter(name, text, registry=None).inc()
+    client.Counter(name, text, registry=None).inc()
+client.Counter("translated", Translated(), ["x"], registry=None).labels("1").inc()
+page = page_of(registry_of(SegmentCollector(segment)))
+assert {name: value for (_, _, name, *_), value in page.items()} == {
+    "a_total": 2.0, "b_total": 2.0, "c_total": 2.0, "d_total": 2.0, "translated_total": 1.0}, page
+texts = {name: text for text, _, name, *_ in page}
+assert texts["a_total"].startswith("text text") and texts["a_total"].endswith("…"), texts
+assert texts["c_total"] == "😀" * 700 and texts["translated_total"] == "Übersetzt", texts
+""",
+    )
