@@ -32,6 +32,8 @@ def segment_command(options: argparse.Namespace) -> int:
             sys.stdout.flush()
             time.sleep(options.watch)
             print(f"\n{report(segment, output_width())}")
+    except BrokenPipeError:
+        raise  # from print(): no fault of the file
     except OSError as error:
         raise UsageError(f"{options.path!r}: {error.strerror or error}") from None
     except (ValueError, RuntimeError) as error:
@@ -66,10 +68,11 @@ def _lines(name: str, cell: Any) -> Iterator[str]:
         return
     # A family.
     for labels, child in cell.items():
-        text = ", ".join(f"{label}={value!r}" for label, value in zip(cell.label_names, labels, strict=True))
+        pairs = zip(map(_written, cell.label_names), labels, strict=True)
+        text = ", ".join(f"{label}={value!r}" for label, value in pairs)
         yield f"{cell.kind:9} {name}{{{text}}} {_value(child)}"
     if len(cell) == 0:
-        yield f"{cell.kind:9} {name}{{{', '.join(cell.label_names)}}} no series"
+        yield f"{cell.kind:9} {name}{{{', '.join(map(_written, cell.label_names))}}} no series"
 
 
 def _part_line(metric: bytes, series: bytes, value: float | list[tuple[int, float, float, bool]]) -> str:
