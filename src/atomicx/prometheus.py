@@ -265,8 +265,9 @@ class _Segment:
     registered when a scrape first sees it: the registry says whether it is free, and knows it from then on.
     """
 
-    def __init__(self, source: Named, documentation: str, registry: CollectorRegistry) -> None:
+    def __init__(self, source: Named, documentation: str, registry: CollectorRegistry, native: bool) -> None:
         self.source = source
+        self._native = native
         self._documentation = documentation
         self._registry = registry
         self._own = CollectorRegistry()  # tells which names the other cells in this source take
@@ -328,6 +329,8 @@ class _Segment:
             if not _NAME.fullmatch(metric):
                 raise RefusedMetric(f"{name!r}: invalid metric name")
             entry = _KINDS[kind](metric, self._documentation, cell, with_created=False)
+            if isinstance(entry, _Histogram):
+                entry.native = self._native
         except (TypeError, ValueError, AttributeError) as error:
             raise RefusedMetric(str(error) if repr(name) in str(error) else f"{name!r}: {error}") from None
         if self._entries.setdefault(name, entry) is not entry:
@@ -438,7 +441,7 @@ class Collector:
         """
         check_named(source)
         check_description(type(source).__name__, "documentation", documentation)
-        self._exported.append(_Segment(source, documentation, self._registry))
+        self._exported.append(_Segment(source, documentation, self._registry, self._native))
         return source
 
     def unregister(self, cell: object) -> None:

@@ -96,6 +96,9 @@ def test_a_native_histogram(backend: ModuleType) -> None:
     metrics = Collector(registry, native_histograms=True)
     wide = metrics.histogram("wide", "W.", backend.ExponentialHistogram(-5))
     wide.observe(1)
+    named = backend.ExponentialHistogram(0)
+    metrics.segment({"named": named})
+    named.observe(3)
     fine = metrics.histogram(
         "fine", "F.", backend.ExponentialHistogram(9, smallest=0.5, largest=4, signed=True)
     )
@@ -109,7 +112,7 @@ def test_a_native_histogram(backend: ModuleType) -> None:
         for one in family.samples
         if one.native_histogram is not None
     }
-    assert samples.keys() == {"fine"}
+    assert samples.keys() == {"fine", "named"}
     found = samples["fine"]
     told = (found.count_value, found.sum_value, found.schema, found.zero_threshold, found.zero_count)
     assert told == (5, 1.001 + 0 + 1 + 1 - 2, 8, 0.5, 1)
