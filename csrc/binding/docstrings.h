@@ -1553,8 +1553,8 @@
     "Add amount to the part of this process. Returns None.\n" \
     "\n" \
     "A process without a stripe adds to a common part of a sum. It cannot have a part of its own, and\n" \
-    "issues a RuntimeWarning about that once. Raises ValueError if the segment is closed or read-only.\n" \
-    "Lock-free."
+    "issues a RuntimeWarning about that once. Once the segment is closed, nothing is counted, with one\n" \
+    "RuntimeWarning. Raises ValueError if the segment is read-only. Lock-free."
 
 #define DOC_SharedPart_load \
     "load($self, /)\n" \
@@ -1570,8 +1570,8 @@
     "\n" \
     "Replace the part of this process, and its time; of a sum, adjust it so that the total is value.\n" \
     "\n" \
-    "Returns None. A process without a stripe issues a warning once, as in add(). Raises ValueError if the\n" \
-    "segment is closed or read-only. Lock-free."
+    "Returns None. A process without a stripe, or with a closed segment, issues a warning once, as in\n" \
+    "add(). Raises ValueError if the segment is read-only. Lock-free."
 
 #define DOC_Timer \
     "Observes in its histogram how long its blocks take, in seconds: `with histogram.time():`.\n" \

@@ -37,6 +37,7 @@ typedef struct {
     ax_word spare_of;  /* atomic: the epoch of the process that `spare` belongs to */
     ax_word warned;    /* atomic: whether the warning that it is nearly full was given */
     ax_word warned_of_parts; /* atomic: whether the warning that there is no stripe for parts was given */
+    ax_word warned_of_close; /* atomic: whether the warning that parts count in a closed segment was given */
     ax_pointer parts;        /* atomic: a bit per word of a stripe, set if this mapping made a SharedPart with
                                 this first word; NULL: it made none */
     PyObject *weakrefs;      /* owned by the interpreter */

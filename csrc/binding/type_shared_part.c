@@ -59,26 +59,59 @@ static bool part_remember(Segment *segment, uint32_t word)
     return true;
 }
 
-/* Whether this process can have a part in the stripe. If not, it is warned once, which fails no request,
- * whatever the filters. */
-static bool stripe_is_own(Segment *segment, const ax_word *stripe)
+/* Gives a warning about the segment; whatever the filters, it fails no request. Steals text, which may be
+ * NULL with an exception. */
+static void warn(Segment *segment, PyObject *text)
+{
+    if (text == NULL || PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "%U", text) < 0) {
+        PyErr_WriteUnraisable((PyObject *)segment);
+    }
+    Py_XDECREF(text);
+}
+
+/* Whether a warning is due, which is given once. */
+static bool is_first(ax_word *warned)
 {
     uint64_t unwarned = 0;
+    return ax_word_compare_exchange(warned, &unwarned, 1);
+}
+
+/* Whether this process can have a part in the stripe. If not, it is warned once. */
+static bool stripe_is_own(Segment *segment, const ax_word *stripe)
+{
     if (stripe != ax_segment_stripe_word(&segment->view, 0, 0)) {
         return true;
     }
-    if (ax_word_compare_exchange(&segment->warned_of_parts, &unwarned, 1)) {
+    if (is_first(&segment->warned_of_parts)) {
         PyObject *where = segment_name(segment);
-        if (where == NULL ||
-            PyErr_WarnFormat(PyExc_RuntimeWarning, 1,
-                             "%U has no stripe for this process: all %llu belong to living processes, "
-                             "and its gauges are not counted",
-                             where, (unsigned long long)segment->view.processes) < 0) {
-            PyErr_WriteUnraisable((PyObject *)segment);
-        }
+        warn(segment,
+             where == NULL
+                 ? NULL
+                 : PyUnicode_FromFormat("%U has no stripe for this process: all %llu belong to living "
+                                        "processes, and its gauges are not counted",
+                                        where, (unsigned long long)segment->view.processes));
         Py_XDECREF(where);
     }
     return false;
+}
+
+/* Replaces the exception of a closed segment by a warning, given once: a metric must not fail the request
+ * that it counts. False, and the exception stays, if the segment is not closed. */
+static bool close_is_forgiven(Segment *segment)
+{
+    if (ax_word_load(&segment->state) != SEGMENT_CLOSED) {
+        return false;
+    }
+    PyErr_Clear();
+    if (is_first(&segment->warned_of_close)) {
+        PyObject *where = segment_name(segment);
+        warn(segment,
+             where == NULL
+                 ? NULL
+                 : PyUnicode_FromFormat("%U is closed: what its metrics count from now on is lost", where));
+        Py_XDECREF(where);
+    }
+    return true;
 }
 
 /* The run in the stripe of this process. NULL: with an exception if *failed, else there is nothing to do. */
@@ -86,7 +119,7 @@ static ax_word *part_run(PyObject *self, bool *failed)
 {
     SegmentCell *cell = segment_cell(self);
     ax_word *stripe = segment_stripe(cell->segment);
-    *failed = stripe == NULL;
+    *failed = stripe == NULL && !close_is_forgiven(cell->segment);
     if (stripe == NULL || (ax_kind_is_owned(cell->entry.kind) && !stripe_is_own(cell->segment, stripe))) {
         return NULL;
     }

@@ -77,7 +77,8 @@ class AtomicSegmentValue(SharedPart):
 
     If the segment has no room for a series, or its labels are too long, a RuntimeWarning names its metric
     once, and the series counts in memory, where no scrape sees it: it gets an AtomicValue. A help text is cut
-    after 3,000 bytes.
+    after 3,000 bytes. Once the segment is closed, nothing is counted, with one RuntimeWarning, and get()
+    raises ValueError.
     """
 
     __slots__ = ()

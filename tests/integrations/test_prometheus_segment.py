@@ -377,7 +377,14 @@ again = client.Counter("c", "C.", registry=None)
 again.inc()
 assert counter._value.get() == again._value.get()
 segment.close()
-for operation in (counter.inc, lambda: gauge.set(1), counter._value.get, gauge._value.get):
+with warnings.catch_warnings(record=True) as warned:
+    warnings.simplefilter("always")
+    for _ in range(2):  # a metric must not fail a request
+        counter.inc()
+        gauge.set(1)
+(warning,) = warned
+assert "an anonymous segment is closed: what its metrics count from now on is lost" in str(warning.message)
+for operation in (counter._value.get, gauge._value.get):
     try:
         operation()
     except ValueError as error:

@@ -230,10 +230,11 @@ def test_read_only_and_closed(segment: Any) -> None:
     assert Path(segment.path).read_bytes() == before
     mine = part(segment)
     segment.close()
+    with pytest.warns(RuntimeWarning, match="is closed: what its metrics count from now on") as warned:
+        assert (mine.add(1), mine.store(1), mine.add(1)) == (None, None, None)
+    assert len(warned) == 1
     for operation in (
         mine.load,
-        lambda: mine.add(1),
-        lambda: mine.store(1),
         segment._parts,
         lambda: part(segment),
     ):

@@ -368,15 +368,15 @@ class SharedPart(MadeBySegment):
         """Add amount to the part of this process. Returns None.
 
         A process without a stripe adds to a common part of a sum. It cannot have a part of its own, and
-        issues a RuntimeWarning about that once. Raises ValueError if the segment is closed or read-only.
-        Lock-free.
+        issues a RuntimeWarning about that once. Once the segment is closed, nothing is counted, with one
+        RuntimeWarning. Raises ValueError if the segment is read-only. Lock-free.
         """
 
     def store(self, value: _Real, time: _Real = 0.0, /) -> None:
         """Replace the part of this process, and its time; of a sum, adjust it so that the total is value.
 
-        Returns None. A process without a stripe issues a warning once, as in add(). Raises ValueError if the
-        segment is closed or read-only. Lock-free.
+        Returns None. A process without a stripe, or with a closed segment, issues a warning once, as in
+        add(). Raises ValueError if the segment is read-only. Lock-free.
         """
 
     def load(self, /) -> float:
