@@ -310,16 +310,18 @@ def test_totals_agree_with_what_was_sent(kind: Kind, server: Running) -> None:
     check(server, sent)
 
     # All workers are killed while they hold a request each, which was counted and did not end.
-    held = Sent()
-    threads = [
-        threading.Thread(target=lambda: held.count((HELD, 1), server.send((HELD, 1)))) for _ in range(WORKERS)
-    ]
+    def hold(sent: Sent) -> None:
+        sent.count((HELD, 1), server.send((HELD, 1)))
+
+    outcomes = [Sent() for _ in range(WORKERS)]  # one per thread: a Counter would lose counts that meet
+    threads = [threading.Thread(target=hold, args=(sent,)) for sent in outcomes]
     for thread in threads:
         thread.start()
     eventually(lambda: server.in_flight(HELD) == WORKERS, server.process)
     server.kill_workers()
     for thread in threads:
         thread.join()
+    held = sum_of(outcomes)
     assert (held.answered.total(), held.cut_off.total()) == (0, WORKERS)
     assert (server.requests(HELD), server.in_flight(HELD)) == (WORKERS, 0)
     latency = server.segment.histogram("latency", LATENCIES, "route")
