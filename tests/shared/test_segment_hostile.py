@@ -165,7 +165,7 @@ for _ in range(60):
 """
 
 BEYOND = """
-segment = fresh()
+segment = fresh(60)
 file = File(path)
 # Each entry is as long as its lengths say: longer than the file.
 for entry in file.entries():
@@ -177,7 +177,8 @@ for entry in file.entries():
 for kind in ("int", "counter", "gauge"):
     try:
         cell = getattr(Segment.open(path), kind)(kind)
-    except ValueError:
+    except ValueError as error:
+        assert "damaged" in str(error), error  # not full: there is room for a new one
         continue
     raise AssertionError(cell)
 """

@@ -26,13 +26,15 @@ from .trials import Verdict
 
 # An operation of a cell that takes more steps than this is in an endless loop.
 MOST_STEPS = 4000
+# Two threads may spin, a thousand steps each, whenever the one that they wait for is paused.
+MOST_STEPS_OF_THREE = 12_000
 HANG_SECONDS = 5.0
 # While one thread is paused in the middle of an operation, the other has to be let on at some point.
 MOST_EXECUTIONS = 400
 # Three threads have more schedules. This covers all those with one preemption, and many with two.
 MOST_EXECUTIONS_OF_THREE = 1500
 # A read has to be paused twice, and only one operation reads.
-MOST_EXECUTIONS_OF_READS = 6000
+MOST_EXECUTIONS_OF_READS = 3000
 # How often schedules with three threads in the middle of an operation are drawn; each takes a few executions.
 WALKS = 30
 # This many pairs of an operation come between two of its crowds.
@@ -120,9 +122,11 @@ class ExploredTrial:
     def explore(self, explorer: Explorer, encounter: Encounter, preemptions: int, watch: Watch) -> None:
         """Try one encounter in every schedule with this many preemptions."""
         watch(f"{encounter}, explored")
-        access, gathered, most = self.access, isinstance(encounter, Gathering), MOST_EXECUTIONS
+        access, gathered = self.access, isinstance(encounter, Gathering)
+        most, most_steps = MOST_EXECUTIONS, MOST_STEPS
         if isinstance(encounter, Gathering):
             most = MOST_EXECUTIONS_OF_READS if encounter.reads else MOST_EXECUTIONS_OF_THREE
+            most_steps = MOST_STEPS_OF_THREE
         calls = encounter.calls(access)
 
         def check(cell: Any, results: tuple[Any, ...]) -> None:
@@ -133,7 +137,7 @@ class ExploredTrial:
         setup, bodies = lambda: encounter.setup(access), list(map(_named, calls, encounter.operations))
         if isinstance(encounter, Gathering) and encounter.crowd:
             exploration = explorer.crowd(
-                setup, bodies, check, walks=WALKS, seed=self.seed, most_steps=MOST_STEPS
+                setup, bodies, check, walks=WALKS, seed=self.seed, most_steps=most_steps
             )
         else:
             exploration = explorer.explore(
@@ -142,7 +146,7 @@ class ExploredTrial:
                 check,
                 preemptions=preemptions,
                 most_executions=most,
-                most_steps=MOST_STEPS,
+                most_steps=most_steps,
                 seed=self.seed if gathered else None,
             )
         self.explored += 1
