@@ -370,6 +370,21 @@ def test_each_observation_is_in_exactly_one_drain(backend: ModuleType) -> None:
     assert histogram.drain() == histogram.snapshot() == snapshot_of()
 
 
+def test_a_drain_that_cannot_answer_takes_nothing_out(
+    backend: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    histogram = backend.ExponentialHistogram(0, signed=True)
+    for value in (0.0, 3.0, -5.0):
+        histogram.observe(value)
+    before = histogram.snapshot()
+    with monkeypatch.context() as patched:
+        patched.setattr(ExponentialHistogramSnapshot, "__init__", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            histogram.drain()
+    assert histogram.snapshot() == before
+    assert histogram.drain() == before
+
+
 def test_a_drained_sum_does_not_spoil_the_next(backend: ModuleType) -> None:
     histogram = backend.ExponentialHistogram(0, largest=GREATEST, signed=True)
     for value in (GREATEST, GREATEST, -GREATEST):

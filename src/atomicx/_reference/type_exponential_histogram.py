@@ -16,7 +16,7 @@ import operator
 
 from .._boundaries import SCALE_MAX, SCALE_MIN, bucket_of
 from .._exponential import ExponentialHistogramSnapshot
-from .chain import Cell
+from .chain import Cell, current, swap
 from .loops import apply, as_it_is, exchange_value, load_value
 from .type_float import as_float
 from .type_timer import Timer
@@ -203,7 +203,11 @@ class ExponentialHistogram(Cell):
         the same drain or of a later one. Do not drain a histogram that is exported. Lock-free.
         """
         layout = layout_of(self)
-        return layout.snapshot(exchange_value(self, NOTHING))
+        while True:
+            version, held = current(self)
+            snapshot = layout.snapshot(held)  # first: if this fails, nothing was taken out
+            if swap(self, version, NOTHING):
+                return snapshot
 
     def __repr__(self, /) -> str:
         layout, (counts, total) = layout_of(self), load_value(self)
