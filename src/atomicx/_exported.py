@@ -148,7 +148,7 @@ def check_observed(name: str, source: Any) -> None:
         _check_children(name, source, check_observed)
     elif not (_has(source, "snapshot") and (hasattr(source, "bounds") or hasattr(source, "scale"))):
         raise TypeError(
-            f"{name!r}: expected a Histogram, with snapshot(), or a Family of Histograms, got {_told(source)}"
+            f"{name!r}: expected a Histogram, ExponentialHistogram, or Family of them, got {_told(source)}"
         )
 
 
