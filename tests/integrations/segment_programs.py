@@ -5,9 +5,10 @@ from pathlib import Path
 from integrations.process import run
 
 START = """
-import ctypes, itertools, os, signal, subprocess, sys, threading, time, warnings
+import ctypes, itertools, json, os, signal, subprocess, sys, threading, time, warnings
 import prometheus_client as client
 from prometheus_client import values
+from atomicx._core import SharedPart
 from atomicx.prometheus import AtomicSegmentValue, AtomicValue, SegmentCollector, install
 from atomicx.shared import Segment
 from integrations.page import in_openmetrics, in_text
@@ -35,6 +36,10 @@ def scraped(segment):
         (name, *(value for label, value in labels if label != "pid")): value
         for (_, _, name, *labels), value in page.items()
     }
+
+def put(segment, metric, series, apart=False):
+    # A series that another program wrote: any metric, with any labels.
+    SharedPart(segment, b"\\0" + json.dumps(metric).encode(), json.dumps(series).encode(), apart)
 
 def fork_in_c():
     return ctypes.PyDLL(None).fork()

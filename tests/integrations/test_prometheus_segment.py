@@ -510,19 +510,15 @@ def test_what_cannot_be_exported_is_left_out() -> None:
     check(
         START
         + """
-import json
-from atomicx._core import SharedPart
 segment = Segment.anonymous(100)
 install(segment=segment)
 client.Counter("good", "G.").inc()
-def put(metric, series, apart=False):
-    SharedPart(segment, b"\\0" + json.dumps(metric).encode(), json.dumps(series).encode(), apart)
-put(["gauge", "good", "sum", "G."], ["good", {}], True)
-put(["counter", "", "", "N."], ["_total", {}])
-put(["counter", "n", "", "N."], ["n_total", {"label": 1}])
-put(["counter", "n", "", "N."], ["n_total", []])
-put(["unheard of", "n", "", "N."], ["n", {}])
-put("x", "y")
+put(segment, ["gauge", "good", "sum", "G."], ["good", {}], True)
+put(segment, ["counter", "", "", "N."], ["_total", {}])
+put(segment, ["counter", "n", "", "N."], ["n_total", {"label": 1}])
+put(segment, ["counter", "n", "", "N."], ["n_total", []])
+put(segment, ["unheard of", "n", "", "N."], ["n", {}])
+put(segment, "x", "y")
 SharedPart(segment, b"\\0", b"{", False)
 collector = SegmentCollector(segment)
 with warnings.catch_warnings(record=True) as warned:

@@ -54,27 +54,23 @@ def test_what_would_spoil_the_page_is_left_out() -> None:
     check(
         START
         + """
-import json
-from atomicx._core import SharedPart
 segment = Segment.anonymous(100)
 install(segment=segment)
 client.Counter("good", "G.", ["x"]).labels("a").inc()
 client.Histogram("whole", "W.", buckets=[1]).observe(0.5)
-def put(metric, series, apart=False):
-    SharedPart(segment, b"\\0" + json.dumps(metric).encode(), json.dumps(series).encode(), apart)
 for number, le in enumerate(("abc", "nan", "")):
-    put(["histogram", f"h{number}", "", "H."], [f"h{number}_bucket", {"le": le}])
-    put(["histogram", f"h{number}", "", "H."], [f"h{number}_bucket", {"le": "+Inf"}])
-    put(["histogram", f"h{number}", "", "H."], [f"h{number}_sum", {}])
-put(["histogram", "j", "", "J."], ["j_bucket", {"le": "+Inf"}])
-put(["histogram", "i", "", "I."], ["i_sum", {"le": "+Inf"}])
-put(["gauge", "s", "all", "S."], ["s", {"x": "\\ud800"}], True)
-put(["counter", "t", "", "T \\ud800."], ["t_total", {}])
-put(["counter", "u", "", None], ["u_total", {}])
-put(["counter", "v", "", "V."], ["v_total 1\\nevil", {}])
-put(["counter", "w", "", "W."], ["w", {}])
-put(["counter", "y", "", "Y."], ["y_total", {"": "x"}])
-put(["counter", "z", "", "Z."], ["z_total", {"a b": "x"}])  # some releases write it as a_b
+    put(segment, ["histogram", f"h{number}", "", "H."], [f"h{number}_bucket", {"le": le}])
+    put(segment, ["histogram", f"h{number}", "", "H."], [f"h{number}_bucket", {"le": "+Inf"}])
+    put(segment, ["histogram", f"h{number}", "", "H."], [f"h{number}_sum", {}])
+put(segment, ["histogram", "j", "", "J."], ["j_bucket", {"le": "+Inf"}])
+put(segment, ["histogram", "i", "", "I."], ["i_sum", {"le": "+Inf"}])
+put(segment, ["gauge", "s", "all", "S."], ["s", {"x": "\\ud800"}], True)
+put(segment, ["counter", "t", "", "T \\ud800."], ["t_total", {}])
+put(segment, ["counter", "u", "", None], ["u_total", {}])
+put(segment, ["counter", "v", "", "V."], ["v_total 1\\nevil", {}])
+put(segment, ["counter", "w", "", "W."], ["w", {}])
+put(segment, ["counter", "y", "", "Y."], ["y_total", {"": "x"}])
+put(segment, ["counter", "z", "", "Z."], ["z_total", {"a b": "x"}])  # some releases write it as a_b
 SharedPart(segment, b"\\0" + b"[" * 4000, b"x", False)
 collector = SegmentCollector(segment)
 with warnings.catch_warnings(record=True) as warned:
@@ -94,20 +90,17 @@ def test_a_histogram_that_is_being_made() -> None:
     check(
         START
         + """
-import json
-from atomicx._core import SharedPart
 segment = Segment.anonymous(100)
-def put(name, **labels):
-    metric = json.dumps(["histogram", name.rpartition("_")[0], "", "H."]).encode()
-    SharedPart(segment, b"\\0" + metric, json.dumps([name, labels]).encode(), False)
+def make(name, **labels):
+    put(segment, ["histogram", name.rpartition("_")[0], "", "H."], [name, labels])
 collector = SegmentCollector(segment)
 with warnings.catch_warnings(record=True) as warned:
     warnings.simplefilter("always")
-    put("h_sum")
-    put("h_bucket", le="1.0")
+    make("h_sum")
+    make("h_bucket", le="1.0")
     assert [metric.samples for metric in collector.collect()] == [[]]
-    put("h_bucket", le="+Inf")
-    put("killed_sum")
+    make("h_bucket", le="+Inf")
+    make("killed_sum")
     assert sorted(len(metric.samples) for metric in collector.collect()) == [0, 4]
     assert not warned, warned[0]
     for _ in range(2):
