@@ -86,6 +86,20 @@ def test_the_table():
     assert unmeasured == ("inc()", *["-"] * 5)
 
 
+def test_only_the_columns_that_are_shown_are_explained():
+    seen = set()
+    for width in range(40, 101):
+        lines = report.as_text(measured(**WHOLE), {}, 1, width).splitlines()
+        heading = next(line for line in lines if line.startswith("operation"))
+        columns = [
+            name for name in report.HEADINGS if name in heading and name not in ("operation", "quartiles")
+        ]
+        notes = [line.partition(":")[0] for line in lines[lines.index(heading) :]]
+        assert [name for name in report.HEADINGS if name in notes] == columns
+        seen.add(tuple(columns))
+    assert len(seen) == 4, "each of the three gives way at some width"
+
+
 # The command
 
 

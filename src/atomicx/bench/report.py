@@ -135,14 +135,15 @@ def table(known: list[Record]) -> list[tuple[str, ...]]:
     return [HEADINGS, *(table_row(record, lock_ns) for record in known)]
 
 
-def footnotes(measured: Measurement, absent: dict[str, str]) -> list[str]:
-    """Return the notes that the table needs to be read correctly."""
-    lines = [
-        f"ns: nanoseconds per operation and thread, the median of {_samples(measured)} samples.",
-        "of floor: the time relative to that of the cheapest call.",
-        f"a lock: how many times as long {LOCKED} takes.",
-        "2 threads: the work they do together, where one thread alone does 1 x.",
-    ]
+def footnotes(measured: Measurement, absent: dict[str, str], headings: str) -> list[str]:
+    """Return the notes that the table needs to be read correctly, under those headings that it has."""
+    columns_explained = {
+        "ns": f"nanoseconds per operation and thread, the median of {_samples(measured)} samples.",
+        "of floor": "the time relative to that of the cheapest call.",
+        "a lock": f"how many times as long {LOCKED} takes.",
+        "2 threads": "the work they do together, where one thread alone does 1 x.",
+    }
+    lines = [f"{name}: {text}" for name, text in columns_explained.items() if name in headings]
     lines += [f"{case.label}: {case.note}." for case in measured.cases if case.note]
     if absent:
         lines.append("Left out: " + "; ".join(f"{name} ({reason})" for name, reason in absent.items()) + ".")
@@ -169,7 +170,11 @@ def lines(
         (headings, ""),
         *zip(rows, styles, strict=True),
         ("", ""),
-        *((line, "dim") for text in footnotes(measured, absent) for line in wrapped(text, width, "  ")),
+        *(
+            (line, "dim")
+            for text in footnotes(measured, absent, headings)
+            for line in wrapped(text, width, "  ")
+        ),
     ]
 
 
