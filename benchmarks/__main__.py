@@ -223,7 +223,7 @@ def main() -> int:
     counting.add_argument("--output", type=Path, default=results.FOLDER, help="folder of the results files")
 
     trying = measuring(
-        "variants", variants, "measure other ways to build the C module beside the shipped one"
+        "variants", variants, "measure other ways to build the C module, compared with the shipped one"
     )
     trying.add_argument("--only", default="", help="variants whose name contains this; writes no file")
 

@@ -140,9 +140,9 @@ def checks(cases: Cases) -> list[tuple[str, float, float]]:
     in_stripes = striped(in_turn(2, stripe_count(2)), costs)
     return [
         ("one cell", one_line(2, costs), cases["AtomicInt.inc(), loop in C" + TWO]["throughput"]),
-        ("stripes, beside one thread on one cell", in_stripes, cases[LOOPED + TWO]["throughput"]),
+        ("stripes, compared with one thread on one cell", in_stripes, cases[LOOPED + TWO]["throughput"]),
         *(
-            ("stripes, beside one thread on stripes", in_stripes, cases[name]["throughput"])
+            ("stripes, compared with one thread on stripes", in_stripes, cases[name]["throughput"])
             for name in (f"{STRIPED}, loop in C{TWO}",)
             if name in cases
         ),

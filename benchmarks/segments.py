@@ -158,12 +158,12 @@ class TwoProcesses(LocalSampler):
             begin, end = self._loop(range(self._repeats), **self._objects)
             return begin, end
 
-        def beside() -> None:
+        def other_process() -> None:
             begin, end = run(1)
             begins.store(begin)
             ends.store(end)
 
-        child = _in_child(beside)
+        child = _in_child(other_process)
         try:
             begin, end = run(0)
         finally:

@@ -195,10 +195,10 @@ def alternatives(known: Results) -> str:
     indexed = [by_name(result) for result in known.times]
     others = [case for index in indexed for case in index.values() if is_basic(case) and is_alternative(case)]
     names = {case["name"]: case for case in others}
-    rows = [["alternative", "beside", *(build_name(result) for result in known.times)]]
+    rows = [["alternative", "compared with", *(build_name(result) for result in known.times)]]
     for name, case in names.items():
         ours = equivalent(case, indexed)
-        cells = [_beside(index.get(name), index.get(ours or "")) for index in indexed]
+        cells = [_compared(index.get(name), index.get(ours or "")) for index in indexed]
         rows.append([code(name), code(ours) if ours else ABSENT, *cells])
     return markdown(rows) + notes(names.values()) + absences(known.times)
 
@@ -234,7 +234,7 @@ def equivalent(case: Record, indexed: Iterable[dict[str, Record]]) -> str | None
     )
 
 
-def _beside(theirs: Record | None, ours: Record | None) -> str:
+def _compared(theirs: Record | None, ours: Record | None) -> str:
     if theirs is None:
         return "absent"
     taken = theirs["median_ns"]

@@ -94,7 +94,7 @@ def _lower(case: dict[str, Any]) -> float:
     return quartile
 
 
-def beside_bare_loop(result: ResultsFile) -> float | None:
+def of_bare_loop(result: ResultsFile) -> float | None:
     """Return two threads' fetch_add on one cell, minus call and result, relative to additions in C."""
     whole = nanoseconds(result, f"AtomicInt.fetch_add(), loop in C{ONE}")
     call = nanoseconds(result, f"{FRESH}, loop in C{PRIVATE}")
@@ -296,7 +296,7 @@ TARGETS = (
         None,
         1,
     ),
-    Target("the same, less the call, against bare atomic additions in C", beside_bare_loop, TIMES, None, 1.3),
+    Target("the same, less the call, against bare atomic additions in C", of_bare_loop, TIMES, None, 1.3),
     Target(
         "`AtomicRef.load()`, two threads, one cell, against the fastest equivalent",
         recorded(f"AtomicRef.load(){ONE}", "of_alternative"),

@@ -333,7 +333,7 @@ def records(measured: harness.Measurement) -> list[dict[str, Any]]:
 def table(known: list[dict[str, Any]]) -> list[tuple[str, ...]]:
     """Return the records as lines of text."""
     return [
-        ("variant", "operation", "ns", "beside"),
+        ("variant", "operation", "ns", "of the shipped"),
         *(
             (
                 record["variant"],

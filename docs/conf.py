@@ -94,7 +94,7 @@ def signature(function: ast.FunctionDef, *, bound: bool) -> tuple[str, str]:
             node.id = ALIASES.get(node.id, node.id)
     arguments = function.args
     if bound:
-        # The self of `def load(self)` is no positional-only parameter.
+        # The self of `def load(self)` is not a positional-only parameter.
         del (arguments.args if arguments.args and arguments.args[0].arg == "self" else arguments.posonlyargs)[
             0
         ]

@@ -104,14 +104,14 @@ def test_why_it_was_chosen(copy: Path, core: str | None, pure: str | None, reaso
 
 def test_demanding_a_c_module_that_is_not_there(copy: Path) -> None:
     assert failure_of(copy, None, "0") == (
-        "ImportError: ATOMICX_PURE is 0, which demands the C module, but this installation has no C module"
+        "ImportError: ATOMICX_PURE is 0, which requires the C module, but this installation has no C module"
     )
 
 
 def test_a_c_module_for_another_interpreter(copy: Path) -> None:
     (copy / "atomicx" / "_core.cpython-27-pdp11.so").touch()
     assert failure_of(copy, None, "0") == (
-        "ImportError: ATOMICX_PURE is 0, which demands the C module, but the C module was built for another "
+        "ImportError: ATOMICX_PURE is 0, which requires the C module, but the C module was built for another "
         "interpreter: _core.cpython-27-pdp11.so"
     )
 
@@ -123,7 +123,7 @@ def test_a_c_module_in_an_archive(copy: Path) -> None:
     code = f"import sys; sys.path.insert(0, {archive!r}); import atomicx"
     done = run(copy, code, "0")
     assert done.stderr.splitlines()[-1] == (
-        "ImportError: ATOMICX_PURE is 0, which demands the C module, but atomicx is imported from an "
+        "ImportError: ATOMICX_PURE is 0, which requires the C module, but atomicx is imported from an "
         f"archive, {os.path.join(archive, 'atomicx')!r}, and Python cannot load a C module from one"
     )
 

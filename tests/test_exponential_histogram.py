@@ -185,7 +185,7 @@ def test_negative_values_are_refused_unless_signed(backend: ModuleType, value: f
 
 
 @pytest.mark.parametrize("value", ["1", None, 1j, b"1", [1]], ids=repr)
-def test_what_is_no_number_is_refused(backend: ModuleType, value: Any) -> None:
+def test_what_is_not_a_number_is_refused(backend: ModuleType, value: Any) -> None:
     histogram = backend.ExponentialHistogram()
     for refused in (
         lambda: histogram.observe(value),

@@ -298,7 +298,7 @@ def test_limit(backend: ModuleType) -> None:
             family[key]
         assert str(raised.value) == message
     assert len(made) == 2, "the factory ran for a child that could not be"
-    assert family["GET", "200"] is first, "a further spelling is no further child"
+    assert family["GET", "200"] is first, "another spelling is not another child"
     family.remove("GET", 404)
     family["GET", 500].inc()
     with pytest.raises(ValueError):

@@ -64,7 +64,7 @@ def test_alone(folder: Path) -> None:
 
 
 def test_in_an_archive(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is no file atomicx/__init__.py, and nothing is missing but the C module, which nobody demands."""
+    """There is no file atomicx/__init__.py, and nothing is missing but the C module, which is optional."""
     monkeypatch.delenv("ATOMICX_PURE", raising=False)
     archive = shutil.make_archive(str(folder / "packed"), "zip", folder, "atomicx")
     shutil.rmtree(folder / "atomicx")

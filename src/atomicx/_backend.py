@@ -61,7 +61,7 @@ def _choose(pure: str) -> "tuple[str, ModuleType, str]":
         reason = _why_missing() if missing else f"the C module failed to load: {error}"
         if pure == "0":
             if missing:
-                message = f"ATOMICX_PURE is 0, which demands the C module, but {reason}"
+                message = f"ATOMICX_PURE is 0, which requires the C module, but {reason}"
                 raise ImportError(message, name=_CORE) from error
             raise
         import warnings

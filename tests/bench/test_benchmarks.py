@@ -281,8 +281,8 @@ def test_fetch_add_compared_with_a_bare_loop():
         "bare loop of atomic adds, 2 threads, one object": 20.0,
     }
     cases = [{"name": name, "median_ns": value} for name, value in names.items()]
-    assert targets.beside_bare_loop({"cases": cases}) == 1.2
-    assert targets.beside_bare_loop({"cases": cases[:2]}) is None
+    assert targets.of_bare_loop({"cases": cases}) == 1.2
+    assert targets.of_bare_loop({"cases": cases[:2]}) is None
 
 
 def with_what_is_new(measured):

@@ -65,7 +65,7 @@ def test_each_bound_counts_exactly_what_is_not_above_it(
     assert (before[0] < 0) is signed
 
 
-def test_there_are_at_most_so_many_bounds(backend: ModuleType) -> None:
+def test_the_number_of_bounds_is_limited(backend: ModuleType) -> None:
     for shape, number in (({}, 80), ({"signed": True}, 80), ({"scale": 8}, 80), ({"smallest": 0}, 70)):
         histogram = backend.ExponentialHistogram(**shape)
         bounds = [bound for bound, _ in classic_buckets(histogram, histogram.snapshot())]

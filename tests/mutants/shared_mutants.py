@@ -344,7 +344,7 @@ SEGMENT_FILES = [
         f"{PARTS}::test_children_begin_their_parts_when_they_count",
     ),
     tested(
-        "who takes a stripe over goes on with the parts in it",
+        "the process that takes a stripe over goes on with its parts",
         "csrc/core/ax_segment.h",
         "    return kind == AX_KIND_GAUGE || kind == AX_KIND_PART;",
         "    return kind == AX_KIND_GAUGE;",
@@ -358,7 +358,7 @@ SEGMENT_FILES = [
         f"{PARTS}::test_without_a_stripe",
     ),
     tested(
-        "a part of 0 is no part",
+        "a part of 0 is not a part",
         STRIPE,
         "    (void)ax_word_compare_exchange(run + 1, &none, ax_part_time_bits(0.0));",
         "    (void)ax_word_compare_exchange(run + 1, &none, ax_float_bits(0.0));",

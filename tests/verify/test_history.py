@@ -65,7 +65,7 @@ def test_each_call_is_recorded_with_its_result_in_order() -> None:
     assert cell is before
     assert int(cell) == 5
     assert len(cell) == 3
-    assert cell.value == 5, "an attribute that is no method is passed through"
+    assert cell.value == 5, "an attribute that is not a method is passed through"
     assert list(cell.history().events) == [
         event(10, 11, 0, "add_fetch", 2, gives=2),
         event(12, 13, 0, "refuse", gives=("raises", "LookupError")),

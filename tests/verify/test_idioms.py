@@ -79,7 +79,7 @@ PAGE = {
     # "Operations that involve multiple accesses, as well as iteration, are never atomic", and l.sort().
     NEVER: {
         *("l.sort()", "l.sort(key=f)", "l[i] += 1", "l[i], l[j] = l[j], l[i]", "if l: l.pop()"),
-        *("self.l = self.l + [x]", "self.l += [x]", "batch, self.l = self.l, []  beside  append"),
+        *("self.l = self.l + [x]", "self.l += [x]", "batch, self.l = self.l, []  during  append"),
         *("d[key] += 1", "d[key] = d.get(key, 0) + 1", "if key not in d: d[key] = make()", "for key in d"),
         *("if key in d: del d[key]", "if x not in s: s.add(x)", "self.s |= other", "self.s = self.s | other"),
         "bytearray[i] += 1",

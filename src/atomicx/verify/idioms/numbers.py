@@ -250,7 +250,7 @@ class Exchange:
 
 
 @NUMBERS.idiom(
-    "n, self.n = self.n, 0  beside  += 1", instead="Counter.drain()", note="what is added in between is lost"
+    "n, self.n = self.n, 0  during  += 1", instead="Counter.drain()", note="what is added in between is lost"
 )
 class ReadAndReset:
     def __init__(self) -> None:

@@ -354,7 +354,7 @@ class GetSlice:
 
 
 @SEQUENCES.idiom(
-    "batch, self.l = self.l, []  beside  append",
+    "batch, self.l = self.l, []  during  append",
     instead="l.pop() or deque.popleft() until IndexError",
     note="what is appended to the batch afterwards is lost",
     page=NEVER,

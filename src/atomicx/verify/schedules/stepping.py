@@ -78,7 +78,7 @@ class Execution:
     errors: dict[int, BaseException] = field(default_factory=dict)
     unwound_steps: int = 0
     spun: bool = False
-    """A thread made so many steps in a row that the others went on; not all that it left open is tried."""
+    """A thread took its most steps in a row, and the others went on; not all that it left open is tried."""
     came_back: bool = False
     """It hung, and went on when the others had ended: one of them may have held what it waited for."""
     trouble: str | None = None
