@@ -22,13 +22,17 @@ def _run() -> int:
     try:
         status = main()
         sys.stdout.flush()
-        return status
     except KeyboardInterrupt:
-        return 130
+        status = 130
     except BrokenPipeError:
         # The reader has closed the pipe, as `| head` does. Flushing the rest at exit must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141  # as the shell reports an end by SIGPIPE
+    if status == 130:
+        # The interpreter notes an interrupt that leaves code executed from text, as in the making of a named
+        # tuple, and later ends by the signal although it was caught here. Executing any text clears the note.
+        exec("")
+    return status
 
 
 if __name__ == "__main__":

@@ -267,6 +267,26 @@ def test_ctrl_c_while_a_program_is_made_is_caught_like_any_other(tmp_path, sigin
     assert done.returncode == 130
 
 
+# What a command does with an interrupt that comes while it executes text: it lets it out, or returns 130.
+COMMANDS = {
+    "raises": f"exec({RAISE!r})",
+    "returns": f"try: exec({RAISE!r})\n    except KeyboardInterrupt: return 130",
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process there does not end by a signal")
+@pytest.mark.parametrize("command", COMMANDS)
+def test_ctrl_c_while_text_is_executed_ends_a_command_with_130(tmp_path, sigint_handler, command):
+    (tmp_path / "interrupted.py").write_text(
+        f"import sys\nfrom atomicx import __main__\n\ndef main():\n    {COMMANDS[command]}\n"
+        "__main__.main = main\nsys.exit(__main__._run())\n"
+    )
+    sigint_handler(signal.default_int_handler)
+    command = [sys.executable, "-m", "interrupted"]
+    done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
 # The command line
 
 
