@@ -311,14 +311,14 @@ def footprint(known: Results) -> str:
         for key, what in (
             ("bytes", "bytes each"),
             ("make_ns", "ns to make one"),
-            ("inc_ns", "ns an `inc()`"),
+            ("inc_ns", "ns per `inc()`"),
         ):
             figures = (each["a_million"][name][key] for each in found)
-            rows.append(row(f"a million of `{name}`: {what}", *figures))
+            rows.append(row(f"a million `{name}` cells: {what}", *figures))
     for key, what in (
         ("make_ns", "ns to make a child"),
-        ("hit_ns", "ns an `inc()` of each in turn"),
-        ("hit_among_100_ns", "ns an `inc()` of each, with 100 children"),
+        ("hit_ns", "ns per `inc()` of each in turn"),
+        ("hit_among_100_ns", "ns per `inc()` of each, with 100 children"),
     ):
         figures = (each.get("a_large_family", {}).get(key, ABSENT) for each in found)
         rows.append(row(f"a `Family` of 100,000 children: {what}", *figures))

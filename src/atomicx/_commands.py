@@ -21,7 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command. Returns the exit status; on wrong usage argparse itself exits with 2."""
     # Each command imports what it needs when it runs, so that `info` is quick and needs nothing.
     parser = argparse.ArgumentParser(prog="python -m atomicx", description=DESCRIPTION)
-    parser.add_argument("--version", action="version", version=f"atomicx {__version__}")
+    parser.add_argument(
+        "--version", action="version", version=f"atomicx {__version__}", help="show the version and exit"
+    )
     commands = parser.add_subparsers(dest="command", title="commands", metavar="COMMAND")
     info = commands.add_parser("info", help="version, backend, interpreter, and what is lock-free here")
     info.add_argument("--json", action="store_true", help="print it as JSON")

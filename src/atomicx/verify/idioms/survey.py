@@ -319,7 +319,9 @@ def details(finding: Finding) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Returns the exit status: 0, or 130 after Ctrl-C. On misuse argparse exits with 2."""
     parser = argparse.ArgumentParser(
-        prog="python -m atomicx idioms", description="Which ordinary Python operations are atomic here?"
+        prog="python -m atomicx idioms",
+        description="Show which ordinary Python operations are atomic here."
+        " Exit status: 0, or 130 after Ctrl-C.",
     )
     parser.add_argument(
         "--seconds", type=number_of_seconds, default=SECONDS, help=f"total time (default: {SECONDS:g})"
