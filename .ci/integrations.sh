@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The tests that need an extra, with the extra: on 3.11 with the oldest supported release, on free-threaded 3.13 with
 # the newest. Elsewhere they are skipped by name; here nothing may be missing. Then prometheus_client's own tests, from
-# that release, without and with install(). About four minutes.
+# that release, without and with install(), with and without a segment. About four minutes.
 . "$(dirname "$0")/lib.sh"
 
 with_extras() {    # VERSION PYTHON REQUIREMENT...

@@ -1,21 +1,26 @@
 """prometheus_client's own tests with install() in effect: tests that pass without it have to pass with it.
 
 python librarys_own.py FOLDER runs the tests of an unpacked source distribution, each set in its own pytest:
-with and without install(), in memory and in multiprocess mode. Loaded as a pytest plugin, this module calls
-install().
+with and without install(), in memory and in multiprocess mode, and with install(segment=...). Loaded as a
+pytest plugin, this module calls install().
 """
 
+import gc
 import os
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 INSTALL = "ATOMICX_INSTALL"
+VALUES, SEGMENT = "values", "segment"
 # They serve a page with other frameworks, which would have to be installed; the metrics are the same.
 FRAMEWORKS = ["test_aiohttp.py", "test_asgi.py", "test_django.py", "test_twisted.py"]
 # It depends on the answers of the system's TLS, which vary.
@@ -24,14 +29,53 @@ TLS = "not TestWsgiTLS"
 # install(): values of the same name carry over from one test to the next.
 AT_LEAST = 150
 SECONDS = 300
+# These fail with a segment, and may. Not each release has all of them.
+NO_EXEMPLARS = "values in a segment keep no exemplars, like those in the library's files"
+FAIL_IN_A_SEGMENT = {
+    "tests/openmetrics/test_exposition.py::TestGenerateText::test_counter_exemplar": NO_EXEMPLARS,
+    "tests/openmetrics/test_exposition.py::TestGenerateText::test_histogram_exemplar": NO_EXEMPLARS,
+}
 
 
 # The plugin
 
 
 def pytest_configure() -> None:
-    if not os.environ.get(INSTALL):
-        return
+    installed = os.environ.get(INSTALL)
+    if installed == VALUES:
+        install_values()
+    elif installed == SEGMENT:
+        install_segment()
+
+
+@pytest.fixture(autouse=True)
+def new_segment() -> Iterator[None]:
+    """Give each test a segment of its own: one metric in two registries is one metric in a segment."""
+    if os.environ.get(INSTALL) == SEGMENT:
+        install_segment()
+    yield
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # install() looks for metrics among all objects: here, among those of one test
+
+
+def install_segment() -> None:
+    from prometheus_client import values
+
+    from atomicx.prometheus import AtomicSegmentValue, install
+    from atomicx.shared import Segment
+
+    library: Any = values
+    if issubclass(library.ValueClass, AtomicSegmentValue):
+        library.ValueClass._segment.close()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # the library's default registry has metrics
+        install(segment=Segment.anonymous(1000))
+    library.MutexValue = library.ValueClass  # a test sets it
+
+
+def install_values() -> None:
     from prometheus_client import values
 
     from atomicx.prometheus import AtomicValue, install
@@ -68,7 +112,7 @@ def pytest_unconfigure() -> None:
 class Run:
     """Start one run of the tests. They wait more than they compute, so several runs overlap."""
 
-    def __init__(self, folder: Path, *, installed: bool, multiprocess: bool) -> None:
+    def __init__(self, folder: Path, *, installed: str = "", multiprocess: bool = False) -> None:
         self._own = tempfile.TemporaryDirectory()
         own = Path(self._own.name)
         self._output = own / "output"
@@ -77,7 +121,7 @@ class Run:
         environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
         environment.pop(MULTIPROCESS, None)
         if installed:
-            environment[INSTALL] = "1"
+            environment[INSTALL] = installed
         if multiprocess:
             environment[MULTIPROCESS] = str(files)
         settings = own / "pytest.ini"  # not those of a project that the folder happens to lie in
@@ -107,20 +151,24 @@ class Run:
 
 
 def main(folder: Path) -> int:
-    modes = {"in memory": False, "in multiprocess mode": True}
-    runs = {
-        mode: [Run(folder, installed=installed, multiprocess=value) for installed in (False, True)]
-        for mode, value in modes.items()
-    }
-    wrong = 0
-    for mode, (stock, installed) in runs.items():
-        passed, with_ours = stock.passed(), installed.passed()
-        lost = sorted(passed - with_ours)
-        print(f"{folder.name}, {mode}: {len(passed)} tests pass, {len(passed) - len(lost)} of them installed")
-        if lost:
-            print(*lost, installed.text.partition("= FAILURES =")[2], sep="\n")
-        wrong += len(lost)
+    in_memory, installed = Run(folder), Run(folder, installed=VALUES)
+    in_files, installed_files = (Run(folder, installed=value, multiprocess=True) for value in ("", VALUES))
+    in_segment = Run(folder, installed=SEGMENT)
+    passed = in_memory.passed()
+    wrong = lost("in memory", passed, installed)
+    wrong += lost("in multiprocess mode", in_files.passed(), installed_files)
+    wrong += lost("in a segment", passed, in_segment, FAIL_IN_A_SEGMENT)
     return min(wrong, 1)
+
+
+def lost(mode: str, passed: set[str], installed: Run, may_fail: Iterable[str] = ()) -> int:
+    """Return how many tests have another result with install() than they should have, and print them."""
+    with_ours = installed.passed()
+    wrong = sorted((passed - with_ours) ^ (passed & set(may_fail)))
+    print(f"{mode}: {len(passed)} tests pass, {len(passed & with_ours)} of them installed")
+    if wrong:
+        print(*wrong, installed.text.partition("= FAILURES =")[2], sep="\n")
+    return len(wrong)
 
 
 if __name__ == "__main__":
