@@ -8,6 +8,7 @@
  */
 #include "segment.h"
 
+#include <math.h>
 #include <stddef.h>
 
 #include "cell.h"
@@ -140,10 +141,24 @@ static PyObject *part_add(PyObject *self, PyObject *argument)
     return failed ? NULL : Py_NewRef(Py_None);
 }
 
+/* Makes a total the given value, by a change of the run in this process's stripe. What is not finite there
+ * goes first: whatever is added to it, the total would never be finite again. */
+static void total_store(const ax_segment *view, uint32_t word, ax_word *run, double value)
+{
+    double before, after;
+    if (!isfinite(ax_float_load(run))) {
+        ax_float_store(run, 0.0);
+    }
+    double sum = ax_segment_sum_doubles(view, word);
+    if (isfinite(sum)) { /* else another process has to reset it, whose stripe is not finite */
+        ax_float_apply(run, ax_float_step_add, value - sum, &before, &after);
+    }
+}
+
 static PyObject *part_store(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
     SegmentCell *cell = segment_cell(self);
-    double value, time = 0.0, before, after;
+    double value, time = 0.0;
     bool failed;
     if (!check_arity("store", count, 1, 2) || !as_double(args[0], &value) ||
         (count == 2 && !as_double(args[1], &time))) {
@@ -153,8 +168,7 @@ static PyObject *part_store(PyObject *self, PyObject *const *args, Py_ssize_t co
     if (run != NULL && ax_kind_is_owned(cell->entry.kind)) {
         ax_part_store(run, value, time);
     } else if (run != NULL) {
-        value -= ax_segment_sum_doubles(&cell->segment->view, cell->entry.first_word);
-        ax_float_apply(run, ax_float_step_add, value, &before, &after);
+        total_store(&cell->segment->view, cell->entry.first_word, run, value);
     }
     return failed ? NULL : Py_NewRef(Py_None);
 }

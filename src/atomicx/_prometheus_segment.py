@@ -34,6 +34,7 @@ _SUFFIXES = {
     "histogram": ("_bucket", "_sum"),
     "summary": ("_count", "_sum"),
 }
+_COUNTING = ("counter", "histogram", "summary")
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 # A metric's key has room for 4,096 bytes. JSON writes a character in at most six.
 _HELP_BYTES_MAX = 3000
@@ -153,7 +154,9 @@ class SegmentCollector:
     MultiProcessCollector keeps them for ever.
 
     What cannot be exported is left out, with one RuntimeWarning per metric: a histogram without its last
-    bucket, for which there was no room, and a second metric of the same name with another type.
+    bucket, for which there was no room, a second metric of the same name with another type, and a count that
+    is not a number. As in a Collector, a sum that is negative or not a number is left out; so are sum and
+    count of a histogram that has such a sum or a negative bound. OpenMetrics forbids them.
     """
 
     def __init__(self, segment: Segment) -> None:
@@ -182,7 +185,7 @@ class SegmentCollector:
         self._incomplete = incomplete
         library: Any = MultiProcessCollector
         found: Iterable[Metric] = library._accumulate_metrics(metrics, True)
-        return list(found)
+        return [_as_openmetrics_allows(metric) for metric in found]
 
     def _add_or_leave_out(self, metrics: dict[str, Any], key: bytes, series: bytes, value: Any) -> None:
         try:
@@ -195,8 +198,8 @@ class SegmentCollector:
         typ, metric_name, mode, help_text = json.loads(key[1:])
         name, labels = json.loads(series)
         _check(typ, metric_name, help_text, name, labels)
-        if typ == "counter" and not isinstance(value, list):
-            value = max(value, 0.0)  # the stripes of a total that was reset may not add up to exactly 0
+        if typ in _COUNTING and not name.endswith("_sum"):
+            value = _count(value)
         samples = list(_samples(mode, labels, value))
         if not samples:
             return
@@ -210,14 +213,40 @@ class SegmentCollector:
             metric.add_sample(name, *sample)
 
 
+def _count(value: float) -> float:
+    """Raise ValueError if it is not a number."""
+    if math.isnan(value):
+        raise ValueError("the count is not a number")
+    return max(value, 0.0)  # the stripes of a total that was reset may not add up to exactly 0
+
+
+def _as_openmetrics_allows(metric: Any) -> Metric:
+    """Leave out sums, as the docstring of SegmentCollector says. Returns the metric."""
+    total, count = f"{metric.name}_sum", f"{metric.name}_count"
+    if metric.type == "summary":
+        metric.samples = [sample for sample in metric.samples if sample.name != total or sample.value >= 0]
+    elif metric.type == "histogram":
+        refused = {
+            _without_le(sample.labels.items())
+            for sample in metric.samples
+            if (sample.name == total and not sample.value >= 0) or float(sample.labels.get("le", 0)) < 0
+        }
+        metric.samples = [
+            sample
+            for sample in metric.samples
+            if sample.name not in (total, count) or _without_le(sample.labels.items()) not in refused
+        ]
+    return cast("Metric", metric)
+
+
 def _keep_complete(metric: Any) -> set[Any]:
     """Leave out the histograms without a last bucket, or without a sum, which no parser accepts. Returns the
     labels of these."""
     with_sum = {sample.labels for sample in metric.samples if sample.name == f"{metric.name}_sum"}
-    with_last = {_without_le(sample) for sample in metric.samples if _INFINITY in sample.labels}
+    with_last = {_without_le(sample.labels) for sample in metric.samples if _INFINITY in sample.labels}
     complete = with_sum & with_last
-    found = {_without_le(sample) for sample in metric.samples} - complete
-    metric.samples = [sample for sample in metric.samples if _without_le(sample) in complete]
+    found = {_without_le(sample.labels) for sample in metric.samples} - complete
+    metric.samples = [sample for sample in metric.samples if _without_le(sample.labels) in complete]
     return found
 
 
@@ -258,5 +287,5 @@ def _samples(mode: str, labels: dict[str, str], value: Any) -> Iterator[tuple[An
             yield (*ordered, ("pid", str(pid))), part, when
 
 
-def _without_le(sample: Any) -> tuple[Any, ...]:
-    return tuple(label for label in sample.labels if label[0] != "le")
+def _without_le(labels: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    return tuple(label for label in labels if label[0] != "le")

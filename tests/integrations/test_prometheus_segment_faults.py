@@ -150,3 +150,52 @@ assert texts["a_total"].startswith("text text") and texts["a_total"].endswith("�
 assert texts["c_total"] == "😀" * 700 and texts["translated_total"] == "Übersetzt", texts
 """,
     )
+
+
+def test_sums_and_counts_that_openmetrics_forbids() -> None:
+    """One infinite or missing number in a request made the page of all metrics one that no parser accepts."""
+    check(
+        START
+        + """
+inf, nan = float("inf"), float("nan")
+segment = Segment.anonymous(200)
+install(segment=segment)
+counter = client.Counter("c", "C.", ["x"])
+counter.labels("good").inc()
+counter.labels("nan").inc(nan)
+for name, kind in (("s", client.Summary), ("h", client.Histogram)):
+    metric = kind(name, "M.", ["x"], **{"buckets": [1]} if kind is client.Histogram else {})
+    for value in (nan, -2, 0.5, inf):
+        metric.labels(str(value)).observe(value)
+client.Summary("t", "T.", ["le"]).labels("any").observe(1)
+client.Histogram("below", "B.", buckets=[-1, 1]).observe(0.5)
+with warnings.catch_warnings(record=True) as warned:
+    warnings.simplefilter("always")
+    found = scraped(segment)
+(warning,) = warned
+assert "'nan'" not in str(warning.message) and "the count is not a number" in str(warning.message), warning
+assert {key: value for key, value in found.items() if not key[0].endswith("_bucket")} == {
+    ("c_total", "good"): 1.0,
+    **{("s_count", str(value)): 1.0 for value in (nan, -2, 0.5, inf)},
+    ("s_sum", "0.5"): 0.5, ("s_sum", "inf"): inf, ("t_count", "any"): 1.0, ("t_sum", "any"): 1.0,
+    ("h_count", "0.5"): 1.0, ("h_sum", "0.5"): 0.5, ("h_count", "inf"): 1.0, ("h_sum", "inf"): inf}, found
+buckets = {key for key in found if key[0].endswith("_bucket")}
+assert len(buckets) == 4 * 2 + 3, buckets
+""",
+    )
+
+
+def test_a_counter_that_was_infinite_can_be_reset() -> None:
+    check(
+        START
+        + """
+segment = Segment.anonymous(100)
+install(segment=segment)
+counter = client.Counter("c", "C.")
+if hasattr(counter, "reset"):
+    counter.inc(float("inf"))
+    counter.reset()
+    counter.inc(2)
+    assert scraped(segment) == {("c_total",): 2.0}, scraped(segment)
+""",
+    )

@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import math
 import os
 import pickle
 import sys
@@ -50,6 +51,25 @@ def test_a_total_and_a_part(segment: Any) -> None:
     ]
     assert list(segment.items()) == []
     assert segment.usage().series == 3
+
+
+@pytest.mark.parametrize("lost", [math.inf, -math.inf, math.nan])
+def test_a_total_that_is_not_finite_can_be_stored_anew(segment: Any, lost: float) -> None:
+    all_of_it = total(segment)
+    all_of_it.add(lost)
+    all_of_it.store(2)
+    all_of_it.add(1)
+    assert all_of_it.load() == 3.0
+
+
+@NEEDS_FORK
+def test_what_another_process_made_infinite_stays_so(segment: Any) -> None:
+    """It does not become a NaN, and what this process counted is not lost."""
+    all_of_it = total(segment)
+    all_of_it.add(5)
+    assert status_of(fork(lambda: all_of_it.add(math.inf))) == 0
+    all_of_it.store(2)
+    assert all_of_it.load() == math.inf
 
 
 def test_one_key_under_two_metrics_and_as_a_name(segment: Any) -> None:
