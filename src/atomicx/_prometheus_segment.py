@@ -221,22 +221,25 @@ def _count(value: float) -> float:
 
 
 def _as_openmetrics_allows(metric: Any) -> Metric:
-    """Leave out sums, as the docstring of SegmentCollector says. Returns the metric."""
-    total, count = f"{metric.name}_sum", f"{metric.name}_count"
-    if metric.type == "summary":
-        metric.samples = [sample for sample in metric.samples if sample.name != total or sample.value >= 0]
-    elif metric.type == "histogram":
-        refused = {
-            _without_le(sample.labels.items())
-            for sample in metric.samples
-            if (sample.name == total and not sample.value >= 0) or float(sample.labels.get("le", 0)) < 0
-        }
-        metric.samples = [
-            sample
-            for sample in metric.samples
-            if sample.name not in (total, count) or _without_le(sample.labels.items()) not in refused
-        ]
+    """Put the samples of each histogram and summary next to each other, which the parsers of older releases
+    demand. Leave out sums, as the docstring of SegmentCollector says. Returns the metric."""
+    if metric.type in ("histogram", "summary"):
+        groups: dict[Any, list[Any]] = {}
+        for sample in metric.samples:
+            groups.setdefault(_without_le(sample.labels.items()), []).append(sample)
+        allowed = _allowed_of_histogram if metric.type == "histogram" else _allowed_of_summary
+        metric.samples = [sample for group in groups.values() for sample in allowed(metric.name, group)]
     return cast("Metric", metric)
+
+
+def _allowed_of_histogram(name: str, samples: list[Any]) -> list[Any]:
+    if all(sample.value >= 0 and float(sample.labels.get("le", 0)) >= 0 for sample in samples):
+        return samples
+    return [sample for sample in samples if sample.name not in (f"{name}_sum", f"{name}_count")]
+
+
+def _allowed_of_summary(name: str, samples: list[Any]) -> list[Any]:
+    return [sample for sample in samples if sample.name != f"{name}_sum" or sample.value >= 0]
 
 
 def _keep_complete(metric: Any) -> set[Any]:

@@ -199,3 +199,26 @@ if hasattr(counter, "reset"):
     assert scraped(segment) == {("c_total",): 2.0}, scraped(segment)
 """,
     )
+
+
+def test_samples_of_a_histogram_are_next_to_each_other() -> None:
+    """All sums came first. The parser of the oldest release refused that; so it did summaries that two
+    processes made at once."""
+    check(
+        START
+        + """
+segment = Segment.anonymous(100)
+install(segment=segment)
+histogram = client.Histogram("h", "H.", ["x"], buckets=[1])
+histogram.labels("b").observe(1)
+histogram.labels("a").observe(2)
+for series in ("s_count", {"x": "a"}), ("s_count", {"x": "b"}), ("s_sum", {"x": "a"}), ("s_sum", {"x": "b"}):
+    put(segment, ["summary", "s", "", "S."], series)
+scraped(segment)  # which has parsed it
+of_both = [[(s.name, s.labels["x"]) for s in m.samples] for m in SegmentCollector(segment).collect()]
+for samples in of_both:
+    half = len(samples) // 2
+    assert len({x for _, x in samples[:half]}) == len({x for _, x in samples[half:]}) == 1, samples
+    assert {name for name, _ in samples[:half]} == {name for name, _ in samples[half:]}, samples
+""",
+    )
