@@ -6,6 +6,7 @@ import math
 import pickle
 import random
 import struct
+import tracemalloc
 import weakref
 from types import ModuleType
 from typing import Any
@@ -20,6 +21,7 @@ from atomicx._boundaries import boundary
 from atomicx._exponential import in_use
 from atomicx.verify.spec.histograms import exponent_of
 from model.edges import Float, Index, Refusal
+from support.marks import NEEDS_C
 
 LEAST, GREATEST = 5e-324, 1.7976931348623157e308
 SCALES = range(-10, 21)
@@ -458,6 +460,52 @@ def test_a_snapshot(backend: ModuleType) -> None:
             with pytest.raises(AttributeError, match="does not change"):
                 delattr(thing, name)
     assert empty == snapshot_of(scale=1) and empty.count == 0
+
+
+@pytest.mark.parametrize("scale", [0, 4, 10])
+@pytest.mark.parametrize("signed", [False, True])
+def test_a_snapshot_of_buckets_far_apart(backend: ModuleType, scale: int, signed: bool) -> None:
+    """Whatever lies between them, and wherever the groups of buckets that share a mark begin."""
+    low = boundary(scale, 7)
+    buckets = 9_000 if scale == 10 else 300
+    histogram = backend.ExponentialHistogram(
+        scale, smallest=low, largest=boundary(scale, 7 + buckets), signed=signed
+    )
+    dice = random.Random(scale)
+    for _ in range(12):
+        places = sorted(
+            dice.sample(range(buckets), dice.randrange(4)) + dice.choice(([], [0], [buckets - 1]))
+        )
+        expected: list[tuple[int, tuple[int, ...]]] = []
+        for sign in (1, -1) if signed else (1,):
+            for place in places:
+                histogram.observe(sign * boundary(scale, 7 + place + 1))
+            first, last = (places[0], places[-1]) if places else (0, -1)
+            counts = tuple(places.count(place) for place in range(first, last + 1))
+            expected.append((7 + first if counts else 0, counts))
+        for snapshot in (histogram.snapshot(), histogram.drain()):
+            sides = (snapshot.positive, snapshot.negative)[: len(expected)]
+            assert [(side.offset, side.counts) for side in sides] == expected
+            assert snapshot.count == len(places) * len(expected) and snapshot.zero_count == 0
+
+
+@NEEDS_C
+def test_a_snapshot_takes_memory_for_the_buckets_in_use_only() -> None:
+    """It reads no others either."""
+    low, high = boundary(10, 0), boundary(10, 20_000)
+    histogram = atomicx.ExponentialHistogram(10, smallest=low, largest=high)
+    tracemalloc.start()
+    try:
+        for used in (0, 1):
+            tracemalloc.reset_peak()
+            before, _ = tracemalloc.get_traced_memory()
+            histogram.snapshot()
+            _, peak = tracemalloc.get_traced_memory()
+            # Reading all buckets would take 160,000 bytes. At this size 512 of them share a mark.
+            assert peak - before < 2_000 + used * 512 * 8
+            histogram.observe(2.0)
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_snapshot_made_by_hand_is_trimmed() -> None:

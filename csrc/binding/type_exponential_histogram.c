@@ -199,64 +199,121 @@ static PyObject *exponential_time(PyObject *self, PyTypeObject *definer, PyObjec
                                                          : timer_new(state, self, exponential_record, false);
 }
 
-/* What was read from a histogram: the counts of all buckets, and the sum. */
+#define GROUPS 64 /* the most groups of buckets that share a mark */
+
+/* What was read from a histogram: the sum, and the counts of the groups of buckets in `groups`. The other
+ * counts are 0. So a reading takes as much time and memory as there are buckets in use. */
 typedef struct {
-    uint64_t *counts; /* zeros at first */
     double sum;
+    uint64_t groups;       /* a bit for each group that is read */
+    unsigned shared;       /* log2 of the size of a group */
+    size_t starts[GROUPS]; /* for each group that is read: where its counts begin */
+    uint64_t *counts;      /* owned; zeros at first */
 } Reading;
 
-/* Reads the sum, the marks, and then the counts of the buckets with a mark, in this order. */
-static void reading_fill(ax_buckets *buckets, Reading *reading)
+static inline bool is_read(const Reading *reading, size_t bucket)
+{
+    return (reading->groups >> (bucket >> reading->shared) & 1) != 0;
+}
+
+/* Where the count of a bucket is, which is_read. */
+static inline uint64_t *count_at(const Reading *reading, size_t bucket)
+{
+    size_t group = bucket >> reading->shared, before = group << reading->shared;
+    return &reading->counts[reading->starts[group] + (bucket - before)];
+}
+
+static inline uint64_t count_of(const Reading *reading, size_t bucket)
+{
+    return is_read(reading, bucket) ? *count_at(reading, bucket) : 0;
+}
+
+/* Makes room for the counts of these groups. False with MemoryError. */
+static bool reading_init(Reading *reading, const ax_buckets *buckets, uint64_t groups)
+{
+    size_t room = 0;
+    reading->groups = groups;
+    reading->shared = buckets->shared;
+    for (size_t group = 0; groups != 0; group++, groups >>= 1) {
+        reading->starts[group] = room;
+        room += (size_t)(groups & 1) << buckets->shared;
+    }
+    reading->counts = PyMem_Calloc(room, sizeof(uint64_t)); /* not NULL if it is 0 */
+    if (reading->counts == NULL) {
+        PyErr_NoMemory();
+        return false;
+    }
+    return true;
+}
+
+/* Reads the sum, the marks, and then the counts of the buckets with a mark, in this order. False with
+ * MemoryError. */
+static bool reading_take(Reading *reading, ax_buckets *buckets)
 {
     reading->sum = ax_buckets_sum(buckets);
-    uint64_t marks = ax_buckets_marks(buckets);
-    for (size_t group = 0; group < 64; group++) {
-        size_t start = group << buckets->shared, end = (group + 1) << buckets->shared;
-        if ((marks >> group & 1) == 0) {
-            continue;
-        }
+    if (!reading_init(reading, buckets, ax_buckets_marks(buckets))) {
+        return false;
+    }
+    size_t size = (size_t)1 << buckets->shared, start = 0;
+    for (uint64_t groups = reading->groups; groups != 0; groups >>= 1, start += size) {
+        size_t end = (groups & 1) == 0 ? start : start + size;
         for (size_t i = start; i < end && i < buckets->count; i++) {
-            reading->counts[i] = ax_buckets_load(buckets, i);
+            *count_at(reading, i) = ax_buckets_load(buckets, i);
+        }
+    }
+    return true;
+}
+
+/* Trims a range of buckets at both ends: what remains begins and ends with a count, or is empty. */
+static void trim(const Reading *reading, size_t *start, size_t *end)
+{
+    while (*end > *start && count_of(reading, *end - 1) == 0) {
+        *end -= 1;
+        if (!is_read(reading, *end)) { /* nor is the rest of its group */
+            *end = *end >> reading->shared << reading->shared;
+        }
+    }
+    while (*start < *end && count_of(reading, *start) == 0) {
+        *start += 1;
+        if (!is_read(reading, *start - 1)) {
+            *start = (((*start - 1) >> reading->shared) + 1) << reading->shared;
         }
     }
 }
 
-/* The buckets of one sign that are in use, as (offset, counts); (0, ()) if there are none. NULL with
- * MemoryError. */
-static PyObject *side_new(const uint64_t *counts, size_t length, int64_t index)
+/* The buckets of one sign that are in use, from a range of `length` buckets, as (offset, counts); (0, ()) if
+ * there are none. index is that of the first bucket of the range. NULL with MemoryError. */
+static PyObject *side_new(const Reading *reading, size_t first, size_t length, int64_t index)
 {
-    size_t start = 0;
-    while (length > 0 && counts[length - 1] == 0) {
-        length--;
+    size_t start = first, end = first + length;
+    trim(reading, &start, &end);
+    if (start >= end) {
+        return Py_BuildValue("(i())", 0);
     }
-    while (start < length && counts[start] == 0) {
-        start++;
-    }
-    PyObject *items = PyTuple_New((Py_ssize_t)(length - start));
-    for (size_t i = start; items != NULL && i < length; i++) {
-        PyObject *count = PyLong_FromUnsignedLongLong(counts[i]);
+    PyObject *items = PyTuple_New((Py_ssize_t)(end - start));
+    for (size_t i = start; items != NULL && i < end; i++) {
+        PyObject *count = PyLong_FromUnsignedLongLong(count_of(reading, i));
         if (count == NULL) {
             Py_CLEAR(items);
         } else {
             PyTuple_SET_ITEM(items, (Py_ssize_t)(i - start), count);
         }
     }
-    long long offset = start < length ? index + (int64_t)start : 0;
-    return items == NULL ? NULL : Py_BuildValue("(LN)", offset, items);
+    return items == NULL ? NULL : Py_BuildValue("(LN)", (long long)(index + (int64_t)(start - first)), items);
 }
 
 /* A snapshot of a reading. Calls a Python class, and so may raise anything: NULL with an exception set. */
 static PyObject *exponential_snapshot_new(const ModuleState *state, const ax_exponential *exponential,
                                           const Reading *reading)
 {
-    const uint64_t *above = reading->counts + 1, *below = above + exponential->count;
+    size_t count = exponential->count;
     PyObject *snapshot = NULL;
-    PyObject *positive = side_new(above, exponential->count, exponential->index);
-    PyObject *negative = side_new(below, exponential->is_signed ? exponential->count : 0, exponential->index);
+    PyObject *positive = side_new(reading, 1, count, exponential->index);
+    PyObject *negative = side_new(reading, 1 + count, exponential->is_signed ? count : 0, exponential->index);
     if (positive != NULL && negative != NULL) {
         snapshot =
             PyObject_CallFunction((PyObject *)state->exponential_snapshot, "idKdOO", exponential->scale,
-                                  reading->sum, (unsigned long long)reading->counts[0],
+                                  reading->sum, (unsigned long long)count_of(reading, 0),
                                   ax_float_from_bits(exponential->smallest), positive, negative);
     }
     Py_XDECREF(positive);
@@ -269,32 +326,29 @@ static PyObject *exponential_snapshot(PyObject *self, PyTypeObject *definer, PyO
 {
     ModuleState *state = state_for("snapshot", definer, nargs, kwnames);
     ax_exponential *exponential = state == NULL ? NULL : exponential_of(self);
-    if (exponential == NULL) {
+    Reading reading;
+    if (exponential == NULL || !reading_take(&reading, exponential->buckets)) {
         return NULL;
     }
-    Reading reading = {.counts = PyMem_Calloc(exponential->buckets->count, sizeof(uint64_t))};
-    if (reading.counts == NULL) {
-        return PyErr_NoMemory();
-    }
-    reading_fill(exponential->buckets, &reading);
     PyObject *snapshot = exponential_snapshot_new(state, exponential, &reading);
     PyMem_Free(reading.counts);
     return snapshot;
 }
 
 /* Keeps the count of a bucket, to answer with it; never fails. */
-static bool keep_count(void *counts, size_t bucket, uint64_t count)
+static bool keep_count(void *reading, size_t bucket, uint64_t count)
 {
-    ((uint64_t *)counts)[bucket] = count;
+    *count_at(reading, bucket) = count;
     return true;
 }
 
-/* Drains, and makes the answer of what was taken. If that fails, everything is put back. */
+/* Drains, and makes the answer of what was taken. If that fails, everything is put back. `reading` has room
+ * for all buckets, so its counts are in their order. */
 static PyObject *drained(const ModuleState *state, ax_exponential *exponential, Reading *reading,
                          ax_bucket_reading *readings)
 {
     ax_buckets *buckets = exponential->buckets;
-    (void)ax_buckets_drain(buckets, readings, keep_count, reading->counts, &reading->sum); /* cannot fail */
+    (void)ax_buckets_drain(buckets, readings, keep_count, reading, &reading->sum); /* cannot fail */
     PyObject *snapshot = exponential_snapshot_new(state, exponential, reading);
     if (snapshot == NULL) {
         ax_buckets_give_back(buckets, reading->counts, reading->sum);
@@ -307,14 +361,13 @@ static PyObject *exponential_drain(PyObject *self, PyTypeObject *definer, PyObje
 {
     ModuleState *state = state_for("drain", definer, nargs, kwnames);
     ax_exponential *exponential = state == NULL ? NULL : exponential_of(self);
-    if (exponential == NULL) {
+    Reading reading;
+    if (exponential == NULL || !reading_init(&reading, exponential->buckets, UINT64_MAX)) {
         return NULL;
     }
-    Reading reading = {.counts = PyMem_Calloc(exponential->buckets->count, sizeof(uint64_t))};
     ax_bucket_reading *readings = PyMem_New(ax_bucket_reading, exponential->buckets->count);
-    PyObject *snapshot = reading.counts == NULL || readings == NULL
-                             ? PyErr_NoMemory()
-                             : drained(state, exponential, &reading, readings);
+    PyObject *snapshot =
+        readings == NULL ? PyErr_NoMemory() : drained(state, exponential, &reading, readings);
     PyMem_Free(readings);
     PyMem_Free(reading.counts);
     return snapshot;

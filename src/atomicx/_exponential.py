@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 SCALE_MIN = -10
 
+_total = sum  # parameters hide its name
+_set = object.__setattr__  # that of a _Record refuses
+
 
 class _Record:
     """An object whose attributes are set once, when it is made."""
@@ -63,8 +66,12 @@ class ExponentialBuckets(_Record):
             first += 1
         while end > first and not counts[end - 1]:
             end -= 1
-        object.__setattr__(self, "offset", offset + first if end > first else 0)
-        object.__setattr__(self, "counts", counts[first:end])
+        _set(self, "offset", offset + first if end > first else 0)
+        _set(self, "counts", counts[first:end])
+
+
+# Most snapshots have an empty side, which costs them nothing: all share this one, since it does not change.
+_EMPTY = ExponentialBuckets()
 
 
 def in_use(buckets: ExponentialBuckets) -> "Iterator[tuple[int, int]]":
@@ -84,6 +91,12 @@ def _added(*sides: ExponentialBuckets, shift: int = 0) -> ExponentialBuckets:
         for index, count in in_use(side):
             counts[(index >> shift) - first] += count
     return ExponentialBuckets(first, tuple(counts))
+
+
+def _side(given: "ExponentialBuckets | tuple[int, tuple[int, ...]]") -> ExponentialBuckets:
+    if isinstance(given, ExponentialBuckets):
+        return given
+    return ExponentialBuckets(*given) if any(given) else _EMPTY
 
 
 class ExponentialHistogramSnapshot(_Record):
@@ -118,17 +131,14 @@ class ExponentialHistogramSnapshot(_Record):
         positive: "ExponentialBuckets | tuple[int, tuple[int, ...]]",
         negative: "ExponentialBuckets | tuple[int, tuple[int, ...]]",
     ) -> None:
-        total = zero_count
-        for name, side in (("positive", positive), ("negative", negative)):
-            buckets = side if isinstance(side, ExponentialBuckets) else ExponentialBuckets(*side)
-            for count in buckets.counts:
-                total += count
-            object.__setattr__(self, name, buckets)
-        object.__setattr__(self, "scale", scale)
-        object.__setattr__(self, "sum", sum)
-        object.__setattr__(self, "zero_count", zero_count)
-        object.__setattr__(self, "zero_threshold", zero_threshold)
-        object.__setattr__(self, "count", total)
+        above, below = _side(positive), _side(negative)
+        _set(self, "scale", scale)
+        _set(self, "sum", sum)
+        _set(self, "zero_count", zero_count)
+        _set(self, "zero_threshold", zero_threshold)
+        _set(self, "positive", above)
+        _set(self, "negative", below)
+        _set(self, "count", zero_count + _total(above.counts) + _total(below.counts))
 
     def quantile(self, q: "SupportsFloat | SupportsIndex", /) -> float:
         """Return the value below which the share q of the observations lies, within a known relative error.

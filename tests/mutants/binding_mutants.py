@@ -344,8 +344,8 @@ METRICS = [
     tested(
         "exponential histogram: negative values are read one bucket off",
         EXPONENTIAL,
-        "*below = above + exponential->count;",
-        "*below = above + exponential->count - 1;",
+        "side_new(reading, 1 + count, exponential->is_signed",
+        "side_new(reading, count, exponential->is_signed",
         "tests/test_exponential_histogram.py::test_negative_values_have_buckets_of_their_own",
     ),
     tested(
