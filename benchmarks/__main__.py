@@ -109,34 +109,45 @@ def variants(options: argparse.Namespace) -> int:
     return 0
 
 
-def labels(options: argparse.Namespace) -> int:
+def print_targets(
+    name: str,
+    options: argparse.Namespace,
+    cases: list[Case],
+    absent: dict[str, str],
+    footprint: Callable[[], results.ResultsFile] = dict,
+) -> int:
+    """Measure these cases, then the footprint, and print the targets of this name."""
     from . import targets
+
+    with shown_progress(name) as progress:
+        taken = measure(cases, options, progress)
+    if taken.interrupted:
+        return INTERRUPTED
+    found = {"footprint": footprint(), "cases": report.records(taken)}
+    print(targets.table(targets.SETS[name], [results.circumstances() | found]), end="")
+    for package, reason in absent.items():
+        print(f"absent: {package}: {reason}")
+    return 0
+
+
+def histograms(options: argparse.Namespace) -> int:
+    from .cases import histogram_cases
+
+    return print_targets("histograms", options, *histogram_cases())
+
+
+def labels(options: argparse.Namespace) -> int:
     from .cases import labelled_cases
     from .footprint import a_large_family
 
     measured, absent = labelled_cases()
-    with shown_progress("labels") as progress:
-        taken = measure(measured, options, progress)
-    if taken.interrupted:
-        return INTERRUPTED
-    found = {"footprint": {"a_large_family": a_large_family()}, "cases": report.records(taken)}
-    print(targets.table(targets.LABELS, [results.circumstances() | found]), end="")
-    for name, reason in absent.items():
-        print(f"absent: {name}: {reason}")
-    return 0
+    return print_targets("labels", options, measured, absent, lambda: {"a_large_family": a_large_family()})
 
 
 def segments(options: argparse.Namespace) -> int:
-    from . import targets
     from .cases import cases_of_segments
 
-    with shown_progress("segments") as progress:
-        taken = measure(cases_of_segments(), options, progress)
-    if taken.interrupted:
-        return INTERRUPTED
-    found = {"cases": report.records(taken)}
-    print(targets.table(targets.SEGMENTS, [results.circumstances() | found]), end="")
-    return 0
+    return print_targets("segments", options, cases_of_segments(), {})
 
 
 def services(options: argparse.Namespace) -> int:
@@ -232,6 +243,7 @@ def main() -> int:
     serving.add_argument("--output", type=Path, default=results.FOLDER, help="folder of the results files")
 
     for name, function, what in (
+        ("histograms", histograms, "histograms"),
         ("labels", labels, "labels, guards and stripes"),
         ("segments", segments, "segments"),
     ):

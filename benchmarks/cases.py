@@ -5,7 +5,7 @@ import sys
 
 from atomicx.bench.alternatives import LOCKED, peer_cases, standard_cases
 from atomicx.bench.harness import Case
-from atomicx.bench.operations import WITH_NEW, own_cases
+from atomicx.bench.operations import CALL_ONE, WITH_NEW, own_cases
 
 from . import client, families, outsider, segments, striped
 from .floor import NOTHING, floor_cases, floor_module, line_cases, looped
@@ -28,13 +28,16 @@ THREADED_JOBS = {"int.inc", "int.fetch_add", "ref.load"}
 # Also measured with two threads, in a global, where servers have their counters.
 GLOBAL_AND_THREADED = (NOTHING, "AtomicInt.inc()", "Counter.inc()", LOCKED)
 # Also called by a loop in C, which avoids the bytecode between two operations.
-LOOPED = (
-    (NOTHING, "nothing"),
-    ("fresh int()", "fresh_int"),
-    ("AtomicInt.inc()", "inc"),
-    ("AtomicInt.fetch_add()", "fetch_add"),
-    ("AtomicRef.load()", "load"),
-    ("Counter.inc()", "inc"),
+LOOPED: tuple[tuple[str, str, tuple[object, ...]], ...] = (
+    (NOTHING, "nothing", ()),
+    (CALL_ONE, "one", (1,)),
+    ("fresh int()", "fresh_int", ()),
+    ("AtomicInt.inc()", "inc", ()),
+    ("AtomicInt.fetch_add()", "fetch_add", ()),
+    ("AtomicRef.load()", "load", ()),
+    ("Counter.inc()", "inc", ()),
+    ("Histogram.observe(x)", "observe", (0.3,)),
+    ("ExponentialHistogram.observe(x)", "observe", (0.3,)),
 )
 # More threads than this machine has cores.
 CROWDS = (8, 64)
@@ -87,6 +90,30 @@ def labelled_cases() -> tuple[list[Case], dict[str, str]]:
     return chosen, absent
 
 
+# What the targets of histograms compare.
+HISTOGRAMS = (NOTHING, CALL_ONE, "Histogram.observe(x)", "ExponentialHistogram.observe(x)")
+
+
+def histogram_cases() -> tuple[list[Case], dict[str, str]]:
+    """Return the cases that the targets of histograms need, like cases()."""
+    basic, absent = basic_cases()
+    by_label = {case.label: case for case in basic}
+    jobs = {job for label in HISTOGRAMS for job in by_label[label].jobs if job.endswith(".observe")}
+    chosen = [case for case in basic if case.label in HISTOGRAMS or not jobs.isdisjoint(case.jobs)]
+    for loop in loop_cases({label: by_label[label] for label in HISTOGRAMS}):
+        chosen += [loop, *in_pairs(loop)]
+    return [*chosen, *families.observing_cases()], absent
+
+
+def loop_cases(by_label: dict[str, Case]) -> list[Case]:
+    """Return those of these cases that are also called by a loop in C, so called, with one thread."""
+    return [
+        looped(by_label[label], method, *arguments)
+        for label, method, arguments in LOOPED
+        if label in by_label
+    ]
+
+
 def cases_of_segments() -> list[Case]:
     """Return the cases that the targets of segments need."""
     return [*floor_cases(floor_module()), *segments.segment_cases()]
@@ -96,7 +123,7 @@ def cases() -> tuple[list[Case], dict[str, str]]:
     """Return all cases, in the order of the tables, and why a package is absent. Builds what they need."""
     basic, absent = basic_cases()
     by_label = {case.label: case for case in basic}
-    loops = [looped(by_label[label], method) for label, method in LOOPED]
+    loops = loop_cases(by_label)
     threaded = [
         case
         for case in basic
@@ -112,7 +139,7 @@ def cases() -> tuple[list[Case], dict[str, str]]:
     varied += [
         case.with_threads(crowd, shared=True) for crowd in CROWDS for case in loops if case.label in CROWDED
     ]
-    varied += families.family_cases()
+    varied += [*families.family_cases(), *families.observing_cases()]
     if hasattr(os, "fork"):
         varied += segments.segment_cases()
     if not has_gil():

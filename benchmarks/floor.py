@@ -95,14 +95,19 @@ def line_cases(module: ModuleType) -> list[Case]:
     return [case("bare loop of atomic adds", "add"), case("bare loop of compare-and-swaps", "swap")]
 
 
-def looped(case: Case, method: str) -> Case:
-    """Return the case with its method, which takes no arguments, called by a loop in C without bytecode."""
+def looped(case: Case, method: str, *arguments: object) -> Case:
+    """Return the case with its method called by a loop in C, without bytecode between two calls.
+
+    Each thread puts the arguments into a tuple of its own. `repeat` counts a reference to it in every turn,
+    and threads that share a cell would contend for that count too.
+    """
     make: Callable[[], dict[str, Any]] = case.make
 
     def objects() -> dict[str, Any]:
         cell = make()["cell"]
         return {
             "method": getattr(cell, method),
+            "arguments": arguments,
             "starmap": itertools.starmap,
             "repeat": itertools.repeat,
             "deque": deque,
@@ -112,7 +117,7 @@ def looped(case: Case, method: str) -> Case:
         case.subject,
         tuple(f"{job} looped" for job in case.jobs),
         f"{case.label}, loop in C",
-        (f"deque(starmap(method, repeat((), {TURNS})), 0)",),
+        (f"deque(starmap(method, repeat((*arguments,), {TURNS})), 0)",),
         objects,
         floor=case.floor and f"{case.floor}, loop in C",
         operations=TURNS,

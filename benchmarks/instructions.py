@@ -39,6 +39,7 @@ HOT = (
     "AtomicRef.load()",
     "Counter.inc()",
     "Histogram.observe(x)",
+    "ExponentialHistogram.observe(x)",
     "Family[a, b].inc()",
     "Family.inc(a, b)",
     "Family.inc(a, 200)",

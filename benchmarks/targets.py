@@ -18,6 +18,7 @@ Figure = Callable[[ResultsFile], float | None]
 
 FRESH = "fresh int()"
 ONE, PRIVATE = ", 2 threads, one object", ", 2 threads, private objects"
+OBSERVE, OBSERVE_EXPONENTIAL = "Histogram.observe(x)", "ExponentialHistogram.observe(x)"
 
 
 @dataclass(frozen=True)
@@ -183,6 +184,62 @@ SEGMENTS = (
     Target(segments.OPEN, scaled(segments.OPEN, 1e-6), "ms", 20, 20),
 )
 
+
+def _share_of_private(label: str) -> Figure:
+    """Return the figure for two threads' throughput on one cell, relative to that on private cells."""
+    return ratio(f"{label}, loop in C{PRIVATE}", f"{label}, loop in C{ONE}")
+
+
+# Those of histograms, which `python -m benchmarks histograms` measures alone.
+HISTOGRAMS = (
+    Target("`Histogram.observe(x)`", ratio(OBSERVE, NOTHING), FLOOR, 3, None),
+    Target("`ExponentialHistogram.observe(x)`", ratio(OBSERVE_EXPONENTIAL, NOTHING), FLOOR, 3, 1.5),
+    Target(
+        "`ExponentialHistogram.observe(x)` against `Histogram.observe(x)`",
+        ratio(OBSERVE_EXPONENTIAL, OBSERVE),
+        TIMES,
+        None,
+        None,
+    ),
+    _faster(
+        "`Histogram.observe(x)` against prometheus_client's",
+        "prometheus_client.Histogram.observe(x)",
+        OBSERVE,
+        15,
+        15,
+    ),
+    Target(
+        "`Histogram.observe(x)` against OpenTelemetry's `record(x)`",
+        ratio("opentelemetry Histogram.record(0.3)", OBSERVE),
+        "x as fast",
+        None,
+        None,
+        at_least=True,
+    ),
+    Target(
+        "`ExponentialHistogram.observe(x)` against OpenTelemetry's `record(x)`, exponential",
+        ratio("opentelemetry Histogram.record(0.3), exponential", OBSERVE_EXPONENTIAL),
+        "x as fast",
+        None,
+        None,
+        at_least=True,
+    ),
+    *(
+        Target(
+            f"`{label}`, two threads, one cell against one each, loop in C",
+            _share_of_private(label),
+            "x the throughput",
+            None,
+            0.95,
+            at_least=True,
+        )
+        for label in (OBSERVE, OBSERVE_EXPONENTIAL)
+    ),
+    _family_scales(
+        "`family.observe(x, a, b)`, two threads, one family against one each, loop in C", families.OBSERVING
+    ),
+)
+
 # Those of labels, guards and stripes, which `python -m benchmarks labels` measures alone.
 LABELS = (
     Target("`family[a, b].inc()`", ratio("Family[a, b].inc()", NOTHING), FLOOR, 4.3, 2.5),
@@ -250,21 +307,7 @@ TARGETS = (
     _of_floor("AtomicRef.load()", 1.15),
     _faster("`AtomicInt.inc()` against a lock and an int", LOCKED, "AtomicInt.inc()", 15, 5),
     Target("every operation against the fastest equivalent, the worst", slowest, TIMES, 1, 1),
-    Target("`Histogram.observe(x)`", ratio("Histogram.observe(x)", NOTHING), FLOOR, 3, None),
-    Target(
-        "`ExponentialHistogram.observe(x)`",
-        ratio("ExponentialHistogram.observe(x)", NOTHING),
-        FLOOR,
-        3,
-        1.5,
-    ),
-    _faster(
-        "`Histogram.observe(x)` against prometheus_client's",
-        "prometheus_client.Histogram.observe(x)",
-        "Histogram.observe(x)",
-        15,
-        15,
-    ),
+    *HISTOGRAMS,
     _faster(
         "`family[a, b].inc()` against prometheus_client's `labels(a, b).inc()`",
         "prometheus_client.Counter.labels(...).inc()",
@@ -324,6 +367,9 @@ TARGETS = (
         None,
     ),
 )
+
+# What a command of the same name measures alone.
+SETS = {"histograms": HISTOGRAMS, "labels": LABELS, "segments": SEGMENTS}
 
 
 def targets(known: list[ResultsFile]) -> str:

@@ -33,7 +33,7 @@ from benchmarks.floor import NOTHING, floor_cases, floor_module, line_cases, loo
 
 import atomicx
 from atomicx.bench import alternatives, operations
-from atomicx.bench.harness import LocalSampler
+from atomicx.bench.harness import Case, LocalSampler
 from support.marks import NEEDS_C, NEEDS_FORK
 
 TOP = Path(__file__).parent.parent.parent
@@ -258,6 +258,29 @@ def test_the_targets_of_labels_can_be_measured_alone(monkeypatch):
     assert [each.what for each in targets.LABELS if each.figure(found) is None] == []
 
 
+def test_the_targets_of_histograms_can_be_measured_alone(monkeypatch):
+    rows = [(peer.name, row) for peer in alternatives.PEERS for row in peer.rows]
+    peers = [Case(name, row.jobs, row.label, row.statements, dict) for name, row in rows]
+    monkeypatch.setattr(table, "peer_cases", lambda: (peers, {client.LIBRARY: "not installed"}))
+    measured, _ = table.histogram_cases()
+    known = {"cases": [{"name": case.name, "median_ns": 1.0} for case in measured]}
+    assert [each.what for each in targets.HISTOGRAMS if each.figure(known) is None] == []
+
+
+def test_two_threads_on_one_histogram_are_compared_with_two_on_private_ones():
+    cell = target("`ExponentialHistogram.observe(x)`, two threads, one cell against one each, loop in C")
+    names = ("one object", "private objects")
+    cases = [
+        {"name": f"ExponentialHistogram.observe(x), loop in C, 2 threads, {name}", "median_ns": value}
+        for name, value in zip(names, (40.0, 39.0), strict=True)
+    ]
+    assert cell.figure({"cases": cases}) == 0.975
+    assert cell.met({"interpreter": {"gil": False}, "cases": cases}) is True
+    cases[1]["median_ns"] = 37.0
+    assert cell.met({"interpreter": {"gil": False}, "cases": cases}) is False
+    assert cell.met({"interpreter": {"gil": True}, "cases": cases}) is None
+
+
 def test_what_was_not_measured_is_not_met():
     two = target("`Counter.inc()`, two threads, private objects")
     assert two.met(result(gil=False)) is None
@@ -288,14 +311,19 @@ def test_fetch_add_compared_with_a_bare_loop():
 def with_what_is_new(measured):
     """Return the results with the cases added since then, which the next measurement will have."""
     known = {case["name"] for case in measured["cases"]}
-    cases = [*operations.own_cases(), *families.family_cases(), *segments.segment_cases()]
-    new = [case for case in cases if case.name not in known]
+    own = operations.own_cases()
+    loops = [
+        pair for loop in table.loop_cases({case.label: case for case in own}) for pair in table.in_pairs(loop)
+    ]
+    cases = [*own, *loops, *families.family_cases(), *families.observing_cases(), *segments.segment_cases()]
+    peers = [row.label for peer in alternatives.PEERS for row in peer.rows]
+    new = {case.name for case in cases}.union(peers) - known
     footprint_keys = re.findall(r'"([a-z_]+)": ', footprint.FAMILY)
     large = measured["footprint"]["a_large_family"]
     return measured | {
         "cases": [
             *measured["cases"],
-            *({"name": case.name, "subject": "", "median_ns": 1.0} for case in new),
+            *({"name": name, "subject": "", "median_ns": 1.0} for name in sorted(new)),
         ],
         "footprint": measured["footprint"] | {"a_large_family": dict.fromkeys(footprint_keys, 1) | large},
     }
@@ -447,6 +475,38 @@ def test_a_loop_in_c_makes_the_calls():
     objects = loop.make()
     exec(loop.statements[0], {}, objects)
     assert objects["method"].__self__.load() == loop.operations
+
+
+@pytest.mark.parametrize("label", ["Histogram.observe(x)", "ExponentialHistogram.observe(x)"])
+def test_a_loop_in_c_passes_arguments(label):
+    (loop,) = table.loop_cases({label: operations.own(label)})
+    objects = loop.make()
+    exec(loop.statements[0], {}, objects)
+    snapshot = objects["method"].__self__.snapshot()
+    assert (snapshot.count, round(snapshot.sum)) == (loop.operations, round(0.3 * loop.operations))
+    assert snapshot.quantile(1) == pytest.approx(0.3, rel=0.7)  # the bucket of 0.3 ends at 0.5
+
+
+def test_threads_that_observe_in_a_loop_in_c_share_no_tuple():
+    """They would contend for its reference count."""
+    (loop,) = table.loop_cases(
+        {"ExponentialHistogram.observe(x)": operations.own("ExponentialHistogram.observe(x)")}
+    )
+    tuples = []
+    objects = loop.make() | {"repeat": lambda given, times: tuples.append(given) or []}
+    for _ in range(2):
+        exec(loop.statements[0], {}, objects)
+    assert tuples == [(0.3,), (0.3,)] and tuples[0] is not tuples[1]
+
+
+def test_observing_in_a_family_by_a_loop_in_c():
+    for case in families.observing_cases():
+        objects = case.make()
+        before = objects["observe"].__self__["GET", "200"].snapshot().count
+        exec(case.statements[0], {}, objects)
+        after = objects["observe"].__self__["GET", "200"].snapshot()
+        assert after.count - before == case.operations
+        assert after.sum == pytest.approx(0.3 * after.count)
 
 
 def test_all_cases_are_named_apart_and_have_their_floors(monkeypatch):
