@@ -131,9 +131,9 @@ class Row:
 def no_store_is_late() -> str | None:
     """Return why the effects of hardware cannot be observed from Python here, or None."""
     if gil_enabled():
-        return "the GIL runs one thread at a time, and to pass it on orders all that came before"
+        return "the GIL runs one thread at a time, and passing it on orders everything before it"
     if hasattr(sys, "gettotalrefcount"):
-        return "a debug build keeps a total of all references, and to change it orders all that came before"
+        return "a debug build keeps a total of all references, and changing it orders everything before it"
     return None
 
 

@@ -390,7 +390,11 @@ def removing_and_getting(family: Any) -> Any:
 def _one_child(first: Any, second: Any, _: Any, after: dict[Any, Any]) -> str | None:
     if first is not second:
         return "each got a child of its own for the same labels"
-    return None if after.get(_A) is first else "the family has another child for the labels than it gave"
+    return (
+        None
+        if after.get(_A) is first
+        else "the family has another child for these labels than the one it returned"
+    )
 
 
 def _both_children(first: Any, second: Any, _: Any, after: dict[Any, Any]) -> str | None:
@@ -410,7 +414,7 @@ def _old_or_new(first: Any, _: Any, before: dict[Any, Any], after: dict[Any, Any
         return None
     if first is not before[_A] and after.get(_A) is first:
         return None
-    return "what was got is neither the child that was removed nor the one that is there"
+    return "the child it returned is neither the one that was removed nor the one that is there"
 
 
 def _listed(first: Any, _: Any, before: dict[Any, Any], after: dict[Any, Any]) -> str | None:

@@ -30,7 +30,7 @@ COLORS = {
 }
 NOT_CLAIMED = (
     "Not claimed: a proof. These are samples of one interpreter on one machine. The bound is for faults "
-    "that strike all samples alike; rarer faults, other programs and other processors may tell more."
+    "that strike all samples alike; rarer faults, other programs and other processors may show more."
 )
 
 
