@@ -27,7 +27,7 @@ else:
     from ._backend import SharedPart
 
 _INFINITY = ("le", "+Inf")
-# What the names of series add to that of their metric.
+# The types of prometheus_client's metrics, and what the names of series add to that of their metric.
 _SUFFIXES = {
     "counter": ("_total",),
     "gauge": ("",),
@@ -142,6 +142,28 @@ def is_open(segment: Segment) -> bool:
     return True
 
 
+class _Page:
+    """The metrics of one scrape, and all names that they take."""
+
+    def __init__(self) -> None:
+        self.metrics: dict[str, Any] = {}
+        self._taken: dict[str, str] = {}
+
+    def metric(self, typ: str, name: str, help_text: str) -> Any:
+        """Return the metric of this name, made if it is new. Raises ValueError if another is in the way."""
+        found = self.metrics.get(name)
+        if found is None:
+            suffixes = () if typ == "gauge" else (*_SUFFIXES[typ], "_count", "_created")
+            names = [name, *(name + suffix for suffix in suffixes)]
+            if clashing := [each for each in names if each in self._taken]:
+                raise ValueError(f"it clashes with the {self._taken[clashing[0]]} in the segment")
+            found = self.metrics[name] = Metric(name, help_text, typ)
+            self._taken |= dict.fromkeys(names, f"{typ} {name!r}")
+        if found.type != typ:
+            raise ValueError(f"the type of {name!r} is {found.type} elsewhere in the segment")
+        return found
+
+
 class SegmentCollector:
     """Exports the metrics that all processes keep in a segment: SegmentCollector(segment).
 
@@ -154,8 +176,9 @@ class SegmentCollector:
     MultiProcessCollector keeps them for ever.
 
     What cannot be exported is left out, with one RuntimeWarning per metric: a histogram without its last
-    bucket, for which there was no room, a second metric of the same name with another type, and a count that
-    is not a number. As in a Collector, a sum that is negative or not a number is left out; so are sum and
+    bucket, for which there was no room, a count that is not a number, and a second metric that has another
+    type but the same name, or whose name clashes with that of a series, such as the gauge 'h_sum' with the
+    histogram 'h'. As in a Collector, a sum that is negative or not a number is left out; so are sum and
     count of a histogram that has such a sum or a negative bound. OpenMetrics forbids them.
     """
 
@@ -170,12 +193,12 @@ class SegmentCollector:
 
     def collect(self) -> Iterable[Metric]:
         """Return all metrics, with their current samples. Raises ValueError if the segment is closed."""
-        metrics: dict[str, Any] = {}
+        page = _Page()
         for series in self._segment._parts():
-            self._add_or_leave_out(metrics, *series)
+            self._add_or_leave_out(page, *series)
         incomplete = {
             (metric.name, labels)
-            for metric in metrics.values()
+            for metric in page.metrics.values()
             if metric.type == "histogram"
             for labels in _keep_complete(metric)
         }
@@ -184,17 +207,17 @@ class SegmentCollector:
             self._warned.warn(name, f"a histogram of {name!r} has no last bucket, or no sum: left out")
         self._incomplete = incomplete
         library: Any = MultiProcessCollector
-        found: Iterable[Metric] = library._accumulate_metrics(metrics, True)
+        found: Iterable[Metric] = library._accumulate_metrics(page.metrics, True)
         return [_as_openmetrics_allows(metric) for metric in found]
 
-    def _add_or_leave_out(self, metrics: dict[str, Any], key: bytes, series: bytes, value: Any) -> None:
+    def _add_or_leave_out(self, page: _Page, key: bytes, series: bytes, value: Any) -> None:
         try:
-            self._add(metrics, key, series, value)
+            self._add(page, key, series, value)
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             # Another program may have written anything.
             self._warned.warn(repr(key), f"{key!r} is left out of a scrape: {error}")
 
-    def _add(self, metrics: dict[str, Any], key: bytes, series: bytes, value: Any) -> None:
+    def _add(self, page: _Page, key: bytes, series: bytes, value: Any) -> None:
         typ, metric_name, mode, help_text = json.loads(key[1:])
         name, labels = json.loads(series)
         _check(typ, metric_name, help_text, name, labels)
@@ -203,11 +226,7 @@ class SegmentCollector:
         samples = list(_samples(mode, labels, value))
         if not samples:
             return
-        metric: Any = metrics.get(metric_name)
-        if metric is None:
-            metric = metrics[metric_name] = Metric(metric_name, help_text, typ)
-        if metric.type != typ:
-            raise ValueError(f"the type of {metric_name!r} is {metric.type} elsewhere in the segment")
+        metric = page.metric(typ, metric_name, help_text)
         metric._multiprocess_mode = mode
         for sample in samples:
             metric.add_sample(name, *sample)
@@ -259,7 +278,9 @@ def _check(typ: str, metric_name: str, help_text: str, name: str, labels: dict[s
     if not all(isinstance(text, str) for text in texts):
         raise TypeError("expected names, help and label values to be str")
     "".join(texts).encode()
-    if typ in _SUFFIXES and name not in [metric_name + suffix for suffix in _SUFFIXES[typ]]:
+    if typ not in _SUFFIXES:
+        raise ValueError(f"{typ!r} is not a type that counts in a segment")
+    if name not in [metric_name + suffix for suffix in _SUFFIXES[typ]]:
         raise ValueError(f"{name!r} is not a series of the {typ} {metric_name!r}")
     for label in labels:
         _check_label_name(label)

@@ -222,3 +222,35 @@ for samples in of_both:
     assert {name for name, _ in samples[:half]} == {name for name, _ in samples[half:]}, samples
 """,
     )
+
+
+def test_names_that_clash_with_those_of_series() -> None:
+    """Metrics of other registries, or of other processes: the page of all of them was refused for it."""
+    check(
+        START
+        + """
+segment = Segment.anonymous(200)
+install(segment=segment)
+made = [("c", client.Counter), ("s", client.Summary), ("h", client.Histogram), ("g", client.Gauge)]
+for name, kind in made:
+    kind(name, "D.", registry=None)
+clashing = ["c_total", "c_created", "s_sum", "s_count", "h_sum", "h_bucket", "h_count"]
+for name in clashing:
+    client.Gauge(name, "D.", registry=None, multiprocess_mode="max")
+put(segment, ["info", "i", "", "I."], ["i_info", {}])
+put(segment, ["counter", "g_total", "", "G."], ["g_total_total", {}])  # a name of its own
+put(segment, ["gauge", "late_total", "max", "L."], ["late_total", {}], True)
+put(segment, ["counter", "late", "", "L."], ["late_total", {}])
+collector = SegmentCollector(segment)
+with warnings.catch_warnings(record=True) as warned:
+    warnings.simplefilter("always")
+    pages = [page_of(registry_of(collector)) for _ in range(2)]
+messages = [str(warning.message) for warning in warned]
+assert len(messages) == len(clashing) + 2, messages
+assert "it clashes with the counter 'c' in the segment" in messages[0], messages
+assert "it clashes with the gauge 'late_total' in the segment" in messages[-1], messages
+names = {name for page in pages for _, _, name, *_ in page}
+assert names == {"c_total", "s_count", "s_sum", "h_bucket", "h_count", "h_sum", "g", "g_total_total",
+    "late_total"}, names
+""",
+    )
