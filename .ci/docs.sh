@@ -5,10 +5,13 @@
 
 copy "$work/docs"
 cd "$work/docs"
-"$(interpreter 3.13)" -m venv .venv
-ATOMICX_REQUIRE_C=1 .venv/bin/python -m pip install -qq ".[docs]"
-rm -r build
-.venv/bin/python -c 'import atomicx; assert atomicx.backend == "c", atomicx.backend'
+
+install() {
+  "$1" -m venv .venv
+  ATOMICX_REQUIRE_C=1 .venv/bin/python -m pip install -qq ".[docs]"
+  rm -r build
+  .venv/bin/python -c 'import atomicx; assert atomicx.backend == "c", atomicx.backend'
+}
 
 site() {    # FOLDER
   .venv/bin/python -m sphinx -q -b html -W --keep-going -d doctrees docs "$1"
@@ -32,6 +35,8 @@ mistakes() {
   echo "ok: a link to nowhere, a page out of the navigation and a missing page are errors"
 }
 
+job docs-install install "$(interpreter 3.13)"
+finish
 job docs-site build "$work/docs-site"
 finish
 job docs-mistakes mistakes "$work/docs-mistakes"

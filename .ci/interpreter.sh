@@ -12,7 +12,8 @@ version=$1 python=$2; shift 2
 ATOMICX_REQUIRE_C=1 .venv/bin/python -m pip install -qq ".[test]" "$@"
 # Tests that do not choose a backend themselves run under both settings, unless they are marked one_run: those use no
 # cell. The core is independent of Python, so its tests have a layer of their own.
-for pure in 0 1; do
+# ATOMICX_CI_BACKENDS says which of the two, if not both.
+for pure in ${ATOMICX_CI_BACKENDS:-0 1}; do
   marked=()
   ((pure)) && marked=(-m "not one_run")
   export ATOMICX_PURE=$pure

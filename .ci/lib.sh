@@ -11,7 +11,6 @@ pyenv_versions=${PYENV_ROOT:-$HOME/.pyenv}/versions
 gil_versions=(3.10 3.11 3.12 3.13)
 forky_versions=(3.14 3.15)
 hypothesis_313t=hypothesis==6.155.7    # the newest that installs on 3.13t without a Rust toolchain
-parallel=${ATOMICX_CI_JOBS:-$(nproc)}
 
 # A layer called alone makes and removes its working folder; .ci/run makes one for all layers.
 own_work=
@@ -20,6 +19,7 @@ if [ -z "${ATOMICX_CI_WORK:-}" ]; then
   export ATOMICX_CI_WORK=$own_work
 fi
 work=$ATOMICX_CI_WORK
+. "$top/.ci/places.sh"
 logs=$work/logs
 closing=$work/closing    # "what ran: pytest's closing line", one line per test run
 pytest_closes='^(=+ )?(no tests ran|[0-9]+ [a-z]+(, [0-9]+ [a-z]+)*) in [0-9.]+s'
@@ -50,6 +50,9 @@ readme() {
     *) die "the README has no command called $1" ;;
   esac
 }
+
+# newcomers_version: prints the version that the README's commands get, which is whichever comes first on PATH.
+newcomers_version() { python3 -c 'import sys; print("{}.{}".format(*sys.version_info))'; }
 
 # interpreter VERSION: prints the path of a GIL build on this machine (from pyenv, or on PATH).
 interpreter() {
@@ -84,7 +87,7 @@ in_forky() {
   ' in_forky "$(forky)" "$folder" "$@"
 }
 
-# job NAME COMMAND...: starts the command, with its output in a log; at most `parallel` run at once.
+# job NAME COMMAND...: starts the command, with its output in a log, as soon as one of the places is free.
 declare -A running=() began=()
 failures=()
 end() {    # PROCESS: ends it and all its descendants; stops it first, so that it starts no more of them
@@ -103,8 +106,9 @@ trap 'exit 143' TERM INT HUP
 job() {
   local name=$1; shift
   while ((${#running[@]} >= parallel)); do reap; done
+  take_place
   set -m    # its own process group: a signal to ours does not reach the job, and tidy ends all of it
-  ("$@") >"$logs/$name.log" 2>&1 </dev/null &
+  (trap leave_place EXIT; "$@") >"$logs/$name.log" 2>&1 </dev/null &
   set +m
   running[$!]=$name began[$!]=$SECONDS
 }

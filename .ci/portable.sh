@@ -12,10 +12,13 @@ done
 copy "$work/portable"
 cd "$work/portable"
 python=$(interpreter 3.13)
-"$python" -m venv .venv
-.venv/bin/python -m pip install -qq ziglang==0.17.1 setuptools
 zig="$PWD/.venv/bin/python -m ziglang cc"
 headers=$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["include"])')
+
+install() {
+  "$python" -m venv .venv
+  .venv/bin/python -m pip install -qq ziglang==0.17.1 setuptools
+}
 
 # A platform without 64-bit atomics gets a module with the GIL, and must be refused without it.
 refused() {
@@ -73,6 +76,8 @@ emulated() {    # TARGET EMULATOR
   CC="$zig -target $1" "$python" tests/core/run.py machine --flags=-static --under "$2"
 }
 
+job portable-install install
+finish
 job aarch64-run emulated aarch64-linux-musl qemu-aarch64
 job s390x-run emulated s390x-linux-musl qemu-s390x
 job arm-run emulated arm-linux-musleabihf qemu-arm

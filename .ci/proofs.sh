@@ -6,8 +6,14 @@
 
 copy "$work/proofs"
 cd "$work/proofs"
-"$(interpreter 3.13)" -m venv .venv
-.venv/bin/python -m pip install -qq --require-hashes --no-deps -r tests/proofs/requirements.txt
+
+install() {
+  "$1" -m venv .venv
+  .venv/bin/python -m pip install -qq --require-hashes --no-deps -r tests/proofs/requirements.txt
+}
+
+job proofs-install install "$(interpreter 3.13)"
+finish
 job proofs .venv/bin/python tests/proofs/run.py --jobs "$parallel"
 finish
 job proofs-faults .venv/bin/python tests/proofs/run.py --faults --jobs "$parallel"

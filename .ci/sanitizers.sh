@@ -2,7 +2,7 @@
 # The tests in builds that report hidden errors: a debug build (assertions, reference totals), AddressSanitizer with
 # UndefinedBehaviorSanitizer, and ThreadSanitizer under an interpreter that is itself built with it. The silence of a
 # sanitizer proves nothing by itself, so each first has to report the bugs planted in tests/native/planted.c.
-# About six minutes.
+# About six minutes alone.
 . "$(dirname "$0")/lib.sh"
 
 python=.venv/bin/python    # runs the tests

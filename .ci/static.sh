@@ -4,11 +4,16 @@
 # results files. Under a minute.
 . "$(dirname "$0")/lib.sh"
 
+install() {
+  "$1" -m venv .venv
+  ATOMICX_REQUIRE_C=1 .venv/bin/python -m pip install -qq ".[benchmarks,checkers,test,typing]"
+  rm -r build    # generated, so not to be checked
+}
+
 copy "$work/static"
 cd "$work/static"
-"$(interpreter 3.13)" -m venv .venv
-ATOMICX_REQUIRE_C=1 .venv/bin/python -m pip install -qq ".[benchmarks,checkers,test,typing]"
-rm -r build    # generated, so not to be checked
+job static-install install "$(interpreter 3.13)"
+finish
 export PATH=$PWD/.venv/bin:$PATH
 
 job ruff-check ruff check .

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # `python -m atomicx verify` at its full length: with the exact command from the README, and without the GIL. It must end
 # with status 0 and PASS. The two run one at a time, since verify watches two threads on two cores. Then a few of the
-# broken and of the correct cells as its subjects; `make subjects` runs all of them. About five minutes.
+# broken and of the correct cells as its subjects, with and without the GIL at the same time: a busy machine must not
+# change a verdict. `make subjects` runs all of them. About three minutes.
 . "$(dirname "$0")/lib.sh"
 
 # verify VERSION COMMAND: runs the command in a copy of the tree, where it installs into .venv and verifies.
@@ -24,13 +25,12 @@ subjects() {
 }
 
 command=$(readme main)
-newcomers=$(python3 -c 'import sys; print("{}.{}".format(*sys.version_info))')    # whichever comes first on PATH
+newcomers=$(newcomers_version)
 free=$(free_threaded)
 job "verify-$newcomers" verify "$newcomers" "$command"
 finish
 job verify-3.13t verify 3.13t "${command/#python3/$free}"
 finish
 job "subjects-$newcomers" subjects "$newcomers"
-finish
 job subjects-3.13t subjects 3.13t
 finish
