@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections import Counter as Tally
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -10,6 +11,7 @@ from itertools import pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from . import AtomicRef
 from ._exponential import ExponentialBuckets
 
 if TYPE_CHECKING:
@@ -24,6 +26,10 @@ EXPONENTIAL_BUCKET = "exponential_bucket"
 _EXPONENTIAL = re.compile(r"scale=(-?\d+) (?:zero|(positive|negative)=(-?\d+))")
 # The reader of this package reads point.value, which an exponential histogram's point does not have.
 _WITHOUT_EXPONENTIAL = "opentelemetry.exporter.prometheus"
+
+# What the SDK puts on the point that it merges all further ones into, once an instrument has 2,000 of them.
+_MERGED = "otel.metric.overflow"
+_warned_of: AtomicRef[frozenset[str]] = AtomicRef(frozenset())
 
 _Ladder = dict[object, "NumberDataPoint"]
 
@@ -107,7 +113,8 @@ def fold_histograms(data: MetricsData, *, exponential: bool = True) -> MetricsDa
     handle those.
 
     The SDK has already applied its temporality to the counters, so the histogram has that of observable
-    counters. Counters that do not fit together, as when a view has changed them, stay as they are.
+    counters. Counters that do not fit together, as when a view has changed them, stay as they are. So do
+    those with more buckets than the SDK's limit of attribute sets, with one RuntimeWarning for each name.
     """
     return replace(
         data,
@@ -146,6 +153,9 @@ def _histogram(by_name: dict[str, Metric], base: str, exponential: bool) -> Metr
     temporalities = {data.aggregation_temporality for data in sums}
     if base + COUNT not in by_name or len(sums) < len(parts) or len(temporalities) > 1:
         return None
+    if any((point.attributes or {}).get(_MERGED) for point in sums[0].data_points):
+        _warn_of_merging(base)
+        return None
     rungs: dict[str, _Ladder] = {}
     for point in sums[0].data_points:
         attributes = dict(point.attributes or {})
@@ -169,6 +179,17 @@ def _histogram(by_name: dict[str, Metric], base: str, exponential: bool) -> Metr
     whole: Any = points
     data: Any = kind(data_points=whole, aggregation_temporality=temporalities.pop())
     return replace(parts[0], name=base, unit=parts[2].unit if rest else "", data=data)
+
+
+def _warn_of_merging(name: str) -> None:
+    """Issue a RuntimeWarning, unless there was one for this name."""
+    if name not in _warned_of.fetch_update(lambda names: names | {name}):
+        warnings.warn(
+            f"{name!r} stays counters: it has more buckets than the SDK's limit of attribute sets; "
+            f"raise cardinality_limits of the reader",
+            RuntimeWarning,
+            stacklevel=2,
+        )
 
 
 def _histogram_point(ladder: _Ladder, count: float, total: float | None) -> Any:
