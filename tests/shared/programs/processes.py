@@ -21,6 +21,7 @@ from support.shared import fork, status_of
 
 PROCESSES = 8
 COUNTS = 30_000
+CROWDED_COUNTS = 100_000
 KILLS = 100
 NAMING_KILLS = 50
 NAMES = 500  # made by each worker, and as many label values
@@ -48,7 +49,9 @@ def kill_some_time(child: int, chance: random.Random, longest: float) -> None:
 def count(segment: Segment) -> None:
     integer, real, counter = segment.int("int"), segment.float("float"), segment.counter("counter")
     family, histogram = segment.counter("family", "a"), segment.histogram("histogram", [0.5, 1])
-    gauge = segment.gauge("gauge")
+    gauge, inc = segment.gauge("gauge"), segment.int("crowded").inc
+    for _ in range(CROWDED_COUNTS):
+        inc()  # and nothing else, so that processes meet in it
     for number in range(COUNTS):
         integer.inc()
         real.add(0.5)
@@ -66,7 +69,8 @@ def check(segment: Segment) -> None:
     assert sum(child.load() for _, child in segment.counter("family", "a").items()) == total
     assert segment.histogram("histogram", [0.5, 1]).snapshot() == ((0, total, 0), total)
     assert segment.gauge("gauge").load() == 0
-    assert len(list(segment.items())) == 6
+    assert segment.int("crowded").load() == PROCESSES * CROWDED_COUNTS
+    assert len(list(segment.items())) == 7
 
 
 @program(unless=without_fork, dev=False)
