@@ -48,6 +48,7 @@ PYTEST_SECONDS = 240
 # The tests of all mutants, which run beside the mutants: they took 100 to 170 seconds on two cores.
 BASELINE_SECONDS = 900
 HANG_SECONDS = 30  # for a mutant that is known to hang, in a test that takes seconds
+STRESS_OF_SECOND_ATTEMPT = 20
 PYTEST_FAILED = 1
 
 
@@ -93,13 +94,14 @@ def objects_of(layer: Layer) -> Objects:
     return objects
 
 
-def run_pytest(tree: Path, changed: str, tests: list[str], seconds: float) -> tuple[str, float]:
+def run_pytest(tree: Path, changed: str, tests: list[str], seconds: float, stress: int) -> tuple[str, float]:
     extension = tree / "src/atomicx" / f"_core{sysconfig.get_config_var('EXT_SUFFIX')}"
     objects_of("pytest").link(tree, changed, extension, "-shared")
     environment = {
         **{name: value for name, value in os.environ.items() if name != "ATOMICX_PURE"},
         "PYTHONPATH": str(tree / "src"),
         "PYTHONDONTWRITEBYTECODE": "1",
+        "ATOMICX_STRESS": str(stress),
     }
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
     start = time.monotonic()
@@ -161,36 +163,37 @@ def run_threads(tree: Path) -> tuple[str, float]:
 
 
 def run_layer(
-    layer: Layer, tree: Path, changed: str, tests: list[str], seconds: float = PYTEST_SECONDS
+    layer: Layer, tree: Path, changed: str, tests: list[str], seconds: float = PYTEST_SECONDS, stress: int = 1
 ) -> tuple[str, float]:
     """Return what the layer found wrong in the tree ("" if nothing), and after how many seconds.
 
     `changed` is the file that has the mutant ("" if there is none). The tests are node ids for pytest, which
-    has this many seconds for them, and for the explorer the beginnings of its scripts' names.
+    has this many seconds for them, and for the explorer the beginnings of its scripts' names. Threads race
+    for `stress` times as long as usual.
     """
     try:
         if layer == "explorer":
             return run_explorer(tree, changed, *tests)
         if layer == "threads":
             return run_threads(tree)
-        return run_pytest(tree, changed, tests, seconds)
+        return run_pytest(tree, changed, tests, seconds, stress)
     except (RuntimeError, subprocess.TimeoutExpired) as error:
         raise Unusable(str(error)) from None
 
 
-def try_mutant(mutant: Mutant) -> Fate:
+def try_mutant(mutant: Mutant, stress: int = 1) -> Fate:
     with tempfile.TemporaryDirectory(prefix="atomicx-mutant-") as name:
         tree = copy(Path(name))
         file = tree / mutant.file
         file.write_text(mutant.planted(file.read_text()))
         limit = HANG_SECONDS if mutant.hangs else PYTEST_SECONDS
-        killer, seconds = run_layer(mutant.layer, tree, mutant.file, list(mutant.tests), limit)
+        killer, seconds = run_layer(mutant.layer, tree, mutant.file, list(mutant.tests), limit, stress)
     return Fate(mutant, killer, seconds)
 
 
 def try_again(mutant: Mutant) -> Fate:
-    """Try again, alone: tests of threads are samples, and two mutants at a time compete for the cores."""
-    fate = try_mutant(mutant)
+    """Try again, alone and for longer: tests of threads are samples, and mutants compete for the cores."""
+    fate = try_mutant(mutant, STRESS_OF_SECOND_ATTEMPT)
     if fate.killer:
         print(f"FLAKY {mutant.name}: only a second attempt caught it, by {fate.killer}", flush=True)
     return fate
