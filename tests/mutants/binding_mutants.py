@@ -370,7 +370,7 @@ METRICS = [
         "    if (exponential != NULL) {\n        ax_exponential_free(exponential, &stripe_system);\n    }\n"
         "    cell_end",
         "    (void)exponential;\n    cell_end",
-        "tests/test_memory.py",
+        "tests/test_memory.py::test_stripes",
     ),
     *family_mutants.MUTANTS,
 ]
