@@ -269,6 +269,7 @@ def swapping(length: int, dice: random.Random) -> list[Event]:
     return events
 
 
+@pytest.mark.one_run
 @pytest.mark.parametrize("make", [climbing, swapping])
 def test_long_correct_histories_pass(make: Any) -> None:
     for seed in range(20):
@@ -277,6 +278,7 @@ def test_long_correct_histories_pass(make: Any) -> None:
         assert verdict, f"seed {seed}: {verdict}"
 
 
+@pytest.mark.one_run
 @pytest.mark.parametrize("make", [climbing, swapping])
 def test_the_forced_order_agrees_with_the_search(make: Any) -> None:
     """Compared on histories short enough for the search, both correct and spoiled ones."""
@@ -305,6 +307,7 @@ def test_the_forced_order_agrees_with_the_search(make: Any) -> None:
     assert verdicts.count(False) > 500
 
 
+@pytest.mark.one_run
 def test_a_million_operations_take_seconds_not_hours() -> None:
     dice = random.Random(0)
     events = climbing(60_000, dice)

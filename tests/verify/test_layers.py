@@ -1,6 +1,7 @@
 """Which modules of `atomicx.verify` import which: no cycles, and the specification below everything."""
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -42,6 +43,7 @@ def imports(name: str, source: str) -> Iterator[str]:
                 yield from (f"{found}.{alias.name}".lstrip(".") for alias in node.names)
 
 
+@functools.cache
 def graph() -> dict[str, set[str]]:
     return {name: {*imports(name, path.read_text())} for name, path in MODULES.items()}
 

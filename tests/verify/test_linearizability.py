@@ -91,6 +91,7 @@ def random_history(model: Model, dice: random.Random) -> list[Event]:
 
 
 @pytest.mark.parametrize("model", CELLS, ids=str)
+@pytest.mark.one_run
 def test_the_search_agrees_with_every_permutation(model: Model) -> None:
     seen = {True: 0, False: 0}
     for seed in range(3000):
@@ -121,6 +122,7 @@ def check_failing(failing: History, whole: History, model: Model) -> None:
         assert not any(explains(order, model) for order in orders), str(failing)
 
 
+@pytest.mark.one_run
 def test_the_report_shows_the_few_operations_that_matter() -> None:
     events = [Event(10 * n, 10 * n + 5, 2, "fetch_or", (0,), 0) for n in range(30)]
     events += [Event(400, 420, 0, "fetch_add", (1,), 0), Event(405, 425, 1, "fetch_add", (1,), 0)]
@@ -136,6 +138,7 @@ def test_the_report_shows_the_few_operations_that_matter() -> None:
         assert_linearizable(History.of(events), ATOMIC_INT)
 
 
+@pytest.mark.one_run
 def test_the_report_leaves_out_what_was_over_by_then() -> None:
     """The first store cannot explain the load, since it came before the second one."""
     verdict = check_linearizable(
@@ -152,6 +155,7 @@ def test_the_report_leaves_out_what_was_over_by_then() -> None:
     assert [str(event) for event in verdict.failing.events] == ["store(1) -> None", "load() -> 7"]
 
 
+@pytest.mark.one_run
 def test_a_long_history_of_three_threads_is_searched_quickly() -> None:
     dice = random.Random(5)
     state: Any = 0
@@ -170,6 +174,7 @@ def test_the_initial_state_can_be_given() -> None:
     assert check_linearizable(events, ATOMIC_INT, initial=7)
 
 
+@pytest.mark.one_run
 def test_a_search_that_takes_too_long_says_so() -> None:
     events = [Event(0, 100, n, "store", (n,), None) for n in range(12)] + [Event(0, 100, 20, "load", (), -1)]
     with pytest.raises(Undecided):

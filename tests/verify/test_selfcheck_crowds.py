@@ -37,6 +37,7 @@ def made_of(model):
     return Access(model, Held, lambda cell: cell.state)
 
 
+@pytest.mark.one_run
 @pytest.mark.parametrize("model", list(MODELS.values()), ids=str)
 def test_what_changes_something_is_tried_three_times_at_once(model):
     access = made_of(model)
@@ -59,6 +60,7 @@ def shows_three_times(model, row):
     return bool(row.arguments and row.atomic and model.changes(row)) and row.name not in ("store", "clear")
 
 
+@pytest.mark.one_run
 @pytest.mark.parametrize("seed", [1, 5, 6])
 @pytest.mark.parametrize(
     ("name", "operation"), [("ThirdAdvanceRepeats", "advance"), ("ReadsTwiceAtMost", "load")]
@@ -79,6 +81,7 @@ def test_what_fails_only_where_three_meet_is_found(name, operation, seed):
     assert trial.failed is not None
 
 
+@pytest.mark.one_run
 @pytest.mark.parametrize("model", list(MODELS.values()), ids=str)
 def test_the_control_of_three_threads_is_caught(model):
     cells = Broken(made_of(model), split)
@@ -100,6 +103,7 @@ def test_a_used_cell_holds_what_it_should(kind):
         assert kind.model.same(kind.access.state(used_cell(kind.access, state)), state)
 
 
+@pytest.mark.one_run
 def test_a_cell_is_used_before_it_is_brought_back():
     done = []
 
@@ -114,6 +118,7 @@ def test_a_cell_is_used_before_it_is_brought_back():
     assert done == [("inc", used), ("drain", used), ("add", used)]
 
 
+@pytest.mark.one_run
 def test_a_cell_that_cannot_be_brought_back_is_a_new_one():
     class Stuck:
         def __init__(self, state):
@@ -130,6 +135,7 @@ def test_a_cell_that_cannot_be_brought_back_is_a_new_one():
 # Guards
 
 
+@pytest.mark.one_run
 def test_guards_made_of_generators_are_tried_as_they_are():
     subject = find("tests.subjects.correct_unusual:GeneratorGuards")
     assert "track().__exit__" in subject.missing and "admit().__enter__" not in subject.missing
@@ -142,6 +148,7 @@ def test_guards_made_of_generators_are_tried_as_they_are():
     assert not check.found
 
 
+@pytest.mark.one_run
 def test_a_guard_or_timer_that_forgets_a_block_that_raises_is_found():
     for name, operation in (("KeepsRaised", "track"), ("TimesOnlySuccess", "time")):
         subject = find(f"tests.subjects.broken_together:{name}")

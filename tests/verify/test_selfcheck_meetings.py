@@ -21,6 +21,8 @@ from atomicx.verify.selfcheck.subject import find
 from atomicx.verify.spec.cells import ATOMIC_INT, COUNTER, FAMILY, HISTOGRAM, MODELS
 from atomicx.verify.spec.kinds import INT64_MAX
 
+pytestmark = pytest.mark.one_run
+
 OVERFLOW = ("raises", "OverflowError")
 
 

@@ -15,6 +15,8 @@ from atomicx.verify.selfcheck.promises import BETWEEN, EITHER, FIRST, SECOND, Ov
 from atomicx.verify.spec.cells import ATOMIC_INT, COUNTER, FAMILY, HISTOGRAM, MODELS
 from atomicx.verify.spec.kinds import INT64_MAX
 
+pytestmark = pytest.mark.one_run
+
 ALL_MODELS = list(MODELS.values())
 
 

@@ -97,6 +97,7 @@ def test_what_the_specification_does_not_know_is_named():
 # What is reported
 
 
+@pytest.mark.one_run
 def test_a_difference_alone_convicts_and_is_told(verify):
     status, text = verify("broken_ints:OneTooFar", "--only", "int/try_add/alone")
     assert status == 1
@@ -105,6 +106,7 @@ def test_a_difference_alone_convicts_and_is_told(verify):
     assert "python -m atomicx verify --only int/try_add/alone --seed 1 --seconds 20 --subject tests." in text
 
 
+@pytest.mark.one_run
 def test_a_schedule_convicts_and_is_drawn(verify):
     status, text = verify("broken_ints:SplitInc", "--only", "int/inc/explored")
     assert status == 1
@@ -113,11 +115,13 @@ def test_a_schedule_convicts_and_is_drawn(verify):
     assert "schedule " in text
 
 
+@pytest.mark.one_run
 def test_a_split_operation_of_a_family_is_found(verify):
     status, text = verify("broken_others:TwoChildren", "--only", "family/__getitem__/explored")
     assert status == 1 and "on a family that has" in text
 
 
+@pytest.mark.one_run
 @pytest.mark.parametrize(
     ("name", "only", "told"),
     [
@@ -137,6 +141,7 @@ def test_a_fault_that_takes_more_than_two_plain_calls_is_found(verify, name, onl
     assert told in text
 
 
+@pytest.mark.one_run
 @pytest.mark.parametrize(
     ("name", "only", "told"),
     [
@@ -156,12 +161,14 @@ def test_a_subject_that_ends_or_hangs_is_convicted_of_what_it_was_doing(
     assert f"--subject tests.subjects.{name}" in report["replay"]
 
 
+@pytest.mark.one_run
 def test_what_was_found_before_a_crash_is_told(verify):
     _, text = verify("broken_ints:WrapsAndExits")
     assert "dec() on a cell that holds -9223372036854775808: returns None and leaves" in text
     assert "ended the process with status 0" in text
 
 
+@pytest.mark.one_run
 def test_wrapping_by_design_is_not_convicted_only_if_it_says_so(verify):
     only = ("--only", "int/*/alone")
     status, text = verify("correct_cells:WrappingInt", *only)
@@ -170,6 +177,7 @@ def test_wrapping_by_design_is_not_convicted_only_if_it_says_so(verify):
     assert status == 0, text
 
 
+@pytest.mark.one_run
 def test_a_correct_cell_passes_alone_and_in_every_schedule(verify):
     # Half of the time goes to the schedules: enough for all with one preemption, and for some with two.
     status, text = verify("correct_cells:LockBool", "--only", "bool/*/[ae]*", "--seconds", "5")
@@ -177,6 +185,7 @@ def test_a_correct_cell_passes_alone_and_in_every_schedule(verify):
     assert "\nPASS: 17 PASS\n" in text, "an operation was left out"
 
 
+@pytest.mark.one_run
 def test_a_kind_that_it_is_not_is_convicted(verify):
     status, _ = verify("correct_cells:LockFloat", "--kind", "int", "--only", "int/*/alone")
     assert status == 1
