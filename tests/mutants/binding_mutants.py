@@ -349,6 +349,27 @@ METRICS = [
         "tests/test_exponential_histogram.py::test_negative_values_have_buckets_of_their_own",
     ),
     tested(
+        "exponential histogram: all groups of buckets are read into the same place",
+        EXPONENTIAL,
+        "        reading->starts[group] = room;\n",
+        "        reading->starts[group] = 0;\n",
+        "tests/test_exponential_histogram.py::test_a_snapshot_of_buckets_far_apart",
+    ),
+    tested(
+        "exponential histogram: to trim a snapshot skips a group too many",
+        EXPONENTIAL,
+        "(((*start - 1) >> reading->shared) + 1) << reading->shared",
+        "(((*start - 1) >> reading->shared) + 2) << reading->shared",
+        "tests/test_exponential_histogram.py::test_a_snapshot_of_buckets_far_apart",
+    ),
+    tested(
+        "exponential histogram: a snapshot makes room for all buckets",
+        EXPONENTIAL,
+        "reading_init(reading, buckets, ax_buckets_marks(buckets))",
+        "reading_init(reading, buckets, UINT64_MAX)",
+        "tests/test_exponential_histogram.py::test_a_snapshot_takes_memory_for_the_buckets_in_use_only",
+    ),
+    tested(
         "exponential histogram: a drain that fails loses what it took",
         EXPONENTIAL,
         "        ax_buckets_give_back(buckets, reading->counts, reading->sum);\n",

@@ -4,6 +4,7 @@ from mutants import (
     binding_mutants,
     c_api_mutants,
     core_mutants,
+    exponential_mutants,
     guard_mutants,
     shared_mutants,
     twin_mutants,
@@ -17,4 +18,5 @@ MUTANTS: list[Mutant] = [
     *shared_mutants.MUTANTS,
     *c_api_mutants.MUTANTS,
     *twin_mutants.MUTANTS,
+    *exponential_mutants.MUTANTS,
 ]
