@@ -94,7 +94,8 @@ static ax_word *value_word(PyObject *self, const ax_entry *child)
     return ax_segment_word(&segment->view, ax_entry_value(child));
 }
 
-static bool child_add(PyObject *self, const ax_entry *child, int64_t delta)
+/* Inline, so that inc() adds a constant. */
+AX_INLINE bool child_add(PyObject *self, const ax_entry *child, int64_t delta)
 {
     int64_t previous, result;
     if (child->kind != AX_KIND_INT) {

@@ -49,6 +49,7 @@ enum {
     AX_SEGMENT_LINE = 128, /* two cache lines: processors fetch them together */
     AX_ENTRY_UNIT = 64,    /* entries begin at multiples of this */
     AX_ENTRY_HEADER_BYTES = 128,
+    AX_ENTRY_STATE = 56,  /* the offset of an entry's state from its start */
     AX_ENTRY_BYTES = 256, /* heap memory per unit of the capacity */
     AX_HEAP_SLACK_BYTES = 65536,
     AX_NAME_BYTES = 240,        /* the maximum length of a name */
@@ -205,7 +206,11 @@ AX_INLINE uint64_t ax_entry_value(const ax_entry *entry)
     return entry->offset + entry->size - AX_ENTRY_UNIT;
 }
 
-ax_word *ax_entry_state(const ax_segment *segment, const ax_entry *entry);
+/* The bits of an entry's state, which may change. */
+AX_INLINE ax_word *ax_entry_state(const ax_segment *segment, const ax_entry *entry)
+{
+    return ax_segment_word(segment, entry->offset + AX_ENTRY_STATE);
+}
 
 /* Finds the entry with this key and parent. Returns FOUND, MISSING or DAMAGED. */
 ax_segment_status ax_segment_find(const ax_segment *segment, const ax_wanted *wanted, ax_entry *entry);

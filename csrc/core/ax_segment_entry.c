@@ -11,16 +11,16 @@ enum { AT_CURSOR = 256, AT_LAST = 384 };
 enum {
     AT_HASH = 0,
     AT_PARENT = 8,
-    AT_RUN = 16,      /* first_word, words */
-    AT_NUMBER = 24,   /* number, size */
-    AT_KIND = 32,     /* kind, mode, key_bytes, label_count */
-    AT_LENGTHS = 40,  /* bound_count, label_bytes */
-    AT_USED = 48,     /* low_used, high_used */
-    AT_STATE = 56,    /* atomic */
-    AT_NEXT = 64,     /* atomic */
-    AT_NEWEST = 72,   /* atomic: for a family, its newest child */
-    AT_OLDER = 80,    /* the family's newest child before this one */
-    AT_RESERVED = 88, /* zeros up to AX_ENTRY_HEADER_BYTES */
+    AT_RUN = 16,               /* first_word, words */
+    AT_NUMBER = 24,            /* number, size */
+    AT_KIND = 32,              /* kind, mode, key_bytes, label_count */
+    AT_LENGTHS = 40,           /* bound_count, label_bytes */
+    AT_USED = 48,              /* low_used, high_used */
+    AT_STATE = AX_ENTRY_STATE, /* atomic */
+    AT_NEXT = 64,              /* atomic */
+    AT_NEWEST = 72,            /* atomic: for a family, its newest child */
+    AT_OLDER = 80,             /* the family's newest child before this one */
+    AT_RESERVED = 88,          /* zeros up to AX_ENTRY_HEADER_BYTES */
 };
 
 #define LOW(word) ((uint32_t)(word))
@@ -111,11 +111,6 @@ bool ax_entry_read(const ax_segment *segment, uint64_t offset, ax_entry *entry)
     return kind_is_sound(entry) &&
            entry->size == entry_size(entry->kind, entry->key_bytes, entry->label_bytes, entry->bound_count) &&
            entry->size <= segment->stripes - offset && entry->number != 0;
-}
-
-ax_word *ax_entry_state(const ax_segment *segment, const ax_entry *entry)
-{
-    return ax_segment_word(segment, entry->offset + AT_STATE);
 }
 
 /* Mixes the key in, eight bytes at a time, padding the last ones with zeros. The segment's random id makes it
