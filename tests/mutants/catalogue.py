@@ -3,7 +3,8 @@
 from mutants import (
     binding_mutants,
     c_api_mutants,
-    core_mutants,
+    core_cell_mutants,
+    core_structure_mutants,
     exponential_mutants,
     guard_mutants,
     shared_mutants,
@@ -12,7 +13,8 @@ from mutants import (
 from mutants.mutant import Mutant
 
 MUTANTS: list[Mutant] = [
-    *core_mutants.MUTANTS,
+    *core_cell_mutants.MUTANTS,
+    *core_structure_mutants.MUTANTS,
     *binding_mutants.MUTANTS,
     *guard_mutants.MUTANTS,
     *shared_mutants.MUTANTS,

@@ -28,3 +28,8 @@ class Mutant:
         if found != 1:
             raise StaleMutant(f"{self.name}: its text occurs {found} times in {self.file}, and not once")
         return text.replace(self.old, self.new)
+
+
+def explored(name: str, file: str, old: str, new: str) -> Mutant:
+    subject = name.split(" ")[0]  # the explorer's scripts have the same name
+    return Mutant(name, file, old, new, "explorer", [subject])
