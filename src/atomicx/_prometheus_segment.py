@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import time
 import warnings
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -35,6 +36,8 @@ _SUFFIXES = {
     "summary": ("_count", "_sum"),
 }
 _COUNTING = ("counter", "histogram", "summary")
+# A process makes the series of a histogram in less time than this, unless it is killed or there is no room.
+_MAKING_S = 1.0
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 # A metric's key has room for 4,096 bytes. JSON writes a character in at most six.
 _HELP_BYTES_MAX = 3000
@@ -187,8 +190,8 @@ class SegmentCollector:
             raise RuntimeError("the MultiProcessCollector of this prometheus_client is not as expected")
         self._segment = segment
         self._warned = _Once()
-        # By metric and labels, the histograms that the last scrape left out.
-        self._incomplete: set[tuple[str, Any]] = set()
+        # By metric and labels, the histograms that the last scrape left out, and when one first did.
+        self._incomplete: dict[tuple[str, Any], float] = {}
         segment._parts()  # raises what a scrape would raise
 
     def collect(self) -> Iterable[Metric]:
@@ -196,14 +199,15 @@ class SegmentCollector:
         page = _Page()
         for series in self._segment._parts():
             self._add_or_leave_out(page, *series)
+        now = time.monotonic()
         incomplete = {
-            (metric.name, labels)
+            (metric.name, labels): self._incomplete.get((metric.name, labels), now)
             for metric in page.metrics.values()
             if metric.type == "histogram"
             for labels in _keep_complete(metric)
         }
-        # A process may be making one right now: the next scrape tells.
-        for name in sorted({name for name, _ in incomplete & self._incomplete}):
+        # A process may be making one right now, and several scrapes at once may see that: a later one tells.
+        for name in sorted({name for (name, _), first in incomplete.items() if now - first >= _MAKING_S}):
             self._warned.warn(name, f"a histogram of {name!r} has no last bucket, or no sum: left out")
         self._incomplete = incomplete
         library: Any = MultiProcessCollector

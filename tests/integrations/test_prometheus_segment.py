@@ -224,6 +224,7 @@ with warnings.catch_warnings(record=True) as warned:
         counter.labels("later").inc(2)
     gauge = client.Gauge("g", "G.")
     gauge.set(5)
+    time.monotonic = itertools.count().__next__  # a second passes between two scrapes
     found = scraped(segment)
 messages = [str(warning.message) for warning in warned]
 assert "nearly full" in messages[0] and len(messages) == 5, messages
