@@ -21,6 +21,10 @@ CORRECT = {
             "ShardedHistogram",
         ),
     ),
+    "correct_styles": (
+        *("SetdefaultRef", "ServingInt", "QueueInt", "KeywordInt", "PropertyRef", "DataInt", "MadeInt"),
+        *("ArrayFloat", "OneAtATimeInt", "ImpatientInt", "ForwardingInt", "partial_ref"),
+    ),
     "correct_metrics": ("LockCounter", "StripedCounter", "LockHistogram", "LockFamily"),
     "correct_buckets": ("LockExponentialHistogram",),
     "adapted": (
@@ -31,7 +35,7 @@ CORRECT = {
 }
 BROKEN = (
     *("broken_ints", "broken_others", "broken_subtly", "broken_cunningly"),
-    *("broken_together", "broken_buckets"),
+    *("broken_together", "broken_buckets", "broken_in_threads", "broken_by_surprise"),
 )
 
 

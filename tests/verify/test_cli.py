@@ -14,6 +14,7 @@ import atomicx
 from atomicx.__main__ import main
 from atomicx._terminal import draw, has_rich
 from atomicx.verify.sampling import engine
+from atomicx.verify.sampling.noise import BATCH
 from atomicx.verify.sampling.programs import Program
 from atomicx.verify.selfcheck import cli, report, trials
 from atomicx.verify.selfcheck.campaign import Campaign
@@ -195,6 +196,17 @@ def silent(share, trial):
 
 
 # A campaign
+
+
+def test_a_row_with_a_rare_fault_goes_on_where_the_machine_was_too_busy(monkeypatch):
+    for is_subject in (True, False):
+        trial = Trial(dataclasses.replace(PASSES, least=3000), INT.access)
+        # As if there had been no time left after the first round.
+        whole = Campaign([trial], 30, silent, stop_when_caught=is_subject)
+        monkeypatch.setattr(whole, "_more_samples", lambda _: None)
+        whole.run()
+        assert (trial.samples >= 3000) is is_subject
+        assert trial.samples < 3000 + 2 * BATCH
 
 
 def test_every_row_gets_its_turn_and_progress_goes_up():

@@ -250,3 +250,104 @@ def test_a_module_in_the_memory_of_one_that_is_gone_is_known_too(monkeypatch: py
             add_both(explorer, module)
             gone = id(module)
             del sys.modules["locked_late"], module
+
+
+# What only `verify` sets
+
+
+def test_a_wait_with_a_limit_can_end_although_the_lock_is_only_held_for_a_moment() -> None:
+    def hasty(box: Box) -> None:
+        has_lock = box.lock.acquire(timeout=60)
+        box.value += 1
+        if has_lock:
+            box.lock.release()
+
+    def again_and_again(box: Box) -> None:
+        while not box.lock.acquire(timeout=60):
+            pass
+        box.value += 1
+        box.lock.release()
+
+    def plain(box: Box) -> None:
+        with box.lock:
+            box.value += 1
+
+    with Explorer() as explorer:
+        assert explorer.explore(Box, [plain, plain], both_counted).ok and not explorer.timed
+        for body, impatient, ok in (
+            (hasty, False, True),
+            (hasty, True, False),
+            (again_and_again, True, True),
+        ):
+            explorer.impatient = impatient
+            assert explorer.explore(Box, [body, body], both_counted).ok is ok
+            assert explorer.timed
+
+
+def test_the_first_thread_can_make_the_state() -> None:
+    makers: list[int] = []
+
+    def setup() -> Box:
+        makers.append(threading.get_ident())
+        return Box()
+
+    def number(_: Box) -> int:
+        return threading.get_ident()
+
+    def by_first(_: Box, results: Any) -> bool:
+        return bool(results[0] == makers[-1])
+
+    def refused() -> Box:
+        raise ZeroDivisionError
+
+    with Explorer() as explorer:
+        assert not explorer.explore(setup, [number, number], by_first).ok
+        explorer.first_makes = True
+        assert explorer.explore(setup, [number, number], by_first).ok
+        with pytest.raises(ZeroDivisionError):
+            explorer.explore(refused, [number, number])
+        assert explorer.explore(setup, [number, number], by_first).ok
+
+
+def test_a_thread_that_is_not_explored_can_let_the_others_go_on() -> None:
+    orders: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def serve() -> None:
+        while (lock := orders.get()) is not None:
+            lock.release()
+
+    def served(box: Box) -> None:
+        done = Lock()
+        done.acquire()
+        orders.put(done)
+        done.acquire()
+        with box.lock:
+            box.value += 1
+
+    helper = threading.Thread(target=serve)
+    helper.start()
+    try:
+        with Explorer() as explorer:
+            explorer.helpers = True
+            exploration = explorer.explore(Box, [served, served], both_counted, preemptions=1, seconds=0.2)
+            assert exploration.ok, str(exploration)
+    finally:
+        orders.put(None)
+        helper.join()
+
+
+def test_a_deadlock_beside_a_thread_that_might_have_helped_proves_nothing() -> None:
+    def keep(box: Box) -> None:
+        box.lock.acquire()
+
+    end = threading.Event()
+    idle = threading.Thread(target=end.wait)
+    idle.start()
+    try:
+        with Explorer(hang_seconds=0.2) as explorer:
+            explorer.helpers = True
+            failure = explorer.explore(Box, [keep, keep]).failure
+            assert failure is not None and not failure.conclusive
+    finally:
+        end.set()
+        idle.join()

@@ -231,6 +231,52 @@ def test_what_is_counted_by_a_thread_that_is_gone_is_still_there():
         assert list(check.found) == found
 
 
+def test_a_cell_is_used_by_many_threads_and_by_those_that_come_after_them():
+    for name, found in (
+        ("broken_in_threads:RoomForEight", ["inc"]),
+        ("broken_in_threads:SameIdentifier", ["inc"]),
+        ("correct_metrics:StripedCounter", []),
+    ):
+        check = Alone(find(f"tests.subjects.{name}").access, 1)
+        check.crowded()
+        assert list(check.found) == found
+
+
+def test_an_object_that_only_the_cell_refers_to_stays():
+    for name, found in (
+        ("broken_by_surprise:HoldsWeakly", {"store", "exchange", "compare_and_set", "compare_exchange"}),
+        ("correct_cells:LockRef", set()),
+    ):
+        check = Alone(find(f"tests.subjects.{name}").access, 1)
+        for row in check.access.operations:
+            check.lasting(row)
+        assert check.found.keys() - {"update", "fetch_update"} == found
+    assert not check.found
+
+
+def test_a_function_may_raise_what_is_no_exception():
+    for name, found in (
+        ("broken_by_surprise:HalfwayWhenInterrupted", ["update"]),
+        ("correct_cells:LockFloat", []),
+    ):
+        check = Alone(find(f"tests.subjects.{name}").access, 1)
+        for row in check.access.operations:
+            check.interrupted(row)
+        assert list(check.found) == found
+    assert check.calls["update"] and not check.calls["add"]
+
+
+def test_a_timer_that_counts_in_other_units_is_found():
+    for name in ("Milliseconds", "TimeOfDay"):
+        check = Alone(find(f"tests.subjects.broken_by_surprise:{name}").access, 1)
+        check.edges(check.access.model["time"])
+        assert "time" in check.found
+    block = find("tests.subjects.broken_by_surprise:KeepsInterrupted")
+    check = Alone(block.access, 1)
+    check.edges(check.access.model["track"])
+    assert "track" in check.found
+
+
 def test_an_error_that_a_cell_takes_for_its_own_is_found():
     subject = find("tests.subjects.broken_cunningly:SwallowsErrors")
     check = Alone(subject.access, 1)

@@ -11,6 +11,7 @@ from tests.subjects import subjects
 
 from atomicx.__main__ import main
 from atomicx.verify.selfcheck import child
+from atomicx.verify.selfcheck.alone import Alone
 from atomicx.verify.selfcheck.subject import KINDS, find
 
 # The ending of the names of their base classes, by kind.
@@ -92,6 +93,24 @@ def test_a_constructor_without_a_value_will_do():
 
 def test_what_the_specification_does_not_know_is_named():
     assert find("tests.subjects.adapted:NamedInt").others == ("increment",)
+
+
+def test_properties_and_keyword_only_arguments_are_used_as_they_are():
+    for name, adapted in (
+        ("correct_styles:PropertyRef", {"load", "store"}),
+        ("correct_styles:KeywordInt", {"store", "fetch_add", "compare_and_set"}),
+        # Its field is no property: to set it is no operation, and loses what others are about to write.
+        ("correct_styles:DataInt", {"load"}),
+        ("correct_cells:LockInt", set()),
+    ):
+        subject = find(f"tests.subjects.{name}")
+        assert subject.access.adapted == adapted
+        check = Alone(subject.access, 1)
+        for row in subject.access.operations:
+            check.edges(row)
+            check.repeats(row)
+        assert not check.found and all(check.calls[row] for row in adapted)
+    assert "load" not in find("tests.subjects.broken_by_surprise:PropertyAlone").missing
 
 
 # What is reported

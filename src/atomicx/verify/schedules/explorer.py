@@ -84,6 +84,14 @@ class Explorer:
     ) -> None:
         self._scope = Scope(step_into, one_step, switches)
         self._hang_seconds = hang_seconds
+        self.impatient = False
+        """If set, waits with a time limit end at once, as if the others took longer than that."""
+        self.first_makes = False
+        """If set, the first thread calls the set-up, instead of the calling thread."""
+        self.helpers = False
+        """If set, the explored threads wait for others, which are not explored, to let them go on."""
+        self.timed = False
+        """Whether a thread of the last exploration had to wait with a time limit."""
         self._threads: SteppedThreads | None = None
         self._patches = Patches()
 
@@ -166,6 +174,7 @@ class Explorer:
         walks: int,
         seed: int,
         most_steps: int = MOST_STEPS,
+        seconds: float | None = None,
     ) -> Exploration:
         """Draw schedules in which all threads are in the middle of what they do.
 
@@ -175,9 +184,12 @@ class Explorer:
         """
         program = SteppedProgram(setup, threads, check, (), most_steps, len(threads))
         dice = random.Random(seed)
+        deadline = None if seconds is None else time.monotonic() + seconds
         executions = longest = 0
         with self._running(len(threads), None) as stepped:
             for _ in range(walks):
+                if deadline is not None and time.monotonic() > deadline:
+                    break
                 branch: Branch | None = Branch(((dice.randrange(len(threads)), None),), 0, None)
                 while branch is not None:
                     execution = program.run(stepped, branch)
@@ -226,6 +238,8 @@ class Explorer:
             self._threads = SteppedThreads(self._scope, self._hang_seconds)
         stepped = self._threads
         stepped.demand(count)
+        stepped.impatient, stepped.timed = self.impatient, False
+        stepped.first_makes, stepped.helpers = self.first_makes, self.helpers
         if calls is not None:
             calls.threads = stepped
         me = threading.get_ident()
@@ -235,6 +249,7 @@ class Explorer:
                 yield stepped
         finally:
             del explored_threads[me]
+            self.timed = stepped.timed
             if stepped.hung is not None or stepped.closing:
                 self.close()
 

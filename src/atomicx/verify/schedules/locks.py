@@ -42,6 +42,10 @@ class Stepper(Protocol):
     """What a lock needs from the object that runs the steps of the explored threads."""
 
     hang_seconds: float
+    impatient: bool
+    """Whether a wait with a time limit ends at once, as if the others took longer than that."""
+    timed: bool
+    """Set when a thread had to wait with a time limit."""
 
     def is_current(self) -> bool: ...
     def block(self, block: Block) -> None: ...
@@ -83,6 +87,10 @@ class ExploredLock:
             raise RuntimeError(
                 "the lock is held by a thread of an explored program, which will not release it"
             )
+        if timeout >= 0:
+            threads.timed = True
+            if threads.impatient:
+                return False
         block = Block(lambda: not self._real.locked(), timeout >= 0)
         threads.block(block)
         # It was free when this thread got the baton, and no other thread has run since.

@@ -78,7 +78,7 @@ class SteppedProgram:
     def run(self, stepped: SteppedThreads, branch: Branch) -> Execution:
         """Run one plan, in the first possible order where it leaves the order open; then check the result."""
         execution = Execution(branch, self.bound, self.most_steps, len(self.threads))
-        state = self.setup()
+        state = stepped.made(self.setup)
         stepped.run(execution, state, self.threads)
         if execution.diverged is not None:
             raise NotDeterministic(f"schedule {written(branch.plan)}: {execution.diverged}")

@@ -14,6 +14,7 @@ from __future__ import annotations
 import gc
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
@@ -27,6 +28,7 @@ from .visibility import Scope
 # A program small enough to be explored makes this many steps in a row only if it waits in a loop.
 PATIENCE = 1000
 ROUNDS = 8
+POLL_SECONDS = 0.0002
 
 Stretch = tuple[int, "int | None"]
 Plan = tuple[Stretch, ...]
@@ -79,6 +81,8 @@ class Execution:
     unwound_steps: int = 0
     spun: bool = False
     """A thread took its most steps in a row, and the others went on; not all that it left open is tried."""
+    helped: Callable[[], list[int]] = list
+    """Waits for threads that are not explored, and returns the threads that could run then."""
     came_back: bool = False
     """It hung, and went on when the others had ended: one of them may have held what it waited for."""
     trouble: str | None = None
@@ -154,7 +158,7 @@ class Execution:
             if self.plan[self.position][1] is not None:
                 self.diverged = f"thread number {current} could not make as many steps as planned"
             return self._planned()
-        enabled = self.enabled() or self._out_of_time()
+        enabled = self.enabled() or self.helped() or self._out_of_time()
         if not enabled:
             if len(self.finished) < self.bodies:
                 self.trouble = "deadlock: those that have not ended wait for each other"
@@ -175,7 +179,8 @@ class Execution:
         self.position += 1
         self.steps = 0
         thread, _ = self.plan[self.position]
-        if thread not in (self.enabled() or self._out_of_time()):
+        able = self.enabled()
+        if thread not in able and thread not in (self.helped() or able or self._out_of_time()):
             self.diverged = f"thread number {thread} was to go on, but cannot"
         return thread
 
@@ -204,6 +209,9 @@ class _Worker:
             self.gate.get()
             if crew.closing:
                 return
+            if crew.setup is not None:
+                crew.setup()
+                continue
             execution, state = crew.execution, crew.state
             try:
                 if crew.unwinding:
@@ -239,6 +247,10 @@ class SteppedThreads:
     def __init__(self, scope: Scope, hang_seconds: float) -> None:
         self.scope = scope
         self.hang_seconds = hang_seconds
+        self.starter = threading.get_ident()
+        self.impatient = self.timed = self.first_makes = self.helpers = False
+        self.setup: Callable[[], None] | None = None
+        """What the first thread has to do before the program."""
         self.execution: Execution = Execution(Branch((), 0, None), 0, 0, 0)
         self.state: Any = None
         self.bodies: Sequence[Body] = ()
@@ -263,9 +275,34 @@ class SteppedThreads:
             assert worker.thread.ident is not None
             explored_threads[worker.thread.ident] = self
 
+    def made(self, setup: Callable[[], Any]) -> Any:
+        """Return what `setup` returns. This thread calls it, or the first one if `first_makes` is set."""
+        if not self.first_makes:
+            return setup()
+        made: list[Any] = []
+        errors: list[BaseException] = []
+
+        def by_first() -> None:
+            try:
+                made.append(setup())
+            except BaseException as error:
+                errors.append(error)
+            finally:
+                self.setup = None
+                self.over.put(None)
+
+        self.setup = by_first
+        self.workers[0].gate.put(None)
+        self.over.get()
+        for error in errors:
+            raise error
+        return made.pop()
+
     def run(self, execution: Execution, state: Any, bodies: Sequence[Body]) -> None:
         """Run the program once. The execution records how it went."""
         self.execution = execution
+        if self.helpers:
+            execution.helped = self._helped
         self.state = state
         self.bodies = bodies
         collecting = gc.isenabled()
@@ -302,6 +339,22 @@ class SteppedThreads:
             return False
         return True
 
+    def _helped(self) -> list[int]:
+        """Wait for a thread of the program's own, which is not explored, to let an explored one go on.
+
+        Called when none can. If none comes, it may only have been slow: what follows proves nothing.
+        """
+        explored = {threading.main_thread().ident, self.starter, *self.by_ident}
+        if explored >= sys._current_frames().keys():
+            return []
+        execution, until = self.execution, time.monotonic() + self.hang_seconds / 2
+        while time.monotonic() < until:
+            if enabled := execution.enabled():
+                return enabled
+            time.sleep(POLL_SECONDS)
+        execution.came_back = True
+        return []
+
     def _whereabouts(self) -> str:
         ident = self.workers[self.hung].thread.ident if self.hung is not None else None
         frame = sys._current_frames().get(ident) if ident is not None else None
@@ -318,7 +371,7 @@ class SteppedThreads:
             if number != self.hung:
                 self.workers[number].gate.put(None)
             if self._is_over():
-                execution.came_back = number == self.hung
+                execution.came_back = execution.came_back or number == self.hung
             else:
                 # It cannot be stopped. If it comes back, it must not make another step as one of ours.
                 self.closing = True

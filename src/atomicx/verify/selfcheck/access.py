@@ -23,6 +23,9 @@ class Access:
     lacks: frozenset[str] = frozenset()
     """Operations of the specification that the cells do not have."""
 
+    adapted: frozenset[str] = frozenset()
+    """Operations that are not called as the specification says: properties, and keyword-only arguments."""
+
     unlimited: bool = False
     """For families that cannot be given a limit."""
     wraps: bool = False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-import threading
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,17 @@ from ..spec.kinds import INT64_MAX, INT64_MIN
 from ..spec.model import ITSELF, Arguments, Operation, raises
 from .access import OVERFLOW, UNREADABLE, Access, has_raised, shown, told, written
 from .encounters import compares_values
-from .inputs import edge_arguments, named_arguments, random_arguments, similar_labels
+from .hands import GONE, Hands
+from .inputs import (
+    Fresh,
+    Gives,
+    Interruption,
+    edge_arguments,
+    interrupt,
+    named_arguments,
+    random_arguments,
+    similar_labels,
+)
 from .meddling import meddlings
 
 REPEATS = 600
@@ -28,6 +38,9 @@ MIXED = 4000
 SEQUENCE = 250
 # The number of states, and of arguments, that are tried in threads of their own.
 ELSEWHERE = 2
+# This many threads use one cell in turns, each this many times: cells may have room for 8 or 16 threads.
+CROWD = 20
+TURNS = 12
 # How often a cell is replaced by a new one in an edge state.
 RENEWED = 1 / 200
 
@@ -96,7 +109,66 @@ class Alone:
         for state in self.access.model.edge_states[:ELSEWHERE]:
             for arguments in row.arguments[:ELSEWHERE]:
                 if row.name not in self.found:
-                    self._step(row, self.access.make(state), state, arguments, elsewhere=True)
+                    self._step(row, self.access.make(state), state, arguments, elsewhere=GONE)
+
+    def lasting(self, row: Operation) -> None:
+        """Try whether the cell keeps an object alive that nothing else refers to."""
+        kinds = [parameter.kind for parameter in row.parameters or ()]
+        if not kinds or kinds[-1].name not in ("object", "function of an object") or row.name in self.found:
+            return
+        state = self.access.model.initial
+        cell, kept = self.access.make(state), weakref.ref(fresh := Fresh())
+        last: Any = Gives(fresh) if kinds[-1].called else fresh
+        before = (state,) * (len(kinds) - 1)
+        expected, _ = row.apply(state, (*before, last))
+        if expected is not fresh or row.name == "__init__":
+            return
+        del expected
+        call = written(row, (*before, last))
+        self._watched(f"{call} on a cell that holds {shown(state)}")
+        self.access.outcome(row, cell, (*before, last))
+        del last, fresh
+        left = self._left(cell)
+        if left is UNREADABLE or (type(left) is Fresh and left is kept()):
+            return
+        self._convict(row, call, state, "leaves the object that it was given", told(None, left))
+
+    def interrupted(self, row: Operation) -> None:
+        """Try a function that raises what is not an Exception, as Ctrl-C does."""
+        if not row.calls_arguments or row.name in self.found:
+            return
+        for state in self.access.model.edge_states[:ELSEWHERE]:
+            cell, call = self.access.make(state), written(row, (interrupt,))
+            self._watched(f"{call} on a cell that holds {shown(state)}")
+            self.calls[row.name] += 1
+            try:
+                result: Any = self.access.call(row, cell, (interrupt,))
+            except Interruption as error:
+                result = raises(error)
+            left = self._left(cell)
+            right = result == ("raises", "Interruption")
+            if not right or not (left is UNREADABLE or self.access.model.same(state, left)):
+                self._convict(row, call, state, told(("raises", "Interruption"), state), told(result, left))
+                return
+
+    def crowded(self) -> None:
+        """Try all operations in random turns by many threads, none of which ends before the last turn."""
+        rows = tuple(row for row in self.access.operations if row.name not in self.found)
+        if rows:
+            with Hands(CROWD) as hands:
+                self._sequence(rows, CROWD * TURNS, f"{self.seed} crowded", renewed=0.0, hands=hands)
+        rows = tuple(row for row in rows if row.name not in self.found)
+        if rows:
+            # Each of them may get the identifier of the one before.
+            self._sequence(rows, CROWD, f"{self.seed} gone", renewed=0.0, hands=GONE)
+
+    def _watched(self, text: str) -> None:
+        if self.watch is not None:
+            self.watch(text)
+
+    def _convict(self, row: Operation, call: str, state: Any, expected: str, found: str) -> None:
+        self.found[row.name] = Difference(row.name, call, shown(state), expected, found)
+        self.tell(self.found[row.name])
 
     def meddled(self, row: Operation) -> None:
         """Try the operation with an argument that changes the cell while it is converted, or called."""
@@ -130,7 +202,14 @@ class Alone:
             if rows:
                 self._sequence(rows, SEQUENCE, f"{self.seed} mixed {number}")
 
-    def _sequence(self, rows: tuple[Operation, ...], count: int, seed: str, renewed: float = RENEWED) -> None:
+    def _sequence(
+        self,
+        rows: tuple[Operation, ...],
+        count: int,
+        seed: str,
+        renewed: float = RENEWED,
+        hands: Hands | None = None,
+    ) -> None:
         dice = random.Random(seed)
         states = self.access.model.edge_states
         state = dice.choice(states)
@@ -139,7 +218,7 @@ class Alone:
         for number in range(count):
             row = dice.choice(rows)
             arguments = random_arguments(row, state, dice)
-            state = self._step(row, cell, state, arguments, before=number - begun)
+            state = self._step(row, cell, state, arguments, before=number - begun, elsewhere=hands)
             if row.name in self.found:
                 return
             if dice.random() < renewed:
@@ -157,19 +236,19 @@ class Alone:
         before: int = 0,
         foreign: bool = False,
         by_place: int | None = None,
-        elsewhere: bool = False,
+        elsewhere: Hands | None = None,
     ) -> Any:
         """Do it, compare, and return the state that the cell has to have now.
 
-        With `by_place`, all arguments after the first `by_place` are passed by name. With `elsewhere`, a
-        thread of its own does it.
+        With `by_place`, all arguments after the first `by_place` are passed by name. With `elsewhere`, one of
+        those threads does it.
         """
         access = self.access
         self.calls[row.name] += 1
         new_state, expected = row.apply(state, arguments)
         if (access.wraps and expected == OVERFLOW) or _is_open(row, state, arguments):
             return state
-        call = written(row, arguments, by_place) + (", by a thread that is gone," if elsewhere else "")
+        call = written(row, arguments, by_place) + (elsewhere.note if elsewhere else "")
         if self.watch is not None:
             self.watch(f"{call} on a cell that holds {shown(state)}")
         result, error = _done(
@@ -258,7 +337,7 @@ def _is_open(row: Operation, state: Any, arguments: Arguments) -> bool:
     return all(isinstance(each, float) and math.isnan(each) for each in (state, *arguments))
 
 
-def _done(call: Callable[[], Any], elsewhere: bool) -> tuple[Any, Exception | None]:
+def _done(call: Callable[[], Any], elsewhere: Hands | None) -> tuple[Any, Exception | None]:
     """Return the result of the call, or what stands for the error that it raised; and that error."""
     done: list[tuple[Any, Exception | None]] = []
 
@@ -268,13 +347,12 @@ def _done(call: Callable[[], Any], elsewhere: bool) -> tuple[Any, Exception | No
         except Exception as error:
             done.append((raises(error), error))
 
-    if elsewhere:
-        thread = threading.Thread(target=body)
-        thread.start()
-        thread.join()
-    else:
-        body()
+    (elsewhere.do if elsewhere is not None else _call)(body)
     return done[0]
+
+
+def _call(body: Callable[[], None]) -> None:
+    body()
 
 
 def _says_missing(error: Exception | None) -> bool:

@@ -70,6 +70,8 @@ class Campaign:
                 if not any(trial.open for trial in running):
                     self._more_samples(running)
                 self._open_rows(running, EXTENDED * self.seconds)
+                if self._stop_when_caught:
+                    self._least_samples(running, EXTENDED * self.seconds)
         except KeyboardInterrupt:
             self.interrupted = True
 
@@ -79,6 +81,7 @@ class Campaign:
             trial.run()
         for check in dict.fromkeys(trial.check for trial in running):
             check.mixed()
+            check.crowded()
 
     def _first_round(self, running: list[Trial], begun: float, seconds: float) -> None:
         for index, trial in enumerate(running):
@@ -111,6 +114,14 @@ class Campaign:
                 trial.run_subject(turn)
             if self._convicted():
                 return
+
+    def _least_samples(self, running: list[Trial], until: float) -> None:
+        """Let rows with a rare fault go on where the machine was too busy for them."""
+        for trial in running:
+            lacking = trial.least - trial.samples
+            if lacking > 0 and until - self._gone > SHORTEST_TURN_SECONDS and not self._convicted():
+                self._tell(trial)
+                trial.run_subject(until - self._gone, whole(lacking))
 
     def _convicted(self) -> bool:
         return self._stop_when_caught and any(trial.verdict is Verdict.FAIL for trial in self.trials)

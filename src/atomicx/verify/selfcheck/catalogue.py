@@ -97,6 +97,8 @@ class Row:
     hidden: Callable[[], str | None] = lambda: None
     # Its share of the time that is left when all rows are settled.
     weight: int = 1
+    # The fewest samples of a subject that the machine may be slow for.
+    least: int = 0
     # What runs the actors, if they are not threads.
     crew_of: Callable[[tuple[Actor, ...], float], Crew] | None = None
 
@@ -276,6 +278,8 @@ ROWS: tuple[Row, ...] = (
         Control("no second look at the slot", controls.recycling),
         # In C its window is narrower than any other.
         weight=10,
+        # It came in one of 4,000 to 15,000 samples of another library's cell.
+        least=100_000,
     ),
     Row(
         "ref-drop",

@@ -13,10 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..schedules.explorer import Exploration, Explorer
+from ..schedules.explorer import Exploration, Explorer, NotDeterministic
+from ..schedules.program import Check
 from ..spec import kinds
 from . import inputs
-from .access import Access
+from .access import Access, has_raised
 from .alone import Watch
 from .catalogue import CellKind, Control
 from .encounters import Encounter, Pair, encounters
@@ -29,6 +30,8 @@ MOST_STEPS = 4000
 # Two threads may spin, a thousand steps each, whenever the one that they wait for is paused.
 MOST_STEPS_OF_THREE = 12_000
 HANG_SECONDS = 5.0
+# Threads of the cell's own may make each schedule take long, and then not all of them are tried.
+ENCOUNTER_SECONDS = 8.0
 # While one thread is paused in the middle of an operation, the other has to be let on at some point.
 MOST_EXECUTIONS = 400
 # Three threads have more schedules. This covers all those with one preemption, and many with two.
@@ -37,6 +40,8 @@ MOST_EXECUTIONS_OF_THREE = 1500
 MOST_EXECUTIONS_OF_READS = 3000
 # How often schedules with three threads in the middle of an operation are drawn; each takes a few executions.
 WALKS = 30
+# What a cell does for the first time, such as filling a cache, it does not do again.
+TRIES = 3
 # This many pairs of an operation come between two of its crowds.
 BETWEEN_CROWDS = 6
 # A drain gets this many pairs before three threads, which take as long as twenty pairs.
@@ -128,31 +133,73 @@ class ExploredTrial:
             most = MOST_EXECUTIONS_OF_READS if encounter.reads else MOST_EXECUTIONS_OF_THREE
             most_steps = MOST_STEPS_OF_THREE
         calls = encounter.calls(access)
+        crowd = isinstance(encounter, Gathering) and encounter.crowd
 
         def check(cell: Any, results: tuple[Any, ...]) -> None:
             explained, wrong = encounter.judged(access, cell, results)
             if explained is None:
                 raise AssertionError(wrong)
 
-        setup, bodies = lambda: encounter.setup(access), list(map(_named, calls, encounter.operations))
-        if isinstance(encounter, Gathering) and encounter.crowd:
-            exploration = explorer.crowd(
-                setup, bodies, check, walks=WALKS, seed=self.seed, most_steps=most_steps
-            )
-        else:
-            exploration = explorer.explore(
+        def hurried_check(cell: Any, results: tuple[Any, ...]) -> None:
+            # To raise an error after waiting for a long time is one way to end a deadlock.
+            if not any(map(has_raised, results)):
+                check(cell, results)
+
+        def exploration(judge: Check) -> Exploration:
+            setup, bodies = lambda: encounter.setup(access), list(map(_named, calls, encounter.operations))
+            # A cell may favour the thread that made it.
+            explorer.first_makes = self.explored % 2 == 1
+            if crowd:
+                return explorer.crowd(
+                    setup,
+                    bodies,
+                    judge,
+                    walks=WALKS,
+                    seed=self.seed,
+                    most_steps=most_steps,
+                    seconds=ENCOUNTER_SECONDS,
+                )
+            return explorer.explore(
                 setup,
                 bodies,
-                check,
+                judge,
                 preemptions=preemptions,
                 most_executions=most,
                 most_steps=most_steps,
+                seconds=ENCOUNTER_SECONDS,
                 seed=self.seed if gathered else None,
             )
-        self.explored += 1
-        self.schedules += exploration.executions
-        self.stepped = self.stepped or exploration.longest > 0
-        self._judge(encounter, exploration)
+
+        found = self._repeated(lambda: exploration(check))
+        if found is None:
+            return
+        self._judge(encounter, found)
+        if explorer.timed and self.failed is None and self.obstacle is None:
+            explorer.impatient = True
+            try:
+                hurried = self._repeated(lambda: exploration(hurried_check))
+            finally:
+                explorer.impatient = False
+            if (
+                hurried is not None
+                and hurried.failure is not None
+                and isinstance(hurried.failure.error, AssertionError)
+            ):
+                self._judge(encounter, hurried)
+
+    def _repeated(self, explore: Callable[[], Exploration]) -> Exploration | None:
+        """Explore, again if the cell did something only the first time. None if it never repeats itself."""
+        for _ in range(TRIES):
+            try:
+                exploration = explore()
+            except NotDeterministic:
+                continue
+            self.explored += 1
+            self.schedules += exploration.executions
+            self.stepped = self.stepped or exploration.longest > 0
+            return exploration
+        self.obstacle = "cannot be explored: the same schedule does not do the same again"
+        return None
 
     def _judge(self, encounter: Encounter, exploration: Exploration) -> None:
         failure = exploration.failure
@@ -239,6 +286,8 @@ def explore_all(trials: list[ExploredTrial], seconds: float, watch: Watch, stop:
     """Give every operation a turn, again and again, until all is explored or the time is over."""
     until = time.perf_counter() + seconds
     with Explorer(step_into=STEPPED, hang_seconds=HANG_SECONDS) as explorer:
+        # A cell may have threads of its own.
+        explorer.helpers = True
         for preemptions in (1, 2):
             queues = [(trial, trial.waiting_for(preemptions)) for trial in trials]
             while any(queue for _, queue in queues):

@@ -30,6 +30,8 @@ def guarding(rows: dict[str, Operation], cell: Any, read: Read | None) -> dict[s
                 replace(rows[enter], written=_entering(name), same=_same_answer) if can_keep else None
             )
             found[f"{name}().__exit__"] = None
+        elif (enter := f"{name}().__enter__") in rows:
+            found[enter] = replace(rows[enter], same=_same_answer)
     return found
 
 

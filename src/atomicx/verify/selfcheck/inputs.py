@@ -27,6 +27,22 @@ class Refusal(Exception):
     """Raised by the user's own code in the middle of an operation."""
 
 
+class Interruption(BaseException):
+    """Raised in the middle of an operation, as KeyboardInterrupt is: not an Exception."""
+
+
+def interrupt(_: Any) -> Any:
+    """Raise what most code does not expect."""
+    raise Interruption
+
+
+class Fresh:
+    """An object that only the cell refers to."""
+
+    def __repr__(self) -> str:
+        return "Fresh()"
+
+
 class Index:
     """A number only by its `__index__`; given an exception, it raises that."""
 

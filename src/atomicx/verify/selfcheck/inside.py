@@ -123,6 +123,8 @@ def _sampled(row: Row | PairsRow | ThreeRow, subject: Subject, seed: int, contro
     by_hand = isinstance(row, Row) and subject.narrow is not None
     access: Access = subject.narrow if by_hand and subject.narrow is not None else subject.access
     names = {each.name for each in access.operations}
+    if isinstance(row, Row):
+        names -= access.adapted
     lacking = sorted(row.needs - names)
     return Trial(
         row,

@@ -16,9 +16,9 @@ from typing import Any
 
 import atomicx
 
-from ..spec.kinds import INT64_MIN
-from ..spec.model import ITSELF, Model, Operation
+from ..spec.model import Model, Operation
 from .access import Access
+from .calling import adapted_rows, has_value
 from .catalogue import (
     BOOL,
     BUCKETS,
@@ -33,6 +33,7 @@ from .catalogue import (
     CellKind,
 )
 from .guards import guarding
+from .wrapping import wrapping
 
 KINDS = {kind.name: kind for kind in (INT, FLOAT, BOOL, REF, COUNT, MORE_BUCKETS, GROWING_BUCKETS, CHILDREN)}
 
@@ -67,6 +68,8 @@ OF_EVERY_OBJECT = (
 NOT_COMPARED = ("__repr__", "release", "label_names", "limit")
 # Only numbers that count, and that are compared, have these.
 ARITHMETIC = ("inc", "add", "fetch_add", "add_fetch", "fetch_sub", "sub_fetch")
+# A Counter has none of these, and holds no negative number.
+NOT_COUNTING = ("fetch_add", "add_fetch", "compare_and_set", "store")
 ONLY_INT = (
     "fetch_and",
     "fetch_or",
@@ -162,7 +165,9 @@ def guessed(spelled: str, factory: Any) -> tuple[CellKind, str]:
 
 def _methods(factory: Any, spelled: str) -> Callable[[str], bool]:
     """Return a function that tells whether the cells have an operation, under any of its names."""
-    made: Any = factory if isinstance(factory, type) else _any_cell(factory, spelled)
+    # The methods of a cell that forwards them to another are not those of its class.
+    shows_all = isinstance(factory, type) and not hasattr(factory, "__getattr__")
+    made: Any = factory if shows_all else _any_cell(factory, spelled)
     return lambda name: any(_defines(made, each) for each in (name, *OTHER_NAMES.get(name, ())))
 
 
@@ -215,7 +220,7 @@ def _number(factory: Any, has: Callable[[str], bool], because: str) -> tuple[Cel
             return FLOAT, f"it has {because}(), and by its name"
     if has("__float__") and not has("__int__"):
         return FLOAT, f"it has {because}(), and float() takes it"
-    if not has("fetch_add") and not has("compare_and_set") and not has("store"):
+    if not any(map(has, NOT_COUNTING)) and _held(factory, (-1,)) != -1:
         return COUNT, f"it has {because}(), and only counts"
     return INT, f"it has {because}()"
 
@@ -228,6 +233,11 @@ def _holder(factory: Any, because: str) -> tuple[CellKind, str]:
         return BOOL, f"it has {because}(), and holds True or False only"
     if _is_called(factory, "bool", "flag"):
         return BOOL, f"it has {because}(), and by its name"
+    if _held(factory, (object(),)) is None:
+        # It takes no object, but may take numbers.
+        for number, kind in ((0.5, FLOAT), (5, INT)):
+            if type(_held(factory, (number,))) is type(number):
+                return kind, f"it has {because}(), and holds numbers only"
     return REF, f"it has {because}(), and no arithmetic"
 
 
@@ -239,7 +249,10 @@ def _is_called(factory: Any, *words: str) -> bool:
 def _held(factory: Any, arguments: tuple[Any, ...]) -> Any:
     try:
         cell = factory(*arguments)
-        return next(getattr(cell, name)() for name in ("load", "get") if hasattr(cell, name))
+        return next(
+            (getattr(cell, name)() for name in ("load", "get") if hasattr(cell, name)),
+            cell.value if has_value(cell) else None,
+        )
     except Exception:
         return None
 
@@ -272,11 +285,15 @@ def _subject(spelled: str, factory: Any, kind: CellKind, because: str, wraps: bo
         expected = f"a cell with at least one of {', '.join(_public(model))}"
         raise ValueError(f"{spelled}: expected {expected}, got {type(cell).__name__!r}")
     rows = {row.name: row for row in model.operations}
-    if takes_value and "__init__" in rows:
-        rows["__init__"] = _construction(rows["__init__"], factory, _reader(model, names))
+    adapted = adapted_rows(cell, rows, names)
+    rows.update(adapted)
+    names.update((name, name) for name in adapted)
+    read = _reader(model, names, rows)
+    if takes_value and "__init__" in rows and read is not None:
+        rows["__init__"] = _construction(rows["__init__"], factory, read)
         names["__init__"] = "__init__"
     has = {name: row for name, row in rows.items() if name in names}
-    for name, row in guarding(has, build(model.edge_states[0]), _reader(model, names)).items():
+    for name, row in guarding(has, build(model.edge_states[0]), read).items():
         if row is None:
             names.pop(name, None)
         else:
@@ -287,9 +304,10 @@ def _subject(spelled: str, factory: Any, kind: CellKind, because: str, wraps: bo
     access = Access(
         changed,
         build,
-        _reader(model, names),
+        read,
         {ours: theirs for ours, theirs in names.items() if ours != theirs},
         frozenset(rows.keys() - names.keys()),
+        frozenset(adapted),
         unlimited=kind is CHILDREN and not _takes(factory, "limit"),
         wraps=wraps,
     )
@@ -326,9 +344,11 @@ def _own_name(cell: Any, row: Operation) -> str | None:
     return next((name for name in (row.name, *OTHER_NAMES.get(row.name, ())) if _defines(cell, name)), None)
 
 
-def _reader(model: Model, names: dict[str, str]) -> Callable[[Any], Any] | None:
+def _reader(model: Model, names: dict[str, str], rows: dict[str, Operation]) -> Callable[[Any], Any] | None:
     """Return how the cell's state is read; None if it cannot be."""
     if "load" in names:
+        if rows["load"].written is not None:
+            return rows["load"].written
         own = names["load"]
         return lambda cell: getattr(cell, own)()
     if "load" in model.rows:
@@ -340,13 +360,13 @@ def _reader(model: Model, names: dict[str, str]) -> Callable[[Any], Any] | None:
     return model.read if needed in names else None
 
 
-def _construction(row: Operation, factory: Any, read: Callable[[Any], Any] | None) -> Operation:
+def _construction(row: Operation, factory: Any, read: Callable[[Any], Any]) -> Operation:
     """Return the constructor as an operation that changes nothing, and returns what a new cell holds."""
     step = row.step
     return replace(
         row,
         step=lambda state, value: (state, step(state, value)[0]),
-        written=lambda _, *values: read(factory(*values)) if read is not None else factory(*values),
+        written=lambda _, *values: read(factory(*values)),
         atomic=False,
     )
 
@@ -384,6 +404,8 @@ def _holds(build: Build, state: Any, model: Model) -> bool:
         if hasattr(cell, name) and "load" in model.rows:
             held = getattr(cell, name)()
             return model.same(held, state) or held == state
+    if "load" in model.rows and has_value(cell):
+        return model.same(cell.value, state) or bool(cell.value == state)
     return True
 
 
@@ -457,33 +479,7 @@ def _brought(cell: Any, state: Any) -> Any:
         if hasattr(cell, name):
             getattr(cell, name)(state)
             return cell
+    if has_value(cell):
+        cell.value = state
+        return cell
     raise TypeError(f"{type(cell).__name__!r} takes no value and has no store()")
-
-
-# Integers that wrap by design
-
-
-def _wrapped(number: int) -> int:
-    return (number - INT64_MIN) % 2**64 + INT64_MIN
-
-
-def wrapping(model: Model) -> Model:
-    """Return the same model, except that a sum outside of int64 wraps around to the other end.
-
-    Where this model still says OverflowError, the behaviour of a cell that wraps is left open.
-    """
-    steps: dict[str, Callable[..., tuple[Any, Any]]] = {
-        "inc": lambda state: (_wrapped(state + 1), None),
-        "dec": lambda state: (_wrapped(state - 1), None),
-        "add": lambda state, delta: (_wrapped(state + delta), None),
-        "fetch_add": lambda state, operand: (_wrapped(state + operand), state),
-        "fetch_sub": lambda state, operand: (_wrapped(state - operand), state),
-        "add_fetch": lambda state, delta: (new := _wrapped(state + delta), new),
-        "sub_fetch": lambda state, delta: (new := _wrapped(state - delta), new),
-        "__iadd__": lambda state, operand: (_wrapped(state + operand), ITSELF),
-        "__isub__": lambda state, operand: (_wrapped(state - operand), ITSELF),
-        "track().__enter__": lambda state: (_wrapped(state + 1), ITSELF),
-        "track().__exit__": lambda state: (_wrapped(state - 1), None),
-    }
-    rows = (replace(row, step=steps.get(row.name, row.step)) for row in model.operations)
-    return replace(model, operations=tuple(rows))

@@ -96,6 +96,11 @@ class Trial:
         return ENOUGH_CAUGHT if isinstance(self.row, Row) else ENOUGH_CAUGHT_OF_MANY
 
     @property
+    def least(self) -> int:
+        """The fewest samples of a subject that are enough, however busy the machine is."""
+        return self.row.least if isinstance(self.row, Row) else 0
+
+    @property
     def lacks_control(self) -> bool:
         return self.control is None or self.control.caught == 0
 
@@ -245,6 +250,8 @@ class AloneTrial:
             self.check.edges(self.row.operation)
             self.check.repeats(self.row.operation)
             self.check.elsewhere(self.row.operation)
+            self.check.lasting(self.row.operation)
+            self.check.interrupted(self.row.operation)
             self.check.meddled(self.row.operation)
         except Exception as error:
             # It came from making the cells: the check catches everything that an operation raises.

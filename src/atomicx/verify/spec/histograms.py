@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import operator
+import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
@@ -17,6 +18,10 @@ from .model import ArgumentKind, Model, Parameter, Promise, same_value
 from .rows import NO_ARGUMENTS, raise_inside, row
 
 GREATEST = 1.7976931348623157e308
+# Timers may read any clock of the system; these count in steps, the coarsest of them in steps of 16 ms.
+CLOCKS_DIFFER_SECONDS = max(
+    50e-6, *(2 * time.get_clock_info(name).resolution for name in ("time", "monotonic", "perf_counter"))
+)
 
 
 def _same_snapshot(one: Any, other: Any) -> bool:
@@ -66,13 +71,19 @@ def _bucketed(
             state, _ = observe(state, value)
         return state
 
-    def time_another(histogram: Any) -> int:
-        """Time two blocks on another histogram, one of which raises. Only their number is known."""
+    def time_another(histogram: Any) -> Any:
+        """Time two blocks on another histogram, one of which raises. Return their number.
+
+        How long they take is not known, only that it is less than all of this.
+        """
         other = another(histogram)
+        begun = time.perf_counter()
         raise_inside(other.time())
         with other.time():
             pass
-        return int(sum((snapshot(other) if snapshot else other.snapshot())[0]))
+        most = time.perf_counter() - begun + CLOCKS_DIFFER_SECONDS
+        counts, total = snapshot(other) if snapshot else other.snapshot()
+        return sum(counts) if 0.0 <= total <= most else f"{sum(counts)} blocks, {total:g} s long"
 
     states = [(reached(way), way) for way in ways]
 

@@ -24,8 +24,8 @@ def row(
     return Operation(name, step, tuple(examples), written, tuple(parameters), same, atomic)
 
 
-class _Interrupted(Exception):
-    """What raise_inside raises."""
+class _Interrupted(BaseException):
+    """What raise_inside raises: not an Exception, as KeyboardInterrupt is not."""
 
 
 def raise_inside(guard: AbstractContextManager[Any]) -> None:
