@@ -19,6 +19,7 @@ PART = "csrc/binding/type_shared_part.c"
 
 CELLS = "tests/shared/test_cells.py"
 SEGMENTS = "tests/shared/test_segment.py"
+LIVES = "tests/shared/test_segment_life.py"
 FILES = "tests/shared/test_segment_file.py"
 STRIPES = "tests/shared/test_segment_stripes.py"
 HOSTILE = "tests/shared/test_segment_hostile.py"
@@ -251,7 +252,7 @@ SEGMENT_FILES = [
         FILE,
         "    if (link(aside, target) == 0) {",
         "    if (rename(aside, target) == 0) {",
-        f"{SEGMENTS}::test_create_replaces_nothing",
+        f"{LIVES}::test_create_replaces_nothing",
     ),
     tested(
         "the file is made with holes",
@@ -329,14 +330,14 @@ SEGMENT_FILES = [
         SEGMENT_TYPE,
         "        ax_word_store(&segment_of(self)->own_epoch, SEGMENT_NOBODY);\n        segment_chunks_empty",
         "        segment_chunks_empty",
-        f"{SEGMENTS}::test_close_releases_every_cell",
+        f"{LIVES}::test_close_releases_every_cell",
     ),
     tested(
         "a child writes where its parent will write",
         SEGMENT,
         "        ax_word_store(&segment->spare, 0);\n",
         "",
-        f"{SEGMENTS}::test_a_child_leaves_alone_what_its_parent_took",
+        f"{LIVES}::test_a_child_leaves_alone_what_its_parent_took",
     ),
     tested(
         "a child does not begin the parts that it inherited",
