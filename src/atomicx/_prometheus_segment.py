@@ -151,6 +151,14 @@ class _Page:
     def __init__(self) -> None:
         self.metrics: dict[str, Any] = {}
         self._taken: dict[str, str] = {}
+        self._parsed: dict[bytes, Any] = {}
+
+    def parsed(self, key: bytes) -> Any:
+        """Return what a metric's key says, parsed once per page. Raises ValueError or RecursionError."""
+        found = self._parsed.get(key)
+        if found is None:
+            found = self._parsed[key] = json.loads(key[1:])
+        return found
 
     def metric(self, typ: str, name: str, help_text: str) -> Any:
         """Return the metric of this name, made if it is new. Raises ValueError if another is in the way."""
@@ -222,7 +230,7 @@ class SegmentCollector:
             self._warned.warn(repr(key), f"{key!r} is left out of a scrape: {error}")
 
     def _add(self, page: _Page, key: bytes, series: bytes, value: Any) -> None:
-        typ, metric_name, mode, help_text = json.loads(key[1:])
+        typ, metric_name, mode, help_text = page.parsed(key)
         name, labels = json.loads(series)
         _check(typ, metric_name, help_text, name, labels)
         if typ in _COUNTING and not name.endswith("_sum"):
