@@ -20,6 +20,7 @@ from pathlib import Path
 from atomicx.bench.operations import own_cases
 
 from . import results
+from .beside import cases_beside
 from .floor import built
 from .results import ResultsFile
 
@@ -61,8 +62,9 @@ class Uncounted(Exception):
     """Callgrind could not count here."""
 
 
-def counts() -> dict[str, float]:
-    """Return the instructions of one operation, by the name of the case."""
+def counts(*, beside: bool) -> dict[str, float]:
+    """Return the instructions of one operation, by the name of the case, on request also those of
+    `cases_beside`."""
     valgrind = shutil.which("valgrind")
     if valgrind is None:
         raise Uncounted("valgrind is not installed")
@@ -70,6 +72,7 @@ def counts() -> dict[str, float]:
         output = Path(folder) / "out"
         command = [valgrind, "--tool=callgrind", "--dump-before=floor_mark", f"--callgrind-out-file={output}"]
         command += [sys.executable, "-m", "benchmarks.instructions_process", str(built(Path(folder)))]
+        command += ["beside"] if beside else []
         if (setarch := shutil.which("setarch")) is not None:
             command[:0] = [setarch, "--addr-no-randomize"]  # addresses decide the order of some look-ups
         done = subprocess.run(
@@ -114,9 +117,13 @@ def per_operation(ran: list[tuple[str, int]], totals: list[int]) -> dict[str, fl
 
 
 def recorded(counted: dict[str, float]) -> list[ResultsFile]:
-    """Return one record per case: its instructions, and its own part of them where it has a floor."""
-    floors = {case.name: case.floor or None for case in own_cases()}
-    return [_record(name, counted, floors.get(name)) for name in counted]
+    """Return one record per case: its instructions, its own part of them where it has a floor, and for
+    `cases_beside` the name of our operation."""
+    others = cases_beside()
+    floors = {case.name: case.floor or None for case in (*own_cases(), *(case for case, _ in others))}
+    records = [_record(name, counted, floors.get(name)) for name in counted]
+    ours = {case.name: name for case, name in others}
+    return [each | ({"beside": ours[each["name"]]} if each["name"] in ours else {}) for each in records]
 
 
 def _record(name: str, counted: dict[str, float], floor: str | None) -> ResultsFile:
@@ -182,10 +189,11 @@ def made_by(result: ResultsFile) -> str:
 def count(options: argparse.Namespace) -> int:
     """Count, and write a results file or compare with it. Returns the exit status."""
     try:
-        now = results.circumstances() | {"cases": recorded(counts())}
+        counted = counts(beside=not options.check)
     except Uncounted as error:
         print(f"not counted: {error}", file=sys.stderr)
         return 1
+    now = results.circumstances() | {"cases": recorded(counted)}
     if not options.check:
         path = results.write(results.INSTRUCTIONS, now, options.output)
         for case in now["cases"]:

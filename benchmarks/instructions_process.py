@@ -1,4 +1,4 @@
-"""The process that callgrind watches: instructions_process.py FLOOR
+"""The process that callgrind watches: instructions_process.py FLOOR [beside]
 
 Runs each case for two lengths, with a mark before, between and after them, and repeats that a few times.
 Prints what it ran.
@@ -14,6 +14,7 @@ from atomicx.bench.harness import compiled
 from atomicx.bench.operations import own_cases
 
 from . import floor
+from .beside import cases_beside
 
 # The cost of an allocation depends a little on where the block is, for example if it is the last free one in
 # its pool. So each case is run a few times, each time elsewhere in memory, and the minimum counts.
@@ -25,9 +26,11 @@ BLOCKS = 700
 WARM_UP, SHORT, LONG = 200, 100, 300
 
 
-def main(path: str) -> None:
+def main(path: str, *beside: str) -> None:
     module = floor.load(Path(path))
     cases = [*floor.floor_cases(module), *own_cases()]
+    if beside:
+        cases += [case for case, _ in cases_beside()]
     gc.collect()
     # A threshold that is never reached: a disabled collector is asked at each new object if it is disabled.
     gc.set_threshold(2**31 - 1)

@@ -287,7 +287,25 @@ def instructions(known: Results) -> str:
     def cell(case: Record) -> str:
         return f"{case['instructions']:.0f}" + ("" if case["own"] is None else f" ({case['own']:+.0f})")
 
-    return grid(known.instructions, "operation", lambda case: True, cell)
+    return grid(known.instructions, "operation", lambda case: "beside" not in case, cell)
+
+
+def instructions_beside(known: Results) -> str:
+    """Return the instructions of what is counted beside our operations, and the ratio to ours."""
+    indexed = [by_name(result) for result in known.instructions]
+
+    def cell(index: dict[str, Record], name: str) -> str:
+        if name not in index:
+            return ABSENT
+        ours = index[index[name]["beside"]]["instructions"]
+        return f"{index[name]['instructions']:.0f}, {index[name]['instructions'] / ours:.2f} x"
+
+    pairs = {name: case["beside"] for index in indexed for name, case in index.items() if "beside" in case}
+    rows = [["alternative", "beside", *(build_name(result) for result in known.instructions)]]
+    rows += [
+        [code(name), code(ours), *(cell(index, name) for index in indexed)] for name, ours in pairs.items()
+    ]
+    return markdown(rows)
 
 
 def footprint(known: Results) -> str:
@@ -464,6 +482,7 @@ FORMS: dict[str, Callable[[Results], str]] = {
     "threads": threads,
     "two_threads": two_threads,
     "instructions": instructions,
+    "instructions_beside": instructions_beside,
     "footprint": footprint,
     "variants": variants,
     "services": services,

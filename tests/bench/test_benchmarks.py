@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from benchmarks import __main__ as command
-from benchmarks import cases as table
 from benchmarks import (
+    beside,
     client,
     families,
     footprint,
@@ -29,6 +29,7 @@ from benchmarks import (
     targets,
     variants,
 )
+from benchmarks import cases as table
 from benchmarks.floor import NOTHING, floor_cases, floor_module, line_cases, looped
 
 import atomicx
@@ -126,7 +127,11 @@ def count(monkeypatch, tmp_path, capsys):
     """Run `count` over made-up counts in a folder of its own; return the status and what it printed."""
     figures = {case.name: 100.0 for case in operations.own_cases()}
     figures |= {case.floor: 90.0 for case in operations.own_cases() if case.floor}
-    monkeypatch.setattr(instructions, "counts", lambda: figures)
+    theirs = dataclasses.replace(operations.own_cases()[0], label="theirs()", floor="")
+    monkeypatch.setattr(instructions, "cases_beside", lambda: [(theirs, "AtomicInt.inc()")])
+    monkeypatch.setattr(
+        instructions, "counts", lambda *, beside: figures | ({"theirs()": 125.0} if beside else {})
+    )
 
     def run(check, **others):
         figures.update(others)
@@ -148,6 +153,22 @@ def test_count_and_check(count, tmp_path):
     (path,) = tmp_path.glob("instructions-*.json")
     path.write_text(path.read_text().replace('"own": 11.0', '"own": 9.0'))
     assert count(True)[0] == 1
+
+
+def test_equivalents_are_counted_beside_ours(count, tmp_path):
+    assert count(False)[0] == 0
+    known = tables.read_results(tmp_path)
+    assert "theirs()" not in tables.instructions(known)
+    assert "| `theirs()` | `AtomicInt.inc()` | 125, 1.25 x |" in tables.instructions_beside(known)
+
+
+def test_what_is_counted_beside_ours(monkeypatch):
+    monkeypatch.setattr(beside, "has_gil", lambda: False)
+    pairs = {case.name: ours for case, ours in beside.cases_beside()}
+    assert pairs[striped.LABEL] == "Counter.inc()"
+    assert {*pairs.values()} <= {case.name for case in operations.own_cases()}
+    monkeypatch.setattr(beside, "has_gil", lambda: True)
+    assert striped.LABEL not in {case.name for case, _ in beside.cases_beside()}
 
 
 def test_count_without_valgrind(monkeypatch, capsys, tmp_path):
