@@ -121,6 +121,34 @@ def test_interrupted_before_any_bytecode(outer: str, inner: str) -> None:
     assert seen == allowed
 
 
+HISTOGRAMS: dict[str, tuple[Callable[[Any, int], None], Callable[[Any], int]]] = {
+    "Histogram": (lambda cell, number: cell.__init__([number]), lambda cell: int(cell.bounds[0])),
+    "ExponentialHistogram": (lambda cell, number: cell.__init__(number), lambda cell: cell.scale),
+}
+
+
+@pytest.mark.parametrize("name", HISTOGRAMS)
+def test_one_of_two_that_initialise_wins(name: str) -> None:
+    """The other one is told, and neither leaves anything of its own in the winner's histogram."""
+    initialise, shape_of = HISTOGRAMS[name]
+    seen = set()
+    for at in itertools.count():
+        cell = getattr(twin, name).__new__(getattr(twin, name))
+        done: list[int] = []
+
+        def try_to_initialise(number: int, cell: Any = cell, done: list[int] = done) -> None:
+            with contextlib.suppress(RuntimeError):
+                initialise(cell, number)
+                done.append(number)
+
+        _, reached = interrupted(partial(try_to_initialise, 1), at, partial(try_to_initialise, 3))
+        if not reached:
+            break
+        assert done == [shape_of(cell)]
+        seen.update(done)
+    assert seen == {1, 3}
+
+
 def check_tidy(cell: Any) -> None:
     """After the next write the table has only the current version."""
     cell.__init__(1)

@@ -17,7 +17,7 @@ import operator
 from .._boundaries import SCALE_MAX, SCALE_MIN, bucket_of
 from .._exponential import ExponentialHistogramSnapshot
 from .chain import Cell, current, swap
-from .loops import apply, as_it_is, exchange_value, load_value
+from .loops import apply, as_it_is, exchange_if_same, load_value
 from .type_float import as_float
 from .type_timer import Timer
 
@@ -144,9 +144,8 @@ class ExponentialHistogram(Cell):
         signed: bool = False,
     ) -> None:
         layout = Layout(scale, smallest, largest, signed)
-        if hasattr(self, "_ExponentialHistogram__layout"):
+        if not exchange_if_same(self, None, NOTHING, operator.is_)[0]:
             raise RuntimeError("ExponentialHistogram.__init__() was already called")
-        exchange_value(self, NOTHING)
         self._ExponentialHistogram__layout = layout
 
     @property

@@ -13,7 +13,7 @@ from bisect import bisect_left
 
 from .._snapshot import HistogramSnapshot
 from .chain import Cell
-from .loops import apply, as_it_is, exchange_value, load_value
+from .loops import apply, as_it_is, exchange_if_same, exchange_value, load_value
 from .type_float import as_float
 from .type_timer import Timer
 
@@ -88,9 +88,8 @@ class Histogram(Cell):
 
     def __init__(self, bounds: Iterable[_Real]) -> None:
         numbers = as_bounds(bounds)
-        if hasattr(self, "_Histogram__bounds"):
+        if not exchange_if_same(self, None, nothing(numbers), operator.is_)[0]:
             raise RuntimeError("Histogram.__init__() was already called")
-        exchange_value(self, nothing(numbers))
         self._Histogram__bounds = numbers
 
     @property
