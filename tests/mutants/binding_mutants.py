@@ -6,6 +6,7 @@ from mutants.mutant import Mutant
 CELL = "csrc/binding/cell.c"
 PY = "csrc/binding/ax_py.h"
 INT = "csrc/binding/int_operations.h"
+APPLIED = "csrc/binding/int_apply.h"
 FLOAT = "csrc/binding/float_operations.h"
 BOOL = "csrc/binding/type_bool.c"
 REF = "csrc/binding/type_ref.c"
@@ -48,7 +49,7 @@ CONVERSION = [
     ),
     tested(
         "binding: an in-place operator answers NotImplemented",
-        INT,
+        APPLIED,
         """ would rebind the name. */
     if (!as_int64(argument, &operand) ||""",
         """ would rebind the name. */
