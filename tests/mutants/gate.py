@@ -5,8 +5,8 @@
 The layers: `explorer` runs tests/core's exhaustive explorer on the mutated core, `threads` its
 ThreadSanitizer run, `pytest` builds the extension and runs the tests that the mutant names. Each layer must
 also pass on the unchanged tree. A mutant that is caught is killed; one that is not caught in two attempts
-survives, and the status is 1. --write makes docs/mutants.md from a run of all mutants; without it such a run
-fails if that file does not name the same mutants.
+survives, and the status is 1. --write makes docs/mutants.md from a run of all mutants; without it the gate
+fails at once if that file does not name the same mutants, --list included.
 
 Run it with a free-threaded CPython 3.13: the tests cannot see what the GIL hides. It needs pytest, what the
 tests import, and a C compiler. Only --write writes into the checkout.
@@ -261,6 +261,9 @@ def main() -> int:
     except StaleMutant as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    if not options.write and named_in_table() != [mutant.name for mutant in MUTANTS]:
+        print(f"error: {TABLE.relative_to(TOP)} names other mutants, or in another order", file=sys.stderr)
+        return 1
     if options.list:
         print("\n".join(f"{mutant.layer}: {mutant.name}" for mutant in chosen))
         return 0
@@ -293,9 +296,6 @@ def main() -> int:
     print(f"{len(fates)} mutants, {survivors} survivors, {time.monotonic() - start:.0f} s")
     if options.write:
         TABLE.write_text(table(fates))
-    elif len(chosen) == len(MUTANTS) and named_in_table() != [mutant.name for mutant in MUTANTS]:
-        print(f"{TABLE.relative_to(TOP)} names other mutants: run this with --write", file=sys.stderr)
-        return 1
     return 1 if survivors else 0
 
 
