@@ -21,6 +21,10 @@ def operation(test: str) -> str:
     return f"tests/test_family_operations.py::{test}"
 
 
+def child(test: str) -> str:
+    return f"tests/test_family_children.py::{test}"
+
+
 FLAT = "tests/lifecycle/test_lifecycle.py::test_program[c-memory.blocks_and_references_stay_flat]"
 
 MUTANTS = [
@@ -87,7 +91,7 @@ MUTANTS = [
         CHILDREN,
         "    if (entry != NULL || !full || !labels",
         "    if (entry != NULL || !labels",
-        operation("test_overflow_child"),
+        child("test_overflow_child"),
     ),
     tested(
         "what UTF-8 cannot encode counts in the overflow child",
@@ -101,21 +105,21 @@ MUTANTS = [
         CHILDREN,
         "        child_note(family, child, query->hash); /* before",
         "        /* before",
-        operation("test_in_place_addition_to_an_old_child_that_is_removed_meanwhile"),
+        child("test_in_place_addition_to_an_old_child_that_is_removed_meanwhile"),
     ),
     tested(
         "a child that died is recognised",
         CHILDREN,
         "    if (Py_REFCNT(child) == 1) {",
         "    if (false) {",
-        operation("test_a_child_that_died_is_not_taken_for_another"),
+        child("test_a_child_that_died_is_not_taken_for_another"),
     ),
     tested(
         "any child may be assigned",
         CHILDREN,
         "entry->value == child);",
         "entry->value != NULL);",
-        operation("test_what_may_be_assigned"),
+        child("test_what_may_be_assigned"),
     ),
     tested(
         "items come in any order",
@@ -178,6 +182,6 @@ MUTANTS = [
         OPERATIONS,
         "        values[label] = given[i];",
         "        values[i] = given[i];",
-        operation("test_labels_by_name"),
+        child("test_labels_by_name"),
     ),
 ]

@@ -1,4 +1,7 @@
-"""Threads that use one family in every way, and the control: a dict under a lock, as in most libraries."""
+"""Families and their labels, threads that use one family in every way, and the control: a dict under a lock.
+
+Most libraries have a dict under a lock.
+"""
 
 import os
 import signal
@@ -16,6 +19,15 @@ CONTROL_SECONDS = 0.5
 def label(name: str, number: int) -> str:
     """Return a str made at run time: not interned, not hashed yet, and not shared with another thread."""
     return "".join([name, "-", str(number)])
+
+
+def run_time(text: str) -> str:
+    """Return the same text, not interned, and not hashed yet."""
+    return "".join([text[:1], text[1:]])
+
+
+def family_of(backend: ModuleType, child: str, *names: str, **options: Any) -> Any:
+    return backend.Family(getattr(backend, child), *(names or ("method", "status")), **options)
 
 
 class LockedFamily:
