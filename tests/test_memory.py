@@ -3,7 +3,6 @@
 import gc
 import os
 import sys
-import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from support.race import GIL, rounds
+from support.race import GIL, race, rounds
 
 pytestmark = pytest.mark.skipif(
     os.environ.get("ATOMICX_PURE") == "1",
@@ -73,16 +72,12 @@ def test_stripes(make: Callable[[], tuple[Any, Any]]) -> None:
     for _ in rounds(60):
         cell, counter = make()
         plain = sys.getsizeof(cell)
-        threads = [threading.Thread(target=count, args=(counter,)) for _ in range(2)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        race(partial(count, counter), partial(count, counter))
         if stripes := stripes_made():
             break
     assert stripes, "two threads never met"
     assert sys.getsizeof(cell) - plain == stripes
-    del cell, counter, threads, thread
+    del cell, counter
     assert stripes_made() == 0
 
 
