@@ -1,6 +1,6 @@
-"""Families and their labels, threads that use one family in every way, and the control: a dict under a lock.
+"""Families and their labels, and threads that use one family in every way.
 
-Most libraries have a dict under a lock.
+The control is a dict under a lock, as in most libraries.
 """
 
 import os
