@@ -461,3 +461,31 @@ def test_every_control_is_caught_by_real_threads(row):
 def test_the_real_cells_hold(row):
     result = assert_outcomes(row.subject_test(row.kind.access), samples=4 * BATCH, seed=1)
     assert result.samples == 4 * BATCH
+
+
+def test_an_actor_that_is_slow_but_goes_on_is_not_stuck():
+    go, went = threading.Semaphore(0), threading.Semaphore(0)
+
+    def body(_):
+        go.acquire()
+        went.release()
+
+    class NeverInTime:
+        """Lets the actor go on by two states before each of five times that its time is over."""
+
+        def __init__(self, done):
+            self.release, self.real, self.left = done.release, done, 5
+
+        def acquire(self, timeout):
+            if not self.left:
+                return self.real.acquire()
+            self.left -= 1
+            for _ in range(2):
+                go.release()
+                assert went.acquire(timeout=60)
+            return False
+
+    with threads.Threads((plain_actor("slow", body),), 60.0) as crew:
+        crew._done = NeverInTime(crew._done)
+        assert crew.run([None] * 10, next(noise(1, 1)).within(10)) == [[None] * 10]
+        assert crew.failure is None

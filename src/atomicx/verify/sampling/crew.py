@@ -15,6 +15,8 @@ NAP_SECONDS = 50e-6
 SPINS_BEFORE_YIELD = 200
 # Waiting for an actor that has no core is futile, so a batch spends at most this many spins on it.
 SPINS_IN_BATCH = 4000
+# On a busy machine it takes long until a thread that naps gets its core back, so a batch naps no longer.
+NAPPING_SECONDS_IN_BATCH = 0.01
 # Tickets per batch: more than a batch has legs.
 MOST_LEGS = BATCH
 
@@ -55,12 +57,14 @@ class Meeting:
     def walk(self, me: int, ticket: int, body: Any, states: list[Any], column: list[Any], walk: Walk) -> None:
         """Run the body on the states in the order of the walk, and fill in the column."""
         self._start_together(me, ticket)
-        spins_left = SPINS_IN_BATCH
+        spins_left, napping_left = SPINS_IN_BATCH, NAPPING_SECONDS_IN_BATCH
         for number, leg in enumerate(walk.legs):
             if number and walk.meet:
                 spins_left -= self._look_out(me, ticket + number, min(spins_left, SPINS_BEFORE_YIELD))
-            elif number:
+            elif number and napping_left > 0.0:
+                begun = time.perf_counter()
                 time.sleep(NAP_SECONDS)
+                napping_left -= time.perf_counter() - begun
             for index in leg:
                 column[index] = body(states[index])
 

@@ -18,6 +18,15 @@ SHORTEST_SWITCH_INTERVAL_SECONDS = 1e-6
 FAREWELL_SECONDS = 2.0
 
 
+class _Open:
+    """Stands for the result of an actor that has not come to a state."""
+
+    __slots__ = ()
+
+
+_OPEN = _Open()
+
+
 class Threads:
     """The threads of one run: one per actor, and nappers. Each shared entry is written by only one thread.
 
@@ -36,6 +45,8 @@ class Threads:
         self._arrived = [0] * len(actors)
         self._meeting = Meeting(self._arrived)
         self._columns: list[list[Any]] = [[] for _ in actors]
+        # The same, while the actors fill them in.
+        self._going: list[list[Any]] = [[] for _ in actors]
         self._failures: list[ActorFailure] = []
         self._wake = [threading.Semaphore(0) for _ in actors]
         self._done = threading.Semaphore(0)
@@ -75,14 +86,19 @@ class Threads:
     def run(self, states: list[Any], plan: BatchNoise) -> list[list[Any]]:
         self._batch = states, plan
         self._columns = [[] for _ in self._actors]
+        self._going = [[_OPEN] * len(states) for _ in self._actors]
         self._napping = plan.nappers
         for wake in self._wake:
             wake.release()
-        until = time.monotonic() + self._patience_seconds
+        until, open_before = time.monotonic() + self._patience_seconds, len(self._actors) * len(states)
         for _ in self._actors:
-            if not self._done.acquire(timeout=max(0.0, until - time.monotonic())):
-                self.failure = self._stalled()
-                return []
+            while not self._done.acquire(timeout=max(0.0, until - time.monotonic())):
+                still_open = sum(each is _OPEN for column in self._going for each in column)
+                if still_open == open_before:
+                    self.failure = self._stalled()
+                    return []
+                # On a machine that is so busy, what goes on is not stuck.
+                until, open_before = time.monotonic() + self._patience_seconds, still_open
         if self._failures:
             self.failure = self._failures[0]
         return self._columns
@@ -106,7 +122,7 @@ class Threads:
                 if body is None:
                     body = self._actors[me].prepare()
                 states, plan = self._batch
-                column = [None] * len(states)
+                column = self._going[me] = [_OPEN] * len(states)
                 self._meeting.walk(me, turn * MOST_LEGS, body, states, column, plan.walks[me])
             except BaseException as error:
                 # Whatever it is, the coordinator has to know of it: it waits for this actor.
