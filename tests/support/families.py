@@ -30,6 +30,23 @@ def family_of(backend: ModuleType, child: str, *names: str, **options: Any) -> A
     return backend.Family(getattr(backend, child), *(names or ("method", "status")), **options)
 
 
+class Text(str):
+    """A str whose __str__ says something else."""
+
+    def __str__(self) -> str:
+        return "another text"
+
+    def __hash__(self) -> int:
+        raise AssertionError("the hash of a user's class was asked for")
+
+    def __eq__(self, other: object) -> bool:
+        raise AssertionError("a user's class was compared")
+
+
+def requests(backend: ModuleType, **options: Any) -> Any:
+    return backend.Family(backend.Counter, "method", "status", **options)
+
+
 class LockedFamily:
     """A dict under a lock. A child process forked while a thread holds the lock waits for ever."""
 
