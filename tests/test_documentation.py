@@ -171,7 +171,7 @@ def test_packagers_are_told_what_the_build_says() -> None:
     assert f"name: {name[1]}\n" in page and f"| licence | {licence[1]}, " in page
     assert f"CPython {python[1]} or later" in page and "setuptools >=77" in page
     tests = re.findall(r"tests/test_\w+\.py", page)
-    assert len(tests) == 11 and all((TOP / one).exists() for one in tests)
+    assert len(tests) == 12 and all((TOP / one).exists() for one in tests)
 
 
 def test_the_readme_shows_the_two_commands_on_its_first_screen() -> None:
