@@ -24,7 +24,8 @@ class Access:
     """Operations of the specification that the cells do not have."""
 
     adapted: frozenset[str] = frozenset()
-    """Operations that are not called as the specification says: properties, and keyword-only arguments."""
+    """Operations that are not called as the specification says: properties, keyword-only arguments, and
+    an increment without an operand."""
 
     unlimited: bool = False
     """For families that cannot be given a limit."""

@@ -18,7 +18,7 @@ import atomicx
 
 from ..spec.model import Model, Operation
 from .access import Access
-from .calling import adapted_rows, has_value
+from .calling import adapted_rows, can_take_value, has_value, shows_value
 from .catalogue import (
     BOOL,
     BUCKETS,
@@ -287,7 +287,8 @@ def _subject(spelled: str, factory: Any, kind: CellKind, because: str, wraps: bo
     rows = {row.name: row for row in model.operations}
     adapted = adapted_rows(cell, rows, names)
     rows.update(adapted)
-    names.update((name, name) for name in adapted)
+    for name in adapted:
+        names.setdefault(name, name)
     read = _reader(model, names, rows)
     if takes_value and "__init__" in rows and read is not None:
         rows["__init__"] = _construction(rows["__init__"], factory, read)
@@ -404,7 +405,7 @@ def _holds(build: Build, state: Any, model: Model) -> bool:
         if hasattr(cell, name) and "load" in model.rows:
             held = getattr(cell, name)()
             return model.same(held, state) or held == state
-    if "load" in model.rows and has_value(cell):
+    if "load" in model.rows and shows_value(cell, model.rows):
         return model.same(cell.value, state) or bool(cell.value == state)
     return True
 
@@ -479,7 +480,7 @@ def _brought(cell: Any, state: Any) -> Any:
         if hasattr(cell, name):
             getattr(cell, name)(state)
             return cell
-    if has_value(cell):
+    if can_take_value(cell):
         cell.value = state
         return cell
     raise TypeError(f"{type(cell).__name__!r} takes no value and has no store()")
