@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,7 +17,7 @@ from atomicx._terminal import draw, has_rich
 from atomicx.verify.sampling import engine
 from atomicx.verify.sampling.noise import BATCH
 from atomicx.verify.sampling.programs import Program
-from atomicx.verify.selfcheck import cli, report, trials
+from atomicx.verify.selfcheck import campaign, cli, report, trials
 from atomicx.verify.selfcheck.campaign import Campaign
 from atomicx.verify.selfcheck.catalogue import INT, ROWS, Control, Row
 from atomicx.verify.selfcheck.subject import find
@@ -207,6 +208,25 @@ def test_a_row_with_a_rare_fault_goes_on_where_the_machine_was_too_busy(monkeypa
         whole.run()
         assert (trial.samples >= 3000) is is_subject
         assert trial.samples < 3000 + 2 * BATCH
+
+
+def test_no_turn_for_a_rare_fault_is_longer_than_all_the_available_time(monkeypatch):
+    """Else the parent would take it for a hang, and convict a cell that is only slow."""
+    turns = []
+
+    class Slow:
+        least, samples, verdict = 5 * BATCH, 0, Verdict.PASS
+
+        def run_subject(self, seconds, samples):
+            assert samples == self.least - self.samples
+            turns.append(seconds)
+            self.samples += BATCH
+
+    whole = Campaign([], 30, silent, stop_when_caught=True)
+    whole._started = 0.0
+    monkeypatch.setattr(campaign, "time", SimpleNamespace(perf_counter=lambda: sum(turns)))
+    whole._least_samples([Slow()], 90)
+    assert turns == [30, 30, 30]
 
 
 def test_every_row_gets_its_turn_and_progress_goes_up():

@@ -53,7 +53,8 @@ class Campaign:
         First comes what one thread does alone. Then every row that is sampled gets a turn, no longer than it
         takes to settle it. The open rows then share the time until most of it is gone, and the rest goes into
         more samples for all. If the machine was so busy that rows are still open, these get up to twice the
-        time more.
+        time more. Rows of a subject whose fault is rare also go on for as long, until they have had enough
+        samples to show it.
         """
         self._started = time.perf_counter()
         try:
@@ -118,10 +119,13 @@ class Campaign:
     def _least_samples(self, running: list[Trial], until: float) -> None:
         """Let rows with a rare fault go on where the machine was too busy for them."""
         for trial in running:
-            lacking = trial.least - trial.samples
-            if lacking > 0 and until - self._gone > SHORTEST_TURN_SECONDS and not self._convicted():
+            while (lacking := trial.least - trial.samples) > 0 and not self._convicted():
+                # A turn that takes longer than all the available time would count as a hang.
+                turn = min(self.seconds, until - self._gone)
+                if turn < SHORTEST_TURN_SECONDS:
+                    return
                 self._tell(trial)
-                trial.run_subject(until - self._gone, whole(lacking))
+                trial.run_subject(turn, whole(lacking))
 
     def _convicted(self) -> bool:
         return self._stop_when_caught and any(trial.verdict is Verdict.FAIL for trial in self.trials)

@@ -97,7 +97,7 @@ class Row:
     hidden: Callable[[], str | None] = lambda: None
     # Its share of the time that is left when all rows are settled.
     weight: int = 1
-    # The fewest samples of a subject that the machine may be slow for.
+    # At least this many samples of a subject are taken, however busy the machine is.
     least: int = 0
     # What runs the actors, if they are not threads.
     crew_of: Callable[[tuple[Actor, ...], float], Crew] | None = None

@@ -69,7 +69,7 @@ def _subject_campaign(
     seconds, call_seconds = request["seconds"], request["call_seconds"]
 
     def progress(share: float, trial: Any) -> None:
-        # No turn of a row takes longer than all the available time.
+        # A turn of a row takes no longer than all the available time, and the batch in which that ends.
         note(trial.row.name, PATIENCE_SECONDS + call_seconds + seconds)
 
     operations = (
