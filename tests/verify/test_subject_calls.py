@@ -2,9 +2,12 @@
 
 import itertools
 import threading
+import time
+from contextlib import contextmanager
 
 import pytest
 from tests.subjects.correct_cells import int64
+from tests.subjects.correct_metrics import LockHistogram
 
 from atomicx.verify.selfcheck.alone import Alone
 from atomicx.verify.selfcheck.subject import find
@@ -229,3 +232,54 @@ def test_a_property_is_an_operation():
 def test_an_attribute_that_is_not_a_value_is_not_overwritten():
     with pytest.raises(ValueError, match="cannot make a int"):
         find(f"{__name__}:Ids")
+
+
+# Timers
+
+
+class CoarseTimer(LockHistogram):
+    """Its clock makes a step of 16 ms at every seventh reading, sometimes in the middle of a block."""
+
+    _readings = itertools.count()
+
+    def _now(self):
+        return next(self._readings) // 7 * 0.016
+
+    @contextmanager
+    def time(self):
+        begun = self._now()
+        try:
+            yield
+        finally:
+            self.observe(self._now() - begun)
+
+
+def test_a_coarse_clock_may_make_a_step_in_a_block():
+    _, check = checked("CoarseTimer")
+    assert not check.found
+
+
+class MillisecondTimer(LockHistogram):
+    @contextmanager
+    def time(self):
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.observe((time.perf_counter() - begun) * 1000)
+
+
+class OneBlockTimer(CoarseTimer):
+    """Forgets a block if the clock makes a step in it."""
+
+    def observe(self, value):
+        if value == 0.0:
+            super().observe(value)
+
+
+@pytest.mark.parametrize("name", ["MillisecondTimer", "OneBlockTimer"])
+def test_a_timer_in_the_wrong_unit_or_that_forgets_a_block_is_convicted(name):
+    subject = find(f"{__name__}:{name}")
+    check = Alone(subject.access, 1)
+    check.repeats(subject.access.model["time"])
+    assert list(check.found) == ["time"]
