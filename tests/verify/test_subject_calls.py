@@ -6,7 +6,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
-from tests.subjects.correct_cells import int64
+from tests.subjects.correct_cells import LockRef, int64
 from tests.subjects.correct_metrics import LockHistogram
 
 from atomicx.verify.selfcheck.alone import Alone
@@ -283,3 +283,50 @@ def test_a_timer_in_the_wrong_unit_or_that_forgets_a_block_is_convicted(name):
     check = Alone(subject.access, 1)
     check.repeats(subject.access.model["time"])
     assert list(check.found) == ["time"]
+
+
+# What a report says
+
+
+class ServedRef(LockRef):
+    """A thread calls the function, and passes on an Exception only."""
+
+    def update(self, function):
+        done = []
+
+        def serve():
+            try:
+                done.append(super(ServedRef, self).update(function))
+            except Exception as error:
+                done.append(error)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        thread.join()
+        if isinstance(done[0], Exception):
+            raise done[0]
+        return done[0]
+
+
+def test_what_an_interrupted_function_leads_to_is_told(monkeypatch):
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    subject = find(f"{__name__}:ServedRef")
+    check = Alone(subject.access, 1)
+    check.interrupted(subject.access.model["update"])
+    assert "raises IndexError and leaves None" in str(check.found["update"])
+
+
+class Copies(LockRef):
+    """Keeps a copy of what it is given."""
+
+    def store(self, value):
+        super().store(type(value)() if type(value).__name__ == "Fresh" else value)
+
+
+def test_an_object_that_is_not_kept_is_told_by_what_is_left():
+    subject = find(f"{__name__}:Copies")
+    check = Alone(subject.access, 1)
+    check.lasting(subject.access.model["store"])
+    assert str(check.found["store"]).endswith(
+        ": leaves Fresh(); expected: leaves the object that it was given"
+    )

@@ -131,7 +131,7 @@ class Alone:
         left = self._left(cell)
         if left is UNREADABLE or (type(left) is Fresh and left is kept()):
             return
-        self._convict(row, call, state, "leaves the object that it was given", told(None, left))
+        self._convict(row, call, state, "leaves the object that it was given", f"leaves {shown(left)}")
 
     def interrupted(self, row: Operation) -> None:
         """Try a function that raises what is not an Exception, as Ctrl-C does."""
@@ -143,7 +143,7 @@ class Alone:
             self.calls[row.name] += 1
             try:
                 result: Any = self.access.call(row, cell, (interrupt,))
-            except Interruption as error:
+            except (Exception, Interruption) as error:
                 result = raises(error)
             left = self._left(cell)
             right = result == ("raises", "Interruption")

@@ -9,7 +9,10 @@ from queue import SimpleQueue
 
 
 class Hands:
-    """Threads that do what they are told in turns, and live until the block ends. None: one for each call."""
+    """Threads that do what they are told in turns, and live until the block ends.
+
+    If the count is 0, a new thread makes each call.
+    """
 
     def __init__(self, count: int = 0) -> None:
         self.note = f", by one of {count} threads," if count else ", by a thread that is gone,"
