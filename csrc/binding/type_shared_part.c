@@ -141,18 +141,35 @@ static PyObject *part_add(PyObject *self, PyObject *argument)
     return failed ? NULL : Py_NewRef(Py_None);
 }
 
-/* Makes a total the given value, by a change of the run in this process's stripe. What is not finite there
- * goes first: whatever is added to it, the total would never be finite again. */
-static void total_store(const ax_segment *view, uint32_t word, ax_word *run, double value)
+/* What the stripes of processes add to a total, in the order of ax_segment_sum_doubles. A run that is not
+ * finite is emptied first: whatever is added to it, the total would never be finite again. */
+static double sum_of_processes(const ax_segment *view, uint32_t word)
 {
-    double before, after;
-    if (!isfinite(ax_float_load(run))) {
-        ax_float_store(run, 0.0);
+    double sum = 0.0;
+    for (uint64_t stripe = 1; stripe <= view->processes; stripe++) {
+        ax_word *run = ax_segment_stripe_word(view, stripe, word);
+        uint64_t bits = ax_word_load(run);
+        if (isfinite(ax_float_from_bits(bits)) || !ax_word_compare_exchange(run, &bits, 0)) {
+            sum += ax_float_from_bits(bits);
+        }
     }
-    double sum = ax_segment_sum_doubles(view, word);
-    if (isfinite(sum)) { /* else another process has to reset it, whose stripe is not finite */
-        ax_float_apply(run, ax_float_step_add, value - sum, &before, &after);
-    }
+    return sum;
+}
+
+/* Makes a total the given value, by what stripe 0 adds to it. All processes share that stripe, so if two
+ * store at once, neither takes off what the other has taken off already. Linearization point: the
+ * compare-and-swap. Lock-free. */
+static void total_store(const ax_segment *view, uint32_t word, double value)
+{
+    ax_word *common = ax_segment_stripe_word(view, 0, word);
+    uint64_t found = ax_word_load(common);
+    double rest;
+    do {
+        rest = value - sum_of_processes(view, word);
+        if (isfinite(value) && !isfinite(rest)) {
+            rest = 0.0; /* somebody has just added an infinity, or the sum is too large for a double */
+        }
+    } while (!ax_word_compare_exchange(common, &found, ax_float_bits(rest)));
 }
 
 static PyObject *part_store(PyObject *self, PyObject *const *args, Py_ssize_t count)
@@ -168,7 +185,7 @@ static PyObject *part_store(PyObject *self, PyObject *const *args, Py_ssize_t co
     if (run != NULL && ax_kind_is_owned(cell->entry.kind)) {
         ax_part_store(run, value, time);
     } else if (run != NULL) {
-        total_store(&cell->segment->view, cell->entry.first_word, run, value);
+        total_store(&cell->segment->view, cell->entry.first_word, value);
     }
     return failed ? NULL : Py_NewRef(Py_None);
 }

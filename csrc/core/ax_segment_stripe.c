@@ -101,12 +101,12 @@ ax_sum ax_segment_sum(const ax_segment *segment, uint64_t word)
 double ax_segment_sum_doubles(const ax_segment *segment, uint64_t word)
 {
     double sum = 0.0;
-    const ax_word *at = ax_segment_stripe_word(segment, 0, word);
-    for (uint64_t stripe = 0; stripe <= segment->processes; stripe++) {
-        sum += ax_float_load(at);
+    const ax_word *common = ax_segment_stripe_word(segment, 0, word), *at = common;
+    for (uint64_t stripe = 1; stripe <= segment->processes; stripe++) {
         at += segment->stripe_bytes / sizeof *at;
+        sum += ax_float_load(at);
     }
-    return sum;
+    return sum + ax_float_load(common); /* the last, so that it can cancel the others exactly */
 }
 
 void ax_part_store(ax_word *run, double value, double time)

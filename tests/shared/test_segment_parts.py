@@ -6,6 +6,7 @@ import math
 import os
 import pickle
 import sys
+import time
 import warnings
 import weakref
 from pathlib import Path
@@ -63,13 +64,59 @@ def test_a_total_that_is_not_finite_can_be_stored_anew(segment: Any, lost: float
 
 
 @NEEDS_FORK
-def test_what_another_process_made_infinite_stays_so(segment: Any) -> None:
-    """It does not become a NaN, and what this process counted is not lost."""
+@pytest.mark.parametrize("lost", [math.inf, -math.inf, math.nan])
+def test_what_another_process_made_infinite_can_be_stored_anew(segment: Any, lost: float) -> None:
+    """Also if that process is gone: its stripe may have no other owner for long."""
     all_of_it = total(segment)
     all_of_it.add(5)
-    assert status_of(fork(lambda: all_of_it.add(math.inf))) == 0
+    assert status_of(fork(lambda: all_of_it.add(lost))) == 0
     all_of_it.store(2)
-    assert all_of_it.load() == math.inf
+    all_of_it.add(1)
+    assert all_of_it.load() == 3.0
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_a_total_can_be_made_infinite(segment: Any, value: float) -> None:
+    all_of_it = total(segment)
+    all_of_it.add(5)
+    all_of_it.store(value)
+    assert repr(all_of_it.load()) == repr(value)
+
+
+@NEEDS_FORK
+def test_a_total_of_fractions_is_stored_exactly(segment: Any) -> None:
+    all_of_it = total(segment)
+    all_of_it.add(0.1)
+    assert status_of(fork(lambda: all_of_it.add(0.2))) == 0
+    all_of_it.store(0)
+    assert all_of_it.load() == 0.0
+
+
+@NEEDS_FORK
+def test_two_that_store_at_once() -> None:
+    """Each took the whole total off: it became negative, and so many increments were lost."""
+    segment = Segment.anonymous(20, processes=1000)  # so that to sum it up takes a while
+    all_of_it, arrived = total(segment), segment.int("arrived")
+
+    def meet() -> None:
+        turn = arrived.add_fetch() + 1 & ~1
+        while arrived.load() < turn:
+            time.sleep(0)
+
+    def store(adds: float) -> set[float]:
+        left = set()
+        for _ in range(200):
+            all_of_it.add(adds)
+            meet()
+            all_of_it.store(0)
+            meet()
+            left.add(all_of_it.load())
+            meet()
+        return left
+
+    child = fork(lambda: store(0))
+    assert store(1000) == {0.0}
+    assert status_of(child) == 0
 
 
 def test_one_key_under_two_metrics_and_as_a_name(segment: Any) -> None:
