@@ -172,6 +172,19 @@ static PyObject *get_or_make(Segment *segment, ax_kind kind, PyObject *const *la
     return object;
 }
 
+/* The keyword argument of this name, borrowed; NULL if there is none. Raises nothing, runs no Python code. */
+static PyObject *keyword(PyObject *kwargs, const char *name)
+{
+    PyObject *key, *value;
+    Py_ssize_t at = 0;
+    while (kwargs != NULL && PyDict_Next(kwargs, &at, &key, &value)) {
+        if (PyUnicode_Check(key) && PyUnicode_CompareWithASCIIString(key, name) == 0) {
+            return value;
+        }
+    }
+    return NULL;
+}
+
 PyObject *segment_request(Segment *segment, ax_kind kind, const char *method, PyObject *args,
                           PyObject *kwargs)
 {
@@ -180,8 +193,12 @@ PyObject *segment_request(Segment *segment, ax_kind kind, const char *method, Py
     PyObject *values[] = {NULL, NULL, NULL};
     for (int i = 0; i < 3; i++) {
         bool positional = i == 0 || (i == 1 && kind == AX_KIND_HISTOGRAM);
-        PyObject *value = kwargs == NULL ? NULL : PyDict_GetItemString(kwargs, names[i]);
+        PyObject *value = keyword(kwargs, names[i]);
         if (value != NULL && (i != 1 || positional)) {
+            if (positional && used < given) {
+                PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%s'", method, names[i]);
+                return NULL;
+            }
             values[i] = value;
             keywords++;
         } else if (positional && used < given) {

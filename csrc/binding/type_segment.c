@@ -1,5 +1,5 @@
-/* type_segment.c: SegmentBase, the base class of atomicx.shared.Segment: it maps a segment, and finds cells
- * by name. Only that class calls its private methods.
+/* type_segment.c: SegmentBase, the base class of atomicx.shared.Segment: it maps a segment, and lists what is
+ * in it. Only that class calls its private methods.
  *
  * It is written in C because another thread may fork while a thread looks up or makes a name. So threads must
  * not share a dict here, or anything else with a lock.

@@ -425,6 +425,23 @@ def test_keywords(segment: Segment) -> None:
     assert segment.counter(name="c") is segment.counter("c")
     assert segment.histogram(name="h", bounds=[1]) is segment.histogram("h", [1])
     assert segment.histogram("h", bounds=[1]) is segment.histogram("h", [1])
+    with pytest.raises(TypeError, match=r"counter\(\) got multiple values for argument 'name'"):
+        segment.counter("requests", name="method")
+    with pytest.raises(TypeError, match=r"histogram\(\) got multiple values for argument 'bounds'"):
+        segment.histogram("g", [1], bounds=[2])
+    with pytest.raises(TypeError, match=r"gauge\(\) got an unexpected keyword argument"):
+        segment.gauge("g", **{"name\0": "h"})
+    assert {name for name, _ in segment.items()} == {"c", "h"}
+
+
+def test_a_keyword_that_compares_by_itself(segment: Segment) -> None:
+    class Key(str):
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            raise ZeroDivisionError
+
+    assert segment.counter("c", "a", **{Key("overflow"): "rest"}).overflow == "rest"
 
 
 def test_another_thing_under_a_name_is_a_type_error(segment: Segment) -> None:
