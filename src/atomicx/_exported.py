@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import traceback
+import warnings
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -22,6 +24,17 @@ class RefusedMetric(TypeError, ValueError):
     Whatever is refused at registration is a TypeError. This is a ValueError too, as prometheus_client's
     own errors are.
     """
+
+
+def warn_while_serving(message: str, stacklevel: int) -> None:
+    """Issue a RuntimeWarning for the caller at this level, as warnings.warn() counts them.
+
+    If the filters make it an error, it is printed instead: it must fail neither a request nor a scrape.
+    """
+    try:
+        warnings.warn(message, RuntimeWarning, stacklevel=stacklevel + 1)
+    except RuntimeWarning:
+        traceback.print_exc()
 
 
 class Loads(Protocol):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections import Counter as Tally
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from . import AtomicRef
 from ._exponential import ExponentialBuckets
+from ._exported import warn_while_serving
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import Metric, MetricExportResult, MetricsData, NumberDataPoint
@@ -153,8 +153,11 @@ def _histogram(by_name: dict[str, Metric], base: str, exponential: bool) -> Metr
     temporalities = {data.aggregation_temporality for data in sums}
     if base + COUNT not in by_name or len(sums) < len(parts) or len(temporalities) > 1:
         return None
-    if any((point.attributes or {}).get(_MERGED) for point in sums[0].data_points):
-        _warn_of_merging(base)
+    buckets = [point.attributes or {} for point in sums[0].data_points]
+    if any(_MERGED in each for each in buckets):
+        # Without a limit it would be folded, unless it is an exponential one that is not wanted.
+        if exponential or not any(EXPONENTIAL_BUCKET in each for each in buckets):
+            _warn_of_merging(base)
         return None
     rungs: dict[str, _Ladder] = {}
     for point in sums[0].data_points:
@@ -184,10 +187,9 @@ def _histogram(by_name: dict[str, Metric], base: str, exponential: bool) -> Metr
 def _warn_of_merging(name: str) -> None:
     """Issue a RuntimeWarning, unless there was one for this name."""
     if name not in _warned_of.fetch_update(lambda names: names | {name}):
-        warnings.warn(
+        warn_while_serving(
             f"{name!r} stays counters: it has more buckets than the SDK's limit of attribute sets; "
             f"raise cardinality_limits of the reader",
-            RuntimeWarning,
             stacklevel=2,
         )
 

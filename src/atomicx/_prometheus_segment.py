@@ -9,7 +9,6 @@ import json
 import math
 import re
 import time
-import warnings
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -17,6 +16,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from . import AtomicRef
+from ._exported import warn_while_serving
 from ._prometheus_values import AtomicValue
 
 if TYPE_CHECKING:
@@ -35,7 +35,13 @@ _SUFFIXES = {
     "histogram": ("_bucket", "_sum"),
     "summary": ("_count", "_sum"),
 }
-_COUNTING = ("counter", "histogram", "summary")
+# What a page may show besides the series.
+_ADDED = {
+    "counter": ("_created",),
+    "gauge": (),
+    "histogram": ("_count", "_created"),
+    "summary": ("_count", "_created"),
+}
 # A process makes the series of a histogram in less time than this, unless it is killed or there is no room.
 _MAKING_S = 1.0
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
@@ -69,7 +75,7 @@ class _Once:
     def warn(self, what: str, message: str) -> None:
         """Issue a RuntimeWarning, unless there was one for the same thing."""
         if what not in self._seen.fetch_update(lambda seen: seen | {what}):
-            warnings.warn(message, RuntimeWarning, stacklevel=4)
+            warn_while_serving(message, stacklevel=4)
 
 
 class AtomicSegmentValue(SharedPart):
@@ -164,8 +170,7 @@ class _Page:
         """Return the metric of this name, made if it is new. Raises ValueError if another is in the way."""
         found = self.metrics.get(name)
         if found is None:
-            suffixes = () if typ == "gauge" else (*_SUFFIXES[typ], "_count", "_created")
-            names = [name, *(name + suffix for suffix in suffixes)]
+            names = [name, *(name + suffix for suffix in (*_SUFFIXES[typ], *_ADDED[typ]))]
             if clashing := [each for each in names if each in self._taken]:
                 raise ValueError(f"it clashes with the {self._taken[clashing[0]]} in the segment")
             found = self.metrics[name] = Metric(name, help_text, typ)
@@ -187,10 +192,11 @@ class SegmentCollector:
     MultiProcessCollector keeps them for ever.
 
     What cannot be exported is left out, with one RuntimeWarning per metric: a histogram without its last
-    bucket, for which there was no room, a count that is not a number, and a second metric that has another
-    type but the same name, or whose name clashes with that of a series, such as the gauge 'h_sum' with the
-    histogram 'h'. As in a Collector, a sum that is negative or not a number is left out; so are sum and
-    count of a histogram that has such a sum or a negative bound. OpenMetrics forbids them.
+    bucket, for which there was no room, a count that is not a number, or not a whole one where observations
+    are counted, and a second metric that has another type but the same name, or whose name clashes with that
+    of a series, such as the gauge 'h_sum' with the histogram 'h'. As in a Collector, a sum that is negative
+    or not a number is left out; so are sum and count of a histogram that has such a sum or a negative bound.
+    OpenMetrics forbids them.
     """
 
     def __init__(self, segment: Segment) -> None:
@@ -233,8 +239,8 @@ class SegmentCollector:
         typ, metric_name, mode, help_text = page.parsed(key)
         name, labels = json.loads(series)
         _check(typ, metric_name, help_text, name, labels)
-        if typ in _COUNTING and not name.endswith("_sum"):
-            value = _count(value)
+        if typ != "gauge" and not name.endswith("_sum"):
+            value = _count(value, whole=typ != "counter")
         samples = list(_samples(mode, labels, value))
         if not samples:
             return
@@ -244,11 +250,15 @@ class SegmentCollector:
             metric.add_sample(name, *sample)
 
 
-def _count(value: float) -> float:
-    """Raise ValueError if it is not a number."""
+def _count(value: float, *, whole: bool) -> float:
+    """Return the count. Raises ValueError if it is not a number, or has to be whole and is not."""
     if math.isnan(value):
         raise ValueError("the count is not a number")
-    return max(value, 0.0)  # the stripes of a total that was reset may not add up to exactly 0
+    if whole and not float(value).is_integer():
+        raise ValueError(f"the count is not whole: {value}")
+    return max(
+        value, 0.0
+    )  # what is counted and reset while the stripes are read may be missing in only one of them
 
 
 def _as_openmetrics_allows(metric: Any) -> Metric:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import re
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -40,6 +39,7 @@ from ._exported import (
     kind_of,
     label_names_of,
     reading_of,
+    warn_while_serving,
 )
 from ._opentelemetry_folding import (
     BOUND,
@@ -125,10 +125,8 @@ class _Source:
         except Exception as error:
             if not self._warned.exchange(True):
                 reason = f"{type(error).__name__}: {error}"
-                warnings.warn(
-                    f"{self._name!r} {labels}: {reason} (left out of the collection)",
-                    RuntimeWarning,
-                    stacklevel=2,
+                warn_while_serving(
+                    f"{self._name!r} {labels}: {reason} (left out of the collection)", stacklevel=2
                 )
             return None
 

@@ -21,7 +21,6 @@ from __future__ import annotations
 import math
 import re
 import time
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -47,6 +46,7 @@ from ._exported import (
     kind_of,
     label_names_of,
     reading_of,
+    warn_while_serving,
 )
 from ._prometheus_buckets import classic_buckets, native_histogram
 
@@ -208,7 +208,7 @@ class _Exported(ABC):
             self._warned = True
             which = f"{self.name!r}" + (f" {labels}" if labels else "")
             reason = f"{type(error).__name__}: {error}"
-            warnings.warn(f"{which}: {reason} (left out of the scrape)", RuntimeWarning, stacklevel=3)
+            warn_while_serving(f"{which}: {reason} (left out of the scrape)", stacklevel=3)
 
 
 class _Counter(_Exported):
@@ -359,7 +359,7 @@ class _Segment:
     def _leave_out(self, reason: str) -> None:
         if reason not in self._warned:
             self._warned.add(reason)
-            warnings.warn(f"{reason} (left out)", RuntimeWarning, stacklevel=3)
+            warn_while_serving(f"{reason} (left out)", stacklevel=3)
 
 
 def _unregister(registry: CollectorRegistry, collector: Any) -> None:

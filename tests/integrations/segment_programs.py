@@ -39,7 +39,7 @@ def scraped(segment):
 
 def put(segment, metric, series, apart=False):
     # A series that another program wrote: any metric, with any labels.
-    SharedPart(segment, b"\\0" + json.dumps(metric).encode(), json.dumps(series).encode(), apart)
+    return SharedPart(segment, b"\\0" + json.dumps(metric).encode(), json.dumps(series).encode(), apart)
 
 def fork_in_c():
     return ctypes.PyDLL(None).fork()

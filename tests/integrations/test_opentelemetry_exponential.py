@@ -3,6 +3,7 @@
 import importlib
 import math
 import random
+import warnings
 from collections import Counter
 from importlib.metadata import version
 from types import ModuleType
@@ -15,7 +16,7 @@ from support.extras import needs
 needs("opentelemetry.sdk.metrics", "opentelemetry", "opentelemetry-sdk")
 
 from opentelemetry.metrics import Observation  # noqa: E402
-from opentelemetry.sdk.metrics import MeterProvider, export  # noqa: E402
+from opentelemetry.sdk.metrics import MeterProvider, ObservableCounter, export  # noqa: E402
 from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation, View  # noqa: E402
 
 from atomicx._boundaries import boundary  # noqa: E402
@@ -62,6 +63,26 @@ def test_an_exponential_histogram_is_three_counters(backend: ModuleType, sdk: Sd
         "latency.count": ("Sum", "Time.", "{observation}"),
         "latency.sum": ("Sum", "Time.", "s"),
     }
+
+
+@pytest.mark.skipif(not hasattr(export, "CardinalityLimits"), reason="this release of the SDK has no limit")
+def test_a_higher_limit_is_no_advice_for_what_stays_counters(backend: ModuleType) -> None:
+    """A reader that folds no exponential histograms said so, and took the warning from one that does."""
+    name = f"latency.{backend.__name__}"  # one that no other test has
+    reader = export.InMemoryMetricReader(cardinality_limits={ObservableCounter: 3})
+    provider = MeterProvider([reader], shutdown_on_exit=False)
+    histogram = Collector(provider.get_meter("tests")).histogram(
+        name, "Time.", backend.ExponentialHistogram(0)
+    )
+    for exponent in range(6):
+        histogram.observe(2.0**exponent)
+    data = reader.get_metrics_data()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert name not in {metric.name for metric in metrics_in(fold_histograms(data, exponential=False))}
+    with pytest.warns(RuntimeWarning, match=f"'{name}' stays counters"):
+        assert name not in {metric.name for metric in metrics_in(fold_histograms(data))}
+    provider.shutdown()
 
 
 @pytest.mark.skipif(IS_EARLY, reason="the exponential histograms of this release of the SDK are wrong")

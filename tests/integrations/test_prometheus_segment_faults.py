@@ -70,6 +70,10 @@ put(segment, ["counter", "u", "", None], ["u_total", {}])
 put(segment, ["counter", "v", "", "V."], ["v_total 1\\nevil", {}])
 put(segment, ["counter", "w", "", "W."], ["w", {}])
 put(segment, ["counter", "y", "", "Y."], ["y_total", {"": "x"}])
+for name, count in ("half", 0.5), ("endless", float("inf")):
+    put(segment, ["summary", name, "", "S."], [f"{name}_count", {}]).add(count)
+    put(segment, ["histogram", f"h_{name}", "", "H."], [f"h_{name}_sum", {}])
+    put(segment, ["histogram", f"h_{name}", "", "H."], [f"h_{name}_bucket", {"le": "+Inf"}]).add(count)
 put(segment, ["counter", "z", "", "Z."], ["z_total", {"a b": "x"}])  # some releases write it as a_b
 SharedPart(segment, b"\\0" + b"[" * 4000, b"x", False)
 collector = SegmentCollector(segment)
@@ -118,7 +122,7 @@ assert "a histogram of 'killed' has no last bucket" in str(warning.message), war
 
 
 def test_a_counter_that_was_reset_is_not_below_zero() -> None:
-    """The stripe of this process is then -0.2 but for rounding, and the total -2.8e-17."""
+    """The total was -2.8e-17, since the parts of two processes were rounded in another order."""
     check(
         START
         + """
@@ -243,6 +247,7 @@ for name, kind in made:
 clashing = ["c_total", "c_created", "s_sum", "s_count", "h_sum", "h_bucket", "h_count"]
 for name in clashing:
     client.Gauge(name, "D.", registry=None, multiprocess_mode="max")
+client.Gauge("c_count", "Not a series of a counter.", registry=None, multiprocess_mode="max")
 put(segment, ["info", "i", "", "I."], ["i_info", {}])
 put(segment, ["counter", "g_total", "", "G."], ["g_total_total", {}])  # a name of its own
 put(segment, ["gauge", "late_total", "max", "L."], ["late_total", {}], True)
@@ -256,7 +261,30 @@ assert len(messages) == len(clashing) + 2, messages
 assert "it clashes with the counter 'c' in the segment" in messages[0], messages
 assert "it clashes with the gauge 'late_total' in the segment" in messages[-1], messages
 names = {name for page in pages for _, _, name, *_ in page}
-assert names == {"c_total", "s_count", "s_sum", "h_bucket", "h_count", "h_sum", "g", "g_total_total",
-    "late_total"}, names
+assert names == {"c_total", "c_count", "s_count", "s_sum", "h_bucket", "h_count", "h_sum", "g",
+    "g_total_total", "late_total"}, names
+""",
+    )
+
+
+def test_warnings_that_are_errors_fail_neither_a_request_nor_a_scrape() -> None:
+    check(
+        START
+        + """
+import contextlib, io
+segment = Segment.anonymous(40)
+install(segment=segment)
+counters = [client.Counter(f"c{number}", "C.", ["x"]) for number in range(4)]
+put(segment, ["counter", "bad name", "", "B."], ["bad name_total", {}])
+said = io.StringIO()
+warnings.simplefilter("error")
+with contextlib.redirect_stderr(said):
+    for number in range(20):
+        for counter in counters:
+            counter.labels(str(number)).inc()
+    found = scraped(segment)
+assert 30 < len(found) < 80 and set(found.values()) == {1.0}, found
+for what in "left out of the segment", "left out of a scrape":
+    assert what in said.getvalue(), said.getvalue()
 """,
     )
