@@ -241,12 +241,12 @@ def tasks(broker: str) -> Iterator[Send]:
 
 
 def load(server: Running, meanwhile: Callable[[], Any] = lambda: None) -> Sent:
-    """Let all clients send one request after the other until enough of them were answered."""
-    outcomes = [Sent() for _ in range(CLIENTS)]
+    """Let all clients send request after request until enough were answered, and `meanwhile` has ended."""
+    outcomes, ended = [Sent() for _ in range(CLIENTS)], threading.Event()
 
     def run(client: int, sent: Sent) -> None:
         number = 0
-        while sent.answered.total() < REQUESTS:
+        while sent.answered.total() < REQUESTS or not ended.is_set():
             number += 1
             request = ROUTES[number % len(ROUTES)], SIZES[(number + client) % len(SIZES)]
             sent.count(request, server.send(request))
@@ -257,6 +257,7 @@ def load(server: Running, meanwhile: Callable[[], Any] = lambda: None) -> Sent:
     try:
         meanwhile()
     finally:
+        ended.set()
         for thread in threads:
             thread.join()
     return sum_of(outcomes)
