@@ -361,6 +361,15 @@ SEGMENT_FILES = [
         f"{PARTS}::test_without_a_stripe",
     ),
     tested(
+        "each of two that store takes the whole total off",
+        PART,
+        "    } while (!ax_word_compare_exchange(common, &found, ax_float_bits(rest)));\n",
+        "    } while (false);\n"
+        "    double taken = rest - ax_float_from_bits(found), before, after;\n"
+        "    ax_float_apply(common, ax_float_step_add, taken, &before, &after);\n",
+        f"{PARTS}::test_two_that_store_at_once",
+    ),
+    tested(
         "a part of 0 is not a part",
         STRIPE,
         "    (void)ax_word_compare_exchange(run + 1, &none, ax_part_time_bits(0.0));",
