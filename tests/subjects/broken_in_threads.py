@@ -1,14 +1,15 @@
 """Broken cells whose one fault depends on which thread comes: how many there are, which one made the cell, or
-how long one waits.
+how long one waits. Some are hard to convict because they have a thread of their own.
 """
 
 from __future__ import annotations
 
 import itertools
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from .correct_cells import LockInt, LockRef, int64
+from .correct_cells import MAX, MIN, LockInt, LockRef, int64
 from .correct_metrics import LockCounter
 
 
@@ -200,6 +201,49 @@ class WaitsOnce(LockRef):
 
     def compare_and_set(self, expected, desired):
         return self.compare_exchange(expected, desired) is expected
+
+
+class SplitBesideAThread:
+    """Adds in two steps, without any call in between. Its thread only waits for work."""
+
+    _thread = ThreadPoolExecutor(1)
+
+    def __init__(self, value=0):
+        self._value = self._thread.submit(int64, value).result()
+
+    def load(self):
+        return self._value
+
+    def store(self, value):
+        self._value = int64(value)
+
+    def fetch_add(self, operand=1):
+        operand = int64(operand)
+        old = self._value
+        new = old + operand
+        if MIN <= new <= MAX:
+            self._value = new
+            return old
+        raise OverflowError("outside int64")
+
+
+class CrossedLocks(LockRef):
+    """Takes two locks, and one operation takes them in the other order. Its thread only waits for work."""
+
+    _thread = ThreadPoolExecutor(1)
+
+    def __init__(self, value=None):
+        super().__init__(self._thread.submit(lambda: value).result())
+        self._other = threading.Lock()
+
+    def store(self, value):
+        with self._other:
+            super().store(value)
+
+    def exchange(self, value):
+        with self._lock, self._other:
+            old, self._value = self._value, value
+            return old
 
 
 class AsksWhetherLocked(LockInt):

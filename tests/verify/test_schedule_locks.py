@@ -6,6 +6,8 @@ import sys
 import threading
 import time
 from _thread import allocate_lock
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock, RLock
 from types import ModuleType
@@ -14,6 +16,7 @@ from typing import Any
 import pytest
 
 from atomicx import AtomicBool
+from atomicx.verify.schedules import stepping
 from atomicx.verify.schedules.explorer import Explorer, assert_all_schedules, explore, replay
 
 
@@ -28,6 +31,10 @@ class Box:
 
 def add(box: Box) -> None:
     box.value += 1
+
+
+def keep(box: Box) -> None:
+    box.lock.acquire()
 
 
 def both_counted(box: Box, _: Any) -> bool:
@@ -50,9 +57,6 @@ def test_a_deadlock_is_seen_and_shown() -> None:
 
 
 def test_a_lock_that_is_never_released_is_a_deadlock() -> None:
-    def keep(box: Box) -> None:
-        box.lock.acquire()
-
     failure = explore(Box, [keep, keep]).failure
     assert failure is not None
     assert "deadlock" in failure.reason
@@ -336,18 +340,76 @@ def test_a_thread_that_is_not_explored_can_let_the_others_go_on() -> None:
         helper.join()
 
 
-def test_a_deadlock_beside_a_thread_that_might_have_helped_proves_nothing() -> None:
-    def keep(box: Box) -> None:
-        box.lock.acquire()
-
+@contextmanager
+def another_thread(body: Callable[[threading.Event], Any]) -> Iterator[threading.Event]:
+    """Have a thread that is not explored, and calls this with an event that is set when it is to end."""
     end = threading.Event()
-    idle = threading.Thread(target=end.wait)
-    idle.start()
+    thread = threading.Thread(target=body, args=(end,))
+    thread.start()
     try:
-        with Explorer(hang_seconds=0.2) as explorer:
-            explorer.helpers = True
-            failure = explorer.explore(Box, [keep, keep]).failure
-            assert failure is not None and not failure.conclusive
+        yield end
     finally:
         end.set()
-        idle.join()
+        thread.join()
+
+
+def test_a_fault_beside_an_idle_thread_is_proved_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    naps: list[float] = []
+    with another_thread(threading.Event.wait), Explorer() as explorer:
+        explorer.helpers = True
+        monkeypatch.setattr(time, "sleep", naps.append)
+        failure = explorer.explore(Box, [add, add], both_counted).failure
+    assert failure is not None and failure.conclusive and not naps
+
+
+def test_a_deadlock_beside_an_idle_thread_is_proved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stepping, "HELP_SHARE", 0.005)
+    with another_thread(threading.Event.wait) as end, Explorer() as explorer:
+        explorer.helpers = True
+        # At first it may still be on its way to where it waits.
+        failures = (explorer.explore(Box, [keep, keep]).failure for _ in range(20))
+        assert any(failure is not None and failure.conclusive for failure in failures)
+        assert not end.is_set()
+
+
+def test_a_deadlock_beside_a_thread_that_may_only_be_slow_proves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked, moved = threading.Event(), threading.Event()
+
+    def move(end: threading.Event) -> None:
+        looked.wait()
+        moved.set()
+        end.wait()
+
+    def nap(_: float) -> None:
+        looked.set()
+        moved.wait()
+
+    monkeypatch.setattr(stepping, "HELP_SHARE", 0.001)
+    with another_thread(move), Explorer() as explorer:
+        explorer.helpers = True
+        monkeypatch.setattr(time, "sleep", nap)
+        failure = explorer.explore(Box, [keep, keep]).failure
+    assert failure is not None and "deadlock" in failure.reason
+    assert not failure.conclusive
+
+
+def test_a_planned_switch_waits_for_the_thread_that_is_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    orders: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def serve(end: threading.Event) -> None:
+        lock = orders.get()
+        end.wait()
+        lock.release()
+
+    def served(_: Box) -> None:
+        done = Lock()
+        done.acquire()
+        orders.put(done)
+        done.acquire()
+
+    with another_thread(serve) as end, Explorer() as explorer:
+        explorer.helpers = True
+        monkeypatch.setattr(time, "sleep", lambda _: end.set())
+        assert explorer.replay(Box, [add, served], None, "ba1ba") is None

@@ -29,7 +29,8 @@ class Failure:
     error: BaseException | None = field(default=None, compare=False)
     conclusive: bool = True
     """False for a hang that the exploration itself may have caused: the thread went on when the others, which
-    had been paused, were let go. It may have waited for a lock that one of them held."""
+    had been paused, were let go. It may have waited for a lock that one of them held. False also if a thread
+    that is not explored could have let one of these go on, and may only have been slow."""
 
     @property
     def history(self) -> History | None:

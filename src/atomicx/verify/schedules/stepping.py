@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 from .locks import Block, explored_threads
@@ -29,6 +29,10 @@ from .visibility import Scope
 PATIENCE = 1000
 ROUNDS = 8
 POLL_SECONDS = 0.0002
+# If this thread did not run for longer, neither did the others: the machine was paused, or too busy.
+LONGEST_POLL_SECONDS = 0.01
+# A thread that is not explored gets this share of the time in which a step has to come.
+HELP_SHARE = 0.5
 
 Stretch = tuple[int, "int | None"]
 Plan = tuple[Stretch, ...]
@@ -81,10 +85,12 @@ class Execution:
     unwound_steps: int = 0
     spun: bool = False
     """A thread took its most steps in a row, and the others went on; not all that it left open is tried."""
-    helped: Callable[[], list[int]] = list
-    """Waits for threads that are not explored, and returns the threads that could run then."""
+    helped: Callable[[int | None], list[int]] = lambda _: []
+    """Waits for a thread that is not explored to let this thread go on, or any if None. Returns those that
+    could run then."""
     came_back: bool = False
-    """It hung, and went on when the others had ended: one of them may have held what it waited for."""
+    """It hung, and went on when the others had ended: one of them may have held what it waited for. Or it
+    waited in vain for a thread that is not explored, which may only have been slow."""
     trouble: str | None = None
     diverged: str | None = None
     verdict: tuple[str, BaseException | None] | None = None
@@ -158,10 +164,11 @@ class Execution:
             if self.plan[self.position][1] is not None:
                 self.diverged = f"thread number {current} could not make as many steps as planned"
             return self._planned()
-        enabled = self.enabled() or self.helped() or self._out_of_time()
+        if len(self.finished) == self.bodies:
+            return None
+        enabled = self.enabled() or self.helped(None) or self._out_of_time()
         if not enabled:
-            if len(self.finished) < self.bodies:
-                self.trouble = "deadlock: those that have not ended wait for each other"
+            self.trouble = "deadlock: those that have not ended wait for each other"
             return None
         self.position += 1
         self.steps = 0
@@ -180,7 +187,9 @@ class Execution:
         self.steps = 0
         thread, _ = self.plan[self.position]
         able = self.enabled()
-        if thread not in able and thread not in (self.helped() or able or self._out_of_time()):
+        if thread in self.finished or (
+            thread not in able and thread not in (self.helped(thread) or able or self._out_of_time())
+        ):
             self.diverged = f"thread number {thread} was to go on, but cannot"
         return thread
 
@@ -339,21 +348,34 @@ class SteppedThreads:
             return False
         return True
 
-    def _helped(self) -> list[int]:
-        """Wait for a thread of the program's own, which is not explored, to let an explored one go on.
+    def _helped(self, wanted: int | None) -> list[int]:
+        """Wait for a thread that is not explored to let this thread go on, or any if None.
 
-        Called when none can. If none comes, it may only have been slow: what follows proves nothing.
+        If none does, but one of them has moved meanwhile, it may only have been slow: what follows proves
+        nothing. Those that have not moved are waiting as well, and will not help.
         """
-        explored = {threading.main_thread().ident, self.starter, *self.by_ident}
-        if explored >= sys._current_frames().keys():
+        before = self._others()
+        if not before:
             return []
-        execution, until = self.execution, time.monotonic() + self.hang_seconds / 2
-        while time.monotonic() < until:
-            if enabled := execution.enabled():
+        execution, waited, last = self.execution, 0.0, time.monotonic()
+        while waited < self.hang_seconds * HELP_SHARE:
+            enabled = execution.enabled()
+            if wanted in enabled or (wanted is None and enabled):
                 return enabled
             time.sleep(POLL_SECONDS)
-        execution.came_back = True
+            now = time.monotonic()
+            waited, last = waited + min(now - last, LONGEST_POLL_SECONDS), now
+        execution.came_back = execution.came_back or self._others() != before
         return []
+
+    def _others(self) -> dict[int, tuple[FrameType, int]]:
+        """Return the threads that are not explored, and where each of them is.
+
+        The frames themselves, not their identities: the identity of one that is gone may be used again.
+        """
+        known = {threading.main_thread().ident, self.starter, *self.by_ident}
+        frames = sys._current_frames().items()
+        return {ident: (frame, frame.f_lasti) for ident, frame in frames if ident not in known}
 
     def _whereabouts(self) -> str:
         ident = self.workers[self.hung].thread.ident if self.hung is not None else None
