@@ -22,8 +22,9 @@ CORRECT = {
         ),
     ),
     "correct_styles": (
-        *("SetdefaultRef", "ServingInt", "QueueInt", "KeywordInt", "PropertyRef", "DataInt", "MadeInt"),
-        *("ArrayFloat", "OneAtATimeInt", "ImpatientInt", "ForwardingInt", "partial_ref"),
+        *("SetdefaultRef", "ServingInt", "QueueInt", "PollingQueueInt", "KeywordInt", "PropertyRef"),
+        *("DataInt", "MadeInt", "ArrayFloat", "OneAtATimeInt", "ImpatientInt"),
+        *("ForwardingInt", "partial_ref"),
     ),
     "correct_metrics": ("LockCounter", "StripedCounter", "LockHistogram", "LockFamily"),
     "correct_buckets": ("LockExponentialHistogram",),

@@ -126,6 +126,23 @@ class QueueInt:
         return self._change(lambda value: desired if value == expected else value) == expected
 
 
+class PollingQueueInt(QueueInt):
+    """Waits for the item with a limit of time, again and again."""
+
+    def _change(self, step):
+        while True:
+            try:
+                new = old = self._queue.get(timeout=1)
+                break
+            except queue.Empty:
+                continue
+        try:
+            new = int64(step(old))
+            return old
+        finally:
+            self._queue.put(new)
+
+
 class KeywordInt:
     """Takes its arguments by name only."""
 

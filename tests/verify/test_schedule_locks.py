@@ -413,3 +413,26 @@ def test_a_planned_switch_waits_for_the_thread_that_is_to_go_on(monkeypatch: pyt
         explorer.helpers = True
         monkeypatch.setattr(time, "sleep", lambda _: end.set())
         assert explorer.replay(Box, [add, served], None, "ba1ba") is None
+
+
+@pytest.mark.parametrize("impatient", [False, True])
+def test_what_waits_with_a_limit_inside_of_the_library_does_not_watch_the_clock(impatient: bool) -> None:
+    """Queue.get() waits again and again, without a step, until the clock says that it is late."""
+
+    def setup() -> Any:
+        items: queue.Queue[int] = queue.Queue()
+        items.put(0)
+        return items, threading.Semaphore()
+
+    def count(state: Any) -> None:
+        items, permits = state
+        assert permits.acquire(timeout=600)
+        permits.release()
+        items.put(items.get(timeout=600) + 1)
+
+    with Explorer() as explorer:
+        explorer.impatient = impatient
+        exploration = explorer.explore(
+            setup, [count, count], lambda state, _: state[0].get() == 2, preemptions=1
+        )
+        assert exploration.complete and explorer.timed, str(exploration)

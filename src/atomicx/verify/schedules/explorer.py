@@ -85,7 +85,8 @@ class Explorer:
         self._scope = Scope(step_into, one_step, switches)
         self._hang_seconds = hang_seconds
         self.impatient = False
-        """If set, waits with a time limit end at once, as if the others took longer than that."""
+        """If set, waits with a time limit end at once, as if the others took longer than that. Only the first
+        wait in each step does: Queue.get() and others wait again until the clock says that they are late."""
         self.first_makes = False
         """If set, the first thread calls the set-up, instead of the calling thread."""
         self.helpers = False

@@ -42,13 +42,15 @@ class Stepper(Protocol):
     """What a lock needs from the object that runs the steps of the explored threads."""
 
     hang_seconds: float
-    impatient: bool
-    """Whether a wait with a time limit ends at once, as if the others took longer than that."""
     timed: bool
     """Set when a thread had to wait with a time limit."""
 
     def is_current(self) -> bool: ...
     def block(self, block: Block) -> None: ...
+
+    def loses_patience(self) -> bool:
+        """Return whether a wait with a time limit ends at once, as if the others took longer than that."""
+        ...
 
 
 explored_threads: dict[int, Stepper] = {}
@@ -89,7 +91,7 @@ class ExploredLock:
             )
         if timeout >= 0:
             threads.timed = True
-            if threads.impatient:
+            if threads.loses_patience():
                 return False
         block = Block(lambda: not self._real.locked(), timeout >= 0)
         threads.block(block)

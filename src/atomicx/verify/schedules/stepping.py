@@ -264,6 +264,8 @@ class SteppedThreads:
         self.state: Any = None
         self.bodies: Sequence[Body] = ()
         self.current: int | None = None
+        self.gave_up: tuple[int | None, int] | None = None
+        """The thread that asked last whether to give up waiting, and how many steps had been made by then."""
         self.hung: int | None = None
         self.closing = False
         self.unwinding = False
@@ -314,6 +316,7 @@ class SteppedThreads:
             execution.helped = self._helped
         self.state = state
         self.bodies = bodies
+        self.gave_up = None
         collecting = gc.isenabled()
         # The collector may run any code at any time; then the same plan would not do the same thing again.
         gc.disable()
@@ -466,6 +469,16 @@ class SteppedThreads:
         """Is the calling thread one of these, and inside the program?"""
         worker = self.by_ident.get(threading.get_ident())
         return worker is not None and worker.inside
+
+    def loses_patience(self) -> bool:
+        """Return whether a wait with a time limit ends at once: if `impatient`, the first one in each step.
+
+        Queue.get() and others wait again in the same step until the clock says that they are late. From the
+        second time on that is a wait like any other.
+        """
+        now = self.current, len(self.execution.trail)
+        again, self.gave_up = now == self.gave_up, now
+        return self.impatient and not again
 
     def block(self, block: Block) -> None:
         """Return when the current thread goes on because `block` is over."""
