@@ -23,7 +23,7 @@ CORRECT = {
     ),
     "correct_styles": (
         *("SetdefaultRef", "ServingInt", "QueueInt", "PollingQueueInt", "KeywordInt", "PropertyRef"),
-        *("DataInt", "MadeInt", "ArrayFloat", "OneAtATimeInt", "ImpatientInt"),
+        *("DataInt", "MadeInt", "ArrayFloat", "OneAtATimeInt", "ImpatientInt", "ImpatientFamily"),
         *("ForwardingInt", "partial_ref"),
     ),
     "correct_metrics": ("LockCounter", "StripedCounter", "LockHistogram", "LockFamily"),

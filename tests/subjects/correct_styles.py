@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 import atomicx
 
 from .correct_cells import LockInt, double, int64
+from .correct_metrics import LockFamily
 
 Held = TypeVar("Held")
 
@@ -293,6 +294,22 @@ class ImpatientInt(LockInt):
             old = self._value
             self._value = int64(old - operand)
             return old
+        finally:
+            self._lock.release()
+
+
+class ImpatientFamily(LockFamily):
+    """Raises an error after waiting for too long."""
+
+    def _child(self, labels):
+        if not self._lock.acquire(timeout=600):
+            raise TimeoutError("somebody keeps the lock")
+        try:
+            if labels not in self._children:
+                if self._limit is not None and len(self._children) >= self._limit:
+                    raise ValueError(f"full: {self._limit} children, cannot add {labels}")
+                self._children[labels] = self._factory()
+            return self._children[labels]
         finally:
             self._lock.release()
 

@@ -436,3 +436,17 @@ def test_what_waits_with_a_limit_inside_of_the_library_does_not_watch_the_clock(
             setup, [count, count], lambda state, _: state[0].get() == 2, preemptions=1
         )
         assert exploration.complete and explorer.timed, str(exploration)
+
+
+def test_a_crowd_is_bounded_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of a walk's executions may take long."""
+    clock = [0.0]
+
+    def setup() -> Box:
+        clock[0] += 10
+        return Box()
+
+    with Explorer() as explorer:
+        monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+        crowd = explorer.crowd(setup, [add] * 3, None, walks=5, seed=1, seconds=25.0)
+    assert crowd.executions == 3

@@ -187,12 +187,16 @@ class Explorer:
         dice = random.Random(seed)
         deadline = None if seconds is None else time.monotonic() + seconds
         executions = longest = 0
+
+        def late() -> bool:
+            return deadline is not None and time.monotonic() > deadline
+
         with self._running(len(threads), None) as stepped:
             for _ in range(walks):
-                if deadline is not None and time.monotonic() > deadline:
+                if late():
                     break
                 branch: Branch | None = Branch(((dice.randrange(len(threads)), None),), 0, None)
-                while branch is not None:
+                while branch is not None and not late():
                     execution = program.run(stepped, branch)
                     executions += 1
                     longest = max(longest, len(execution.trail))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..schedules.explorer import Exploration, Explorer, NotDeterministic
-from ..schedules.program import Check
+from ..schedules.program import Check, Failure
 from ..spec import kinds
 from . import inputs
 from .access import Access, has_raised
@@ -40,7 +40,8 @@ MOST_EXECUTIONS_OF_THREE = 1500
 MOST_EXECUTIONS_OF_READS = 3000
 # How often schedules with three threads in the middle of an operation are drawn; each takes a few executions.
 WALKS = 30
-# What a cell does for the first time, such as filling a cache, it does not do again.
+# What a cell does for the first time, such as filling a cache, it does not do again. But one that draws lots
+# or looks at the clock may never do the same again.
 TRIES = 3
 # This many pairs of an operation come between two of its crowds.
 BETWEEN_CROWDS = 6
@@ -51,6 +52,10 @@ STEPPED = (inputs, kinds)
 
 
 NONE = Control("none: every schedule is tried, not a sample")
+
+
+class Unexplained(AssertionError):
+    """No order of the calls explains what came of them."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +112,8 @@ class ExploredTrial:
     def verdict(self) -> Verdict:
         if self.failed is not None:
             return Verdict.FAIL
-        return Verdict.PASS if self.explored and self.stepped else Verdict.NOT_RUN
+        is_tried = self.explored and self.stepped and self.obstacle is None
+        return Verdict.PASS if is_tried else Verdict.NOT_RUN
 
     @property
     def reason(self) -> str:
@@ -125,41 +131,75 @@ class ExploredTrial:
         return [each for each in self.waiting if preemptions == 1 or _fewest(each) < preemptions]
 
     def explore(self, explorer: Explorer, encounter: Encounter, preemptions: int, watch: Watch) -> None:
-        """Try one encounter in every schedule with this many preemptions."""
-        watch(f"{encounter}, explored")
-        access, gathered = self.access, isinstance(encounter, Gathering)
-        most, most_steps = MOST_EXECUTIONS, MOST_STEPS
-        if isinstance(encounter, Gathering):
-            most = MOST_EXECUTIONS_OF_READS if encounter.reads else MOST_EXECUTIONS_OF_THREE
-            most_steps = MOST_STEPS_OF_THREE
-        calls = encounter.calls(access)
-        crowd = isinstance(encounter, Gathering) and encounter.crowd
+        """Try one encounter in its schedules with this many preemptions, as far as the limits allow.
+
+        If a thread waited with a time limit, try it once more, with limits that are over at once.
+        """
 
         def check(cell: Any, results: tuple[Any, ...]) -> None:
-            explained, wrong = encounter.judged(access, cell, results)
+            explained, wrong = encounter.judged(self.access, cell, results)
             if explained is None:
-                raise AssertionError(wrong)
+                raise Unexplained(wrong)
 
         def hurried_check(cell: Any, results: tuple[Any, ...]) -> None:
             # To raise an error after waiting for a long time is one way to end a deadlock.
-            if not any(map(has_raised, results)):
+            if not any(map(_is_error, results)):
                 check(cell, results)
 
-        def exploration(judge: Check) -> Exploration:
-            setup, bodies = lambda: encounter.setup(access), list(map(_named, calls, encounter.operations))
-            # A cell may favour the thread that made it.
-            explorer.first_makes = self.explored % 2 == 1
-            if crowd:
-                return explorer.crowd(
-                    setup,
-                    bodies,
-                    judge,
-                    walks=WALKS,
-                    seed=self.seed,
-                    most_steps=most_steps,
-                    seconds=ENCOUNTER_SECONDS,
-                )
-            return explorer.explore(
+        def repeated(judge: Check) -> Exploration | None:
+            """Explore, and again if the cell did something only once; None if it never repeats itself."""
+            for _ in range(TRIES):
+                watch(f"{encounter}, explored")
+                try:
+                    return self._once(explorer, encounter, preemptions, judge)
+                except NotDeterministic:
+                    continue
+            return None
+
+        # A cell may favour the thread that made it.
+        explorer.first_makes = self.explored % 2 == 1
+        found = repeated(check)
+        if found is None:
+            self.obstacle = "cannot be explored: the same schedule does not do the same again"
+            return
+        self.explored += 1
+        self._judge(encounter, found.failure)
+        if explorer.timed and self.failed is None and self.obstacle is None:
+            explorer.impatient = True
+            try:
+                hurried = repeated(hurried_check)
+            finally:
+                explorer.impatient = False
+            # Other failures say nothing, and end no row: an operation may raise an error after a wait, and
+            # how often it waits may depend on the clock.
+            failure = None if hurried is None else hurried.failure
+            if failure is not None and failure.conclusive and isinstance(failure.error, Unexplained):
+                self._judge(encounter, failure)
+
+    def _once(self, explorer: Explorer, encounter: Encounter, preemptions: int, judge: Check) -> Exploration:
+        access = self.access
+
+        def setup() -> Any:
+            return encounter.setup(access)
+
+        bodies = list(map(_named, encounter.calls(access), encounter.operations))
+        gathering = encounter if isinstance(encounter, Gathering) else None
+        most_steps = MOST_STEPS if gathering is None else MOST_STEPS_OF_THREE
+        if gathering is not None and gathering.crowd:
+            exploration = explorer.crowd(
+                setup,
+                bodies,
+                judge,
+                walks=WALKS,
+                seed=self.seed,
+                most_steps=most_steps,
+                seconds=ENCOUNTER_SECONDS,
+            )
+        else:
+            most = MOST_EXECUTIONS
+            if gathering is not None:
+                most = MOST_EXECUTIONS_OF_READS if gathering.reads else MOST_EXECUTIONS_OF_THREE
+            exploration = explorer.explore(
                 setup,
                 bodies,
                 judge,
@@ -167,48 +207,25 @@ class ExploredTrial:
                 most_executions=most,
                 most_steps=most_steps,
                 seconds=ENCOUNTER_SECONDS,
-                seed=self.seed if gathered else None,
+                seed=None if gathering is None else self.seed,
             )
+        self.schedules += exploration.executions
+        self.stepped = self.stepped or exploration.longest > 0
+        return exploration
 
-        found = self._repeated(lambda: exploration(check))
-        if found is None:
-            return
-        self._judge(encounter, found)
-        if explorer.timed and self.failed is None and self.obstacle is None:
-            explorer.impatient = True
-            try:
-                hurried = self._repeated(lambda: exploration(hurried_check))
-            finally:
-                explorer.impatient = False
-            if (
-                hurried is not None
-                and hurried.failure is not None
-                and isinstance(hurried.failure.error, AssertionError)
-            ):
-                self._judge(encounter, hurried)
-
-    def _repeated(self, explore: Callable[[], Exploration]) -> Exploration | None:
-        """Explore, again if the cell did something only the first time. None if it never repeats itself."""
-        for _ in range(TRIES):
-            try:
-                exploration = explore()
-            except NotDeterministic:
-                continue
-            self.explored += 1
-            self.schedules += exploration.executions
-            self.stepped = self.stepped or exploration.longest > 0
-            return exploration
-        self.obstacle = "cannot be explored: the same schedule does not do the same again"
-        return None
-
-    def _judge(self, encounter: Encounter, exploration: Exploration) -> None:
-        failure = exploration.failure
+    def _judge(self, encounter: Encounter, failure: Failure | None) -> None:
         if failure is None:
             return
         if not failure.conclusive:
             self.obstacle = f"cannot be explored: {failure.reason}"
         else:
             self.failed = f"{encounter}:\n{failure}"
+
+
+def _is_error(result: Any) -> bool:
+    """Return whether a result stands for an error. Encounters of families return it, or its type."""
+    is_type = isinstance(result, type) and issubclass(result, Exception)
+    return is_type or isinstance(result, Exception) or has_raised(result)
 
 
 def _fewest(encounter: Encounter) -> int:
