@@ -32,5 +32,6 @@ finish
 job verify-3.13t verify 3.13t "${command/#python3/$free}"
 finish
 job "subjects-$newcomers" subjects "$newcomers"
+finish
 job subjects-3.13t subjects 3.13t
 finish

@@ -77,6 +77,11 @@ if sys.version_info >= (3, 12):
     # By convention, the first ids belong to debuggers, coverage and profilers.
     _TOOLS = (4, 3, 5, 2, 1, 0)
 
+    class _Known(threading.local):
+        """What an explored thread knows of code; other threads have None."""
+
+        visible: dict[int, bytes] | None = None
+
     class MonitoringTracer:
         """Enables events only for code in scope. They come from every thread: `on_step` tells them apart."""
 
@@ -87,7 +92,7 @@ if sys.version_info >= (3, 12):
             self._codes: list[CodeType] = []
             # Each thread has its own memory of the code it knows: without the GIL, looking something up in
             # another thread's dict can take ten times as long as all the rest of a step.
-            self._known = threading.local()
+            self._known = _Known()
 
         def start(self) -> None:
             free = [tool for tool in _TOOLS if _monitoring.get_tool(tool) is None]
@@ -103,7 +108,7 @@ if sys.version_info >= (3, 12):
             _monitoring.restart_events()
 
         def enter(self) -> None:
-            if not hasattr(self._known, "visible"):
+            if self._known.visible is None:
                 self._known.visible = {}
 
         def stop(self) -> None:
@@ -125,9 +130,8 @@ if sys.version_info >= (3, 12):
             return _monitoring.DISABLE
 
         def _on_instruction(self, code: CodeType, offset: int) -> None:
-            try:
-                known = self._known.visible
-            except AttributeError:
+            known = self._known.visible
+            if known is None:
                 # Not an explored thread: it is the set-up, the check, or an unrelated thread.
                 return
             visible = known.get(id(code))
