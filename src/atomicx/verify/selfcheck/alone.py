@@ -159,8 +159,8 @@ class Alone:
                 self._sequence(rows, CROWD * TURNS, f"{self.seed} crowded", renewed=0.0, hands=hands)
         rows = tuple(row for row in rows if row.name not in self.found)
         if rows:
-            # Each of them may get the identifier of the one before.
-            self._sequence(rows, CROWD, f"{self.seed} gone", renewed=0.0, hands=GONE)
+            # Each of them may get the identifier of an earlier one, but on a busy machine not always does.
+            self._sequence(rows, CROWD * TURNS, f"{self.seed} gone", renewed=0.0, hands=GONE)
 
     def _watched(self, text: str) -> None:
         if self.watch is not None:
