@@ -7,7 +7,7 @@ import threading
 import time
 from _thread import allocate_lock
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock, RLock
 from types import ModuleType
@@ -17,7 +17,13 @@ import pytest
 
 from atomicx import AtomicBool
 from atomicx.verify.schedules import stepping
-from atomicx.verify.schedules.explorer import Explorer, assert_all_schedules, explore, replay
+from atomicx.verify.schedules.explorer import (
+    Explorer,
+    NotDeterministic,
+    assert_all_schedules,
+    explore,
+    replay,
+)
 
 
 class Box:
@@ -333,8 +339,13 @@ def test_a_thread_that_is_not_explored_can_let_the_others_go_on() -> None:
     try:
         with Explorer() as explorer:
             explorer.helpers = True
-            exploration = explorer.explore(Box, [served, served], both_counted, preemptions=1, seconds=0.2)
-            assert exploration.ok, str(exploration)
+            for _ in range(20):
+                # Without the GIL the helper may let one go on later in one execution than in another.
+                with suppress(NotDeterministic):
+                    found = explorer.explore(Box, [served, served], both_counted, preemptions=1, seconds=0.2)
+                    assert found.ok, str(found)
+                    return
+            raise AssertionError("no exploration came to its end")
     finally:
         orders.put(None)
         helper.join()
