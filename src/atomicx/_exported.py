@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import traceback
 import warnings
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -34,6 +33,8 @@ def warn_while_serving(message: str, stacklevel: int) -> None:
     try:
         warnings.warn(message, RuntimeWarning, stacklevel=stacklevel + 1)
     except RuntimeWarning:
+        import traceback  # rarely needed, and large
+
         traceback.print_exc()
 
 
