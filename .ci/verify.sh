@@ -21,7 +21,7 @@ verify() {
 # subjects VERSION: runs the subjects where verify has installed into .venv.
 subjects() {
   cd "$work/verify/$1"
-  timeout --kill-after=30 900 .venv/bin/python -m tests.subjects --short --seconds 10
+  timeout --kill-after=30 900 .venv/bin/python -m tests.subjects --short
 }
 
 command=$(readme main)
