@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from . import subjects
-from .__main__ import verdict_of
+from .__main__ import is_due, verdict_of
 
 SPINNING = 3
 
@@ -108,7 +108,7 @@ def subjects_in_turns(seeds: int, until: float, keep: Callable[[list[dict[str, A
                 },
             )
             entry["seeds"] += 1
-            entry["as_due"] += (verdict == "FAIL") == subject.broken and verdict != "NO REPORT"
+            entry["as_due"] += is_due(subject, verdict)
             entry["longest_s"] = round(max(entry["longest_s"], took), 1)
             print(f"{subject.short}, seed {seed}: {verdict}, {took:.1f} s", flush=True)
             keep(list(told.values()))
