@@ -286,16 +286,22 @@ INTERRUPTED = {
 }
 
 
+def run_as_module(folder, source):
+    """Run it as the command is: only then does the interpreter end by a signal that it has noted."""
+    (folder / "interrupted.py").write_text(source)
+    command = [sys.executable, "-m", "interrupted"]
+    return subprocess.run(command, cwd=folder, check=False, capture_output=True)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a process there does not end by a signal")
 @pytest.mark.parametrize("made", INTERRUPTED)
 def test_ctrl_c_while_a_program_is_made_is_caught_like_any_other(tmp_path, sigint_handler, made):
-    # Run as a module, as the command is: only then does the interpreter end by a signal that it has noted.
-    (tmp_path / "interrupted.py").write_text(
-        "import sys\nfrom atomicx.verify.sampling.programs import Program\n"
-        f"try:\n    {INTERRUPTED[made]}\nexcept KeyboardInterrupt:\n    sys.exit(130)\n"
-    )
     sigint_handler(signal.default_int_handler)
-    done = subprocess.run([sys.executable, "-m", "interrupted"], cwd=tmp_path, check=False)
+    done = run_as_module(
+        tmp_path,
+        "import sys\nfrom atomicx.verify.sampling.programs import Program\n"
+        f"try:\n    {INTERRUPTED[made]}\nexcept KeyboardInterrupt:\n    sys.exit(130)\n",
+    )
     assert done.returncode == 130
 
 
@@ -309,13 +315,12 @@ COMMANDS = {
 @pytest.mark.skipif(sys.platform == "win32", reason="a process there does not end by a signal")
 @pytest.mark.parametrize("command", COMMANDS)
 def test_ctrl_c_while_text_is_executed_ends_a_command_with_130(tmp_path, sigint_handler, command):
-    (tmp_path / "interrupted.py").write_text(
-        f"import sys\nfrom atomicx import __main__\n\ndef main():\n    {COMMANDS[command]}\n"
-        "__main__.main = main\nsys.exit(__main__._run())\n"
-    )
     sigint_handler(signal.default_int_handler)
-    command = [sys.executable, "-m", "interrupted"]
-    done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True)
+    done = run_as_module(
+        tmp_path,
+        f"import sys\nfrom atomicx import __main__\n\ndef main():\n    {COMMANDS[command]}\n"
+        "__main__.main = main\nsys.exit(__main__._run())\n",
+    )
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
 
 

@@ -71,19 +71,23 @@ def _value_of_type(cell: Any) -> Any:
     return inspect.getattr_static(type(cell), _VALUE, None)
 
 
+def _parameters(method: Any) -> list[inspect.Parameter]:
+    """Return the parameters of a method; none if it does not tell."""
+    try:
+        return list(inspect.signature(method).parameters.values())
+    except (TypeError, ValueError):
+        return []
+
+
 def _takes_operand(method: Any) -> bool:
     """Return whether the method is known to have an operand: an argument that is required, or 1 by default.
 
     Others are options, such as a timeout.
     """
-    try:
-        parameters = inspect.signature(method).parameters.values()
-    except (TypeError, ValueError):
-        return False
     collecting = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     return any(
         each.kind not in collecting and (_is_required(each) or same_value(each.default, 1))
-        for each in parameters
+        for each in _parameters(method)
     )
 
 
@@ -98,10 +102,7 @@ def _by_one(step: Step) -> Step:
 
 def _keywords(method: Any, row: Operation) -> tuple[str, ...]:
     """Return the names of the last arguments of a method, if they can be passed by name only."""
-    try:
-        parameters = inspect.signature(method).parameters.values()
-    except (TypeError, ValueError):
-        return ()
+    parameters = _parameters(method)
     own = [each for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY]
     places = sum(
         each.kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
