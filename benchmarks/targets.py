@@ -130,14 +130,8 @@ def _scales(what: str, name: str) -> Target:
 
 
 def _family_scales(what: str, label: str) -> Target:
-    def figure(result: ResultsFile) -> float | None:
-        one, own = (
-            nanoseconds(result, f"{label}, {whose}, 2 threads, private objects")
-            for whose in (families.ONE, families.OWN)
-        )
-        return None if one is None or own is None else own / one
-
-    return Target(what, figure, "x the throughput", None, 0.95, at_least=True)
+    own, one = (f"{label}, {whose}{PRIVATE}" for whose in (families.OWN, families.ONE))
+    return Target(what, ratio(own, one), "x the throughput", None, 0.95, at_least=True)
 
 
 def large_family(key: str, scale: float = 1) -> Figure:
